@@ -1,0 +1,58 @@
+"""One deadline for the answer, enforced by a timer that interrupts a blocked call.
+
+A read time-out counts per read, so a server that drips one byte at a time outlasts any of them;
+only a signal bounds the whole call. Lambda runs the handler in the main thread, where Python
+delivers signals.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+# Python drops an exception that a signal raises inside a finaliser, so the timer fires again.
+_AGAIN = 0.05
+
+
+class Interrupted(BaseException):
+    """Time is up. Not an Exception, so that no library swallows it or tries again."""
+
+
+class Deadline:
+    """A moment on the monotonic clock, in seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        """Let `seconds` pass from now, at most."""
+        self._end = time.monotonic() + seconds
+
+    def remaining(self, *, reserve: float = 0) -> float:
+        """Seconds until the deadline, less those kept for what comes afterwards."""
+        return self._end - reserve - time.monotonic()
+
+    @contextmanager
+    def interrupting(self, *, reserve: float = 0) -> Iterator[None]:
+        """Raise Interrupted in the block once only `reserve` seconds are left.
+
+        An interruption that arrives in the very last instruction of the block still comes out of
+        it: callers record what they reached inside, and look at that, not at the exception.
+        """
+        armed = True
+
+        def fire(_signal: int, _frame: FrameType | None) -> None:
+            if armed:
+                raise Interrupted
+
+        before = signal.signal(signal.SIGALRM, fire)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
+            yield
+        finally:
+            armed = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,272 @@
+"""What can go wrong, each with the HTTP status that makes Roomle do the right thing.
+
+A status of 300 or more makes Roomle send its own email instead (Roomle's page "Webhook"), so
+every error here has one. `code` is what the answer says and never helps an attacker; the class's
+name and attributes are for the log.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+from botocore import exceptions as botocore
+
+from roomle_mail.deadline import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roomle_mail.tokens import Claims
+
+
+class RoomleMailError(Exception):
+    """Something known went wrong; `status` and `code` are the answer to Roomle."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    @property
+    def reason(self) -> str:
+        """The fact by name, for the log."""
+        return type(self).__name__
+
+
+class SettingsInvalid(RoomleMailError):
+    """The environment of the function does not make a valid configuration."""
+
+
+# --- the token: one answer for every fault in it ---------------------------------------------
+
+
+class TokenRejected(RoomleMailError):
+    """No token that verifies; `hint` names the parameter under which it would have passed."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self, hint: str | None = None) -> None:
+        super().__init__()
+        self.hint = hint
+
+
+class TokenMissing(TokenRejected):
+    """The request has no token header, or several that differ in their letter case."""
+
+
+class TokenMalformed(TokenRejected):
+    """The header is not strict Base64 of whole AES blocks."""
+
+
+class TokenAlgorithmNotAllowed(TokenRejected):
+    """The token's algorithm is not among `TokenAlgorithms`."""
+
+
+class TokenUnverified(TokenRejected):
+    """No credential decrypts the token to a timestamp and its own API key."""
+
+
+class TokenExpired(TokenRejected):
+    """The token is genuine, but its timestamp is too far from now; `claims` are what it says."""
+
+    def __init__(self, claims: Claims) -> None:
+        super().__init__("TokenMaxAge")
+        self.claims = claims
+
+
+class TokenReplayed(TokenRejected):
+    """The token was already seen with another body."""
+
+    def __init__(self) -> None:
+        super().__init__("TokenReuse")
+
+
+# --- the request ------------------------------------------------------------------------------
+
+
+class BodyTooLarge(RoomleMailError):
+    """The body is larger than any event of Roomle's."""
+
+    status = 413
+    code = "too-large"
+
+
+class BodyMalformed(RoomleMailError):
+    """The body is not UTF-8, or not JSON."""
+
+    status = 400
+    code = "malformed"
+
+
+class InvalidEvent(RoomleMailError):
+    """A field is missing or wrong; `fields` names which, without their values."""
+
+    status = 422
+    code = "invalid-event"
+
+    def __init__(self, *fields: str) -> None:
+        super().__init__(*fields)
+        self.fields = fields
+
+
+class LinkNotAllowed(RoomleMailError):
+    """A link is not plain https to a host that the brand allows."""
+
+    status = 422
+    code = "link-not-allowed"
+
+
+class BrandNotAllowed(RoomleMailError):
+    """The event names a brand that its API key may not speak for."""
+
+    status = 422
+    code = "brand-not-allowed"
+
+
+class NoTemplate(RoomleMailError):
+    """An email is owed that we have no template for, so Roomle sends its own."""
+
+    status = 501
+    code = "no-template"
+
+
+# --- the work ---------------------------------------------------------------------------------
+
+
+class Unavailable(RoomleMailError):
+    """The email can't be sent now; Roomle sends its own."""
+
+    status = 503
+    code = "unavailable"
+
+
+class SecretUnusable(Unavailable):
+    """The secret can't be read or is not `{"API key": "secret"}`; `problem` says what to mend."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class TimeRunningOut(Unavailable):
+    """Too little time is left to begin, or to go on."""
+
+
+class StillAtWork(Unavailable):
+    """The same POST is being worked on elsewhere, or died there."""
+
+
+class HourlyCapReached(Unavailable):
+    """The stack has sent `MaxEmailsPerHour` in this hour."""
+
+
+class EmailRefused(RoomleMailError):
+    """SES refuses the email for good; `detail` is AWS's error code."""
+
+    status = 502
+    code = "email-refused"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class QueueUncertain(Unavailable):
+    """It can't be known whether SQS took the event."""
+
+
+# --- AWS --------------------------------------------------------------------------------------
+
+
+class AwsCallFailed(Unavailable):
+    """A call to AWS failed; `detail` is AWS's error code or botocore's class, never a message."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotTaken(AwsCallFailed):
+    """Certain that the service did not act, and worth another way or another try."""
+
+
+class Unreachable(NotTaken):
+    """The connection was never made."""
+
+
+class Throttled(NotTaken):
+    """The service asks to come back later."""
+
+
+class QuotaUsedUp(AwsCallFailed):
+    """Certain that the service did not act, nor will it before tomorrow."""
+
+
+class Refused(AwsCallFailed):
+    """Certain that the service did not act, and it never will."""
+
+
+class Uncertain(AwsCallFailed):
+    """The answer got lost: the service may have acted or not."""
+
+
+# SES's page "SendEmail" (API v2) lists TooManyRequestsException and LimitExceededException; the
+# others are AWS's common throttling codes, which any service may use.
+_THROTTLING = frozenset(
+    {
+        "TooManyRequestsException",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "KMS.ThrottlingException",
+    },
+)
+_BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
+
+
+def translate(err: botocore.BotoCoreError | botocore.ClientError) -> AwsCallFailed:
+    """Tell by botocore's error whether the service acted: the only place that knows them."""
+    if isinstance(err, botocore.ClientError):
+        return _translate_answer(err)
+    # A proxy or TLS failure may come after the request went out, so only these two are certain.
+    if isinstance(err, botocore.EndpointConnectionError | botocore.ConnectTimeoutError):
+        return Unreachable(type(err).__name__)
+    if isinstance(err, botocore.HTTPClientError):
+        return Uncertain(type(err).__name__)
+    # Everything else (no credentials, parameters that don't validate) fails before sending.
+    if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
+        return Refused(type(err).__name__)
+    return Uncertain(type(err).__name__)
+
+
+def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
+    code = str(err.response.get("Error", {}).get("Code", ""))
+    message = str(err.response.get("Error", {}).get("Message", ""))
+    status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if not _BAD_REQUEST <= status < _SERVER_ERROR:
+        return Uncertain(code)
+    # SES's page "Errors related to the sending quotas": both limits come as throttling and are
+    # told apart by the text alone.
+    if code == "LimitExceededException" or "daily message quota" in message.casefold():
+        return QuotaUsedUp(code)
+    if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
+        return Throttled(code)
+    return Refused(code)
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Translate what a call to AWS raises, the deadline's interruption included."""
+    try:
+        yield
+    except (botocore.BotoCoreError, botocore.ClientError) as err:
+        raise translate(err) from err
+    except Interrupted as err:
+        raise Uncertain(type(err).__name__) from err
