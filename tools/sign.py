@@ -4,7 +4,8 @@ The shipped code never makes a token. Roomle's page "Authentication" gives the f
 open (the initialisation vector of ``01``, the time zone's spelling) is an argument here, so that
 each choice can be tried.
 
-    python -m tools.sign events/receiver/saved_configuration.json | sam local invoke ReceiverFunction -e -
+    python -m tools.sign events/receiver/saved_configuration.json |
+        sam local invoke ReceiverFunction --event - --env-vars events/env.json
 """
 
 import argparse
@@ -17,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import pad
@@ -31,53 +32,57 @@ type Iv = Literal["zero", "key", "prefix"]
 type Alphabet = Literal["standard", "url"]
 
 
-def format_timestamp(moment: datetime, *, zone: str = "Z") -> str:
-    """Write a moment in Java's pattern ``yyyy-MM-dd'T'HH:mm:ss.SSSX``.
+class Form(TypedDict, total=False):
+    """The form of a token; what is left out is as Roomle most likely has it.
 
-    ``moment`` is aware of its time zone. ``zone`` is ``Z`` or an offset as ``X`` and ``XX`` write
-    it, ``+01`` or ``+0530``.
+    ``algorithm`` is ``01`` (AES/CBC), ``02`` (AES/ECB) or ``none`` (AES/CBC without a prefix).
+    ``iv`` is where CBC's vector comes from: ``zero`` bytes, the ``key``'s first sixteen, or
+    ``prefix``: ``nonce`` or random bytes, sent in front of the ciphertext. ``alphabet`` and
+    ``padding`` are base64's; ``zone`` ends the timestamp as Java's ``X`` does: ``Z``, ``+01``,
+    ``+0530``.
     """
+
+    algorithm: Algorithm
+    iv: Iv
+    nonce: bytes
+    alphabet: Alphabet
+    padding: bool
+    zone: str
+
+
+def format_timestamp(moment: datetime, *, zone: str = "Z") -> str:
+    """Write a moment, aware of its time zone, in Java's ``yyyy-MM-dd'T'HH:mm:ss.SSSX``."""
     if zone == "Z":
         local = moment.astimezone(UTC)
     else:
         sign = -1 if zone[0] == "-" else 1
         offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[3:5] or 0))
         local = moment.astimezone(timezone(sign * offset))
-    # strftime's %Y does not pad years below 1000 on every platform; isoformat does.
     return local.replace(tzinfo=None).isoformat(timespec="milliseconds") + zone
 
 
-def encrypt(
-    text: bytes, *, secret: str, algorithm: Algorithm = "01", iv: Iv = "zero", nonce: bytes = b""
-) -> bytes:
-    """Encrypt a token's plain text; returns the ciphertext, behind its vector if ``iv="prefix"``.
-
-    ``nonce`` is that vector, 16 bytes; a random one where none is given.
-    """
+def encrypt(text: bytes, *, secret: str, form: Form) -> bytes:
+    """Encrypt a token's plain text; a prefixed vector stands in front of the ciphertext."""
     key = secret.encode()
     padded = pad(text, AES.block_size)
-    if algorithm == "02":
+    if form.get("algorithm") == "02":
         return AES.new(key, AES.MODE_ECB).encrypt(padded)
+    iv = form.get("iv", "zero")
     if iv == "prefix":
-        vector = nonce or secrets.token_bytes(AES.block_size)
+        vector = form.get("nonce") or secrets.token_bytes(AES.block_size)
     else:
         vector = bytes(AES.block_size) if iv == "zero" else key[: AES.block_size]
     ciphertext = AES.new(key, AES.MODE_CBC, iv=vector).encrypt(padded)
     return vector + ciphertext if iv == "prefix" else ciphertext
 
 
-def encode(
-    ciphertext: bytes,
-    *,
-    algorithm: Algorithm = "01",
-    alphabet: Alphabet = "standard",
-    padding: bool = True,
-) -> str:
-    """Spell a ciphertext as a header's value; the algorithm ``none`` leaves out its prefix."""
-    encoder = base64.b64encode if alphabet == "standard" else base64.urlsafe_b64encode
-    text = encoder(ciphertext).decode()
-    if not padding:
+def encode(ciphertext: bytes, form: Form) -> str:
+    """Spell a ciphertext as a header's value."""
+    url = form.get("alphabet") == "url"
+    text = (base64.urlsafe_b64encode if url else base64.b64encode)(ciphertext).decode()
+    if not form.get("padding", True):
         text = text.rstrip("=")
+    algorithm = form.get("algorithm", "01")
     return text if algorithm == "none" else f"{algorithm}-{text}"
 
 
@@ -87,22 +92,12 @@ def make_token(
     api_key: str,
     secret: str,
     session: str = "anonymous",
-    algorithm: Algorithm = "01",
-    iv: Iv = "zero",
-    nonce: bytes = b"",
-    alphabet: Alphabet = "standard",
-    padding: bool = True,
-    zone: str = "Z",
+    **form: Unpack[Form],
 ) -> str:
-    """Make the value of Roomle's ``token`` header.
-
-    ``algorithm`` is ``01`` (AES/CBC), ``02`` (AES/ECB) or ``none`` (AES/CBC without a prefix);
-    ``iv`` says where CBC's vector comes from: ``zero`` bytes, the ``key``'s first sixteen, or
-    ``prefix``: ``nonce`` or random bytes in front of the ciphertext.
-    """
-    text = f"{format_timestamp(now, zone=zone)};{session};{api_key}".encode()
-    ciphertext = encrypt(text, secret=secret, algorithm=algorithm, iv=iv, nonce=nonce)
-    return encode(ciphertext, algorithm=algorithm, alphabet=alphabet, padding=padding)
+    """Make the value of Roomle's ``token`` header."""
+    timestamp = format_timestamp(now, zone=form.get("zone", "Z"))
+    text = f"{timestamp};{session};{api_key}".encode()
+    return encode(encrypt(text, secret=secret, form=form), form)
 
 
 def stamp(event: dict[str, Any], *, now: datetime) -> dict[str, Any]:
@@ -114,42 +109,28 @@ def stamp(event: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     return stamped
 
 
-def sign(
+def sign(  # noqa: PLR0913 - all but the event are named
     event: dict[str, Any],
     *,
     now: datetime,
     api_key: str,
     secret: str,
     session: str | None = None,
-    algorithm: Algorithm = "01",
-    iv: Iv = "zero",
-    nonce: bytes = b"",
-    alphabet: Alphabet = "standard",
-    padding: bool = True,
-    zone: str = "Z",
     header: str = "token",
+    **form: Unpack[Form],
 ) -> dict[str, Any]:
     """Return a copy of an API Gateway payload 2.0 event that arrives ``now`` with a fresh token.
 
     Whatever token the event had is replaced. Without a ``session`` the token gets a random one, so
     that two events signed in the same millisecond are not replays of each other.
     """
+    if session is None:
+        session = secrets.token_hex(16)
     signed = stamp(event, now=now)
     headers: dict[str, str] = signed.setdefault("headers", {})
     for name in [name for name in headers if name.lower() == header.lower()]:
         del headers[name]
-    headers[header] = make_token(
-        now=now,
-        api_key=api_key,
-        secret=secret,
-        session=secrets.token_hex(16) if session is None else session,
-        algorithm=algorithm,
-        iv=iv,
-        nonce=nonce,
-        alphabet=alphabet,
-        padding=padding,
-        zone=zone,
-    )
+    headers[header] = make_token(now=now, api_key=api_key, secret=secret, session=session, **form)
     return signed
 
 
