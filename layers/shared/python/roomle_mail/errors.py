@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
 
 from roomle_mail.deadline import Interrupted
 
@@ -268,5 +269,5 @@ def aws_errors() -> Iterator[None]:
         yield
     except (botocore.BotoCoreError, botocore.ClientError) as err:
         raise translate(err) from err
-    except Interrupted as err:
+    except (ResponseParserError, Interrupted) as err:
         raise Uncertain(type(err).__name__) from err

@@ -1,0 +1,101 @@
+"""HTTP in -> HTTP out: Roomle's POST becomes the brand's email, or an answer of 300 and more.
+
+Such an answer makes Roomle send its own email (Roomle's page "Webhook"), so whatever fails before
+SES or SQS has the email in custody ends as one; whatever fails afterwards does not.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from roomle_mail import events, tokens
+from roomle_mail.attempt import Attempt, Request
+from roomle_mail.clients import Clients
+from roomle_mail.credentials import CredentialStore
+from roomle_mail.delivery import SesSender, SqsQueue
+from roomle_mail.emails import Catalog
+from roomle_mail.errors import BodyTooLarge, BrandNotAllowed, TokenExpired, TokenUnverified
+from roomle_mail.once import Memory, Outcome
+from roomle_mail.settings import Settings
+from roomle_mail.telemetry import logger
+
+if TYPE_CHECKING:
+    from roomle_mail.deadline import Deadline
+    from roomle_mail.tokens import Claims
+
+MAX_BODY = 64 * 1024
+
+settings = Settings.from_environment(os.environ)
+clients = Clients()
+catalog = Catalog.load()
+credentials = CredentialStore(
+    clients.secrets,
+    settings.secret_id,
+    overlap=settings.secret_overlap,
+    allow_published=settings.local_stack,
+    warn=lambda problem: logger.error("the secret is unusable", problem=problem),
+)
+sender = SesSender(clients.ses, settings.configuration_set)
+queue = SqsQueue(lambda: clients.sqs, settings.queue_url)
+for parameter in settings.warnings:
+    logger.warning("this parameter weakens the protection", parameter=parameter)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer API Gateway's event (payload format 2.0)."""
+    request = Request.read(event, now=time.time())
+    memory = Memory.open(clients.dynamodb, settings.table_name)
+    return Attempt(request, memory, settings).answer(receive)
+
+
+def receive(attempt: Attempt, deadline: Deadline) -> Outcome:
+    """The whole way: size, token, memory, event, brand and links, limits, delivery."""
+    request, now = attempt.request, time.time()
+    if len(request.body) > MAX_BODY:
+        raise BodyTooLarge
+    try:
+        claims = authenticate(request, now)
+    except TokenExpired as expired:
+        return attempt.known_outcome(expired, deadline)
+    if (answered := attempt.claim(claims, now, deadline)) is not None:
+        return answered
+
+    event = events.parse(request.body)
+    if event is None:
+        return Outcome(200, "ignored")
+    attempt.note(event, claims)
+    brand = catalog.brand(event.configurator_id)
+    if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
+        raise BrandNotAllowed
+    email = catalog.compose(event, brand)
+
+    if not attempt.reserve(now):
+        return Outcome(200, "suppressed")
+    return attempt.deliver(event, email, sender, queue, deadline)
+
+
+def authenticate(request: Request, now: float) -> Claims | None:
+    """The claims of the request's token; None where no token is required."""
+    if not settings.require_token:
+        return None
+    header = request.header(settings.token_header)
+    token = tokens.decode(header, algorithms=settings.token_algorithms)
+    known = credentials.get(now)
+    try:
+        return verify(token, known, now)
+    except TokenUnverified:
+        if fresh := credentials.refresh(now):
+            return verify(token, fresh, now)
+        raise
+
+
+def verify(token: tokens.Token, among: tuple[tokens.Credential, ...], now: float) -> Claims:
+    """Verify a token as this deployment's parameters say."""
+    return tokens.verify(token, among, now=now, iv=settings.token_iv, max_age=settings.token_max_age)
+
+
+# What is loaded by now stays, so the collector need not look at it again at every event.
+gc.freeze()

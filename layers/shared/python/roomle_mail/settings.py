@@ -1,0 +1,121 @@
+"""environment -> frozen Settings. Each variable is a parameter of template.yaml, or a resource."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+from roomle_mail.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+type Way = Literal["ses", "sqs"]
+
+_WAYS = {"ses": ("ses",), "sqs": ("sqs",), "ses,sqs": ("ses", "sqs")}
+_ALGORITHMS = frozenset({"01", "02"})
+_MIN_ANSWER_WITHIN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a deployment chose; see the parameters of the same names in template.yaml.
+
+    Durations are in seconds. `queue_url` is None where nothing is queued;
+    `dead_letter_queue_url` is the mailer's alone.
+    """
+
+    delivery: tuple[Way, ...]
+    answer_within: float
+    token_header: str
+    token_algorithms: frozenset[str]
+    token_max_age: int
+    token_iv: Literal["fixed", "prefix"]
+    token_reuse: Literal["refuse", "allow"]
+    require_token: bool
+    secret_id: str
+    secret_overlap: int
+    table_name: str
+    queue_url: str
+    dead_letter_queue_url: str | None
+    configuration_set: str
+    max_emails_per_recipient_per_hour: int
+    max_emails_per_hour: int
+    local_stack: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read and check; raises SettingsInvalid, which names the variable."""
+        read = _Reader(environment)
+        settings = cls(
+            delivery=cast("tuple[Way, ...]", _WAYS[read.one_of("DELIVERY", *_WAYS)]),
+            answer_within=read.number("ANSWER_WITHIN", at_least=_MIN_ANSWER_WITHIN),
+            token_header=read.matching("TOKEN_HEADER", r"[A-Za-z0-9-]+").casefold(),
+            token_algorithms=frozenset(read.matching("TOKEN_ALGORITHMS", r"[0-9,]+").split(",")),
+            token_max_age=read.number("TOKEN_MAX_AGE", at_least=1),
+            token_iv=cast(
+                "Literal['fixed', 'prefix']", read.one_of("TOKEN_IV", "fixed", "prefix")
+            ),
+            token_reuse=cast(
+                "Literal['refuse', 'allow']", read.one_of("TOKEN_REUSE", "refuse", "allow")
+            ),
+            require_token=read.flag("REQUIRE_TOKEN"),
+            secret_id=read.text("SECRET_ID"),
+            secret_overlap=read.number("SECRET_OVERLAP"),
+            table_name=read.text("TABLE_NAME"),
+            queue_url=read.text("QUEUE_URL"),
+            dead_letter_queue_url=environment.get("DEAD_LETTER_QUEUE_URL"),
+            configuration_set=read.text("CONFIGURATION_SET"),
+            max_emails_per_recipient_per_hour=read.number("MAX_EMAILS_PER_RECIPIENT_PER_HOUR"),
+            max_emails_per_hour=read.number("MAX_EMAILS_PER_HOUR"),
+            local_stack=read.flag("LOCAL_STACK"),
+        )
+        # 03 is no encryption at all (Roomle's web SDK uses it), so no parameter can allow it.
+        if not settings.token_algorithms <= _ALGORITHMS:
+            raise SettingsInvalid("TOKEN_ALGORITHMS")
+        # Whoever holds one token can forge dates in prefix mode: only the memory stops replays.
+        if settings.token_iv == "prefix" and settings.token_reuse == "allow":
+            raise SettingsInvalid("TOKEN_REUSE")
+        return settings
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What weakens this deployment, by the parameter's name, to be said at start."""
+        return (
+            *(() if self.require_token else ("RequireToken",)),
+            *(("TokenAlgorithms",) if "02" in self.token_algorithms else ()),
+            *(("TokenReuse",) if self.token_reuse == "allow" else ()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        value = self.environment.get(name, "").strip()
+        if not value:
+            raise SettingsInvalid(name)
+        return value
+
+    def matching(self, name: str, pattern: str) -> str:
+        value = self.text(name)
+        if not re.fullmatch(pattern, value):
+            raise SettingsInvalid(name)
+        return value
+
+    def one_of(self, name: str, *allowed: str) -> str:
+        value = self.text(name)
+        if value not in allowed:
+            raise SettingsInvalid(name)
+        return value
+
+    def number(self, name: str, *, at_least: int = 0) -> int:
+        value = int(self.matching(name, r"[0-9]{1,10}"))
+        if value < at_least:
+            raise SettingsInvalid(name)
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.one_of(name, "true", "false") == "true"
