@@ -109,7 +109,7 @@ def stamp(event: dict[str, Any], *, now: datetime) -> dict[str, Any]:
     return stamped
 
 
-def sign(  # noqa: PLR0913 - all but the event are named
+def sign(
     event: dict[str, Any],
     *,
     now: datetime,
@@ -121,15 +121,15 @@ def sign(  # noqa: PLR0913 - all but the event are named
 ) -> dict[str, Any]:
     """Return a copy of an API Gateway payload 2.0 event that arrives ``now`` with a fresh token.
 
-    Whatever token the event had is replaced. Without a ``session`` the token gets a random one, so
-    that two events signed in the same millisecond are not replays of each other.
+    Whatever token the event had is replaced, its header's name kept. Without a
+    ``session`` the token gets a random one, so that two events signed in the same millisecond are
+    not replays of each other.
     """
     if session is None:
         session = secrets.token_hex(16)
     signed = stamp(event, now=now)
     headers: dict[str, str] = signed.setdefault("headers", {})
-    for name in [name for name in headers if name.lower() == header.lower()]:
-        del headers[name]
+    header = next((name for name in headers if name.lower() == header.lower()), header)
     headers[header] = make_token(now=now, api_key=api_key, secret=secret, session=session, **form)
     return signed
 
