@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import gc
 import os
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from roomle_mail import events
 from roomle_mail.clients import Clients
-from roomle_mail.delivery import Queued, SesSender, send
+from roomle_mail.delivery import SesSender
 from roomle_mail.emails import Catalog
+from roomle_mail.mailing import Mailing, Message, Queues
 from roomle_mail.once import Memory
-from roomle_mail.queued import Message, Try
 from roomle_mail.settings import Settings
-
-if TYPE_CHECKING:
-    from roomle_mail.queued import Result
 
 settings = Settings.from_environment(os.environ)
 clients = Clients()
 catalog = Catalog.load()
 sender = SesSender(clients.ses, settings.configuration_set)
+queues = Queues(lambda: clients.sqs, settings.queue_url, settings.dead_letter_queue_url)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer Lambda's poller with the messages that stay in the queue (ReportBatchItemFailures)."""
-    failures = []
-    for record in event["Records"]:
-        message = Message.read(record)
-        memory = Memory.open(clients.dynamodb, settings.table_name)
-        if not Try(message, memory, settings, lambda: clients.sqs).make(deliver):
-            failures.append({"itemIdentifier": message.id})
-    return {"batchItemFailures": failures}
+    """Tell Lambda's poller which messages stay in the queue (ReportBatchItemFailures)."""
+    messages = [Message.read(record) for record in event["Records"]]
+    # A memory of its own for each: the same event may come twice in one batch.
+    stay = [
+        message
+        for message in messages
+        if not Mailing(message, Memory.open(clients.dynamodb, settings.table_name), queues).settle(
+            catalog, sender
+        )
+    ]
+    return {"batchItemFailures": [{"itemIdentifier": message.id} for message in stay]}
+
+
+# What is loaded by now stays, so the collector need not look at it again at every event.
+gc.freeze()

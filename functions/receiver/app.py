@@ -94,7 +94,9 @@ def authenticate(request: Request, now: float) -> Claims | None:
 
 def verify(token: tokens.Token, among: tuple[tokens.Credential, ...], now: float) -> Claims:
     """Verify a token as this deployment's parameters say."""
-    return tokens.verify(token, among, now=now, iv=settings.token_iv, max_age=settings.token_max_age)
+    return tokens.verify(
+        token, among, now=now, iv=settings.token_iv, max_age=settings.token_max_age
+    )
 
 
 # What is loaded by now stays, so the collector need not look at it again at every event.

@@ -215,13 +215,16 @@ class Attempt:
         try:
             with deadline.interrupting(reserve=_ANSWERING_TAKES):
                 if isinstance(error, QueueUncertain):
-                    self._try("withdraw", self._withdraw)
+                    with telemetry.best_effort("withdraw", self.event_id):
+                        self._withdraw()
                 outcome = self._final(outcome)
-                if (key := self._claimed) is not None:
-                    self._try("remember", lambda: self.memory.remember(key, outcome))
+                if self._claimed is not None:
+                    with telemetry.best_effort("remember", self.event_id):
+                        self.memory.remember(self._claimed, outcome)
                 if self._delivery.custody is None:
-                    for undo in self._give_back:
-                        self._try("give back", undo)
+                    for give_back in self._give_back:
+                        with telemetry.best_effort("give a place back", self.event_id):
+                            give_back()
         except Interrupted:
             telemetry.logger.error("settling was cut off", event_id=self.event_id)
         return self._final(outcome)
@@ -234,14 +237,6 @@ class Attempt:
         """Withdraw what the queue may have taken; what the mailer has already is in custody."""
         if not self.memory.withdraw(self.event_id, now=time.time()):
             self._delivery.custody = Custody("queued", "")
-
-    def _try(self, what: str, call: Callable[[], object]) -> None:
-        try:
-            call()
-        except Exception as err:  # noqa: BLE001 (custody is reached or not: nothing changes it)
-            telemetry.logger.error(
-                f"could not {what}", event_id=self.event_id, **telemetry.explain(err)
-            )
 
     def _log(self, outcome: Outcome, error: BaseException | None, began: float) -> None:
         custody = self._delivery.custody

@@ -178,8 +178,12 @@ class Catalog:
         own = brand.texts.get(language, {})
         words = {
             key: _named(value, brand.name)
-            for section in (texts["shared"], own.get("shared", {}), texts[template],
-                            own.get(template, {}))
+            for section in (
+                texts["shared"],
+                own.get("shared", {}),
+                texts[template],
+                own.get(template, {}),
+            )
             for key, value in section.items()
         }
         look = {
@@ -198,7 +202,10 @@ class Catalog:
             subject=words["subject"],
             preview=words["preview"],
             text=self._environment.render_template(
-                f"{template}.txt", brand=look, **common, **links,
+                f"{template}.txt",
+                brand=look,
+                **common,
+                **links,
             ),
             html=self._environment.render_template(
                 f"{template}.html",

@@ -280,9 +280,7 @@ class Memory:
     def _record(item: Item, body: bytes) -> Record:
         if not hmac.compare_digest(bytes(item["body"]["B"]), body):
             raise TokenReplayed
-        outcome = (
-            Outcome(int(item["status"]["N"]), item["code"]["S"]) if "status" in item else None
-        )
+        outcome = Outcome(int(item["status"]["N"]), item["code"]["S"]) if "status" in item else None
         return Record(item["event"]["S"], float(item["claimed"]["N"]), outcome)
 
     def _put(

@@ -22,8 +22,7 @@ _MIN_ANSWER_WITHIN = 3
 class Settings:
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
-    Durations are in seconds. `queue_url` is None where nothing is queued;
-    `dead_letter_queue_url` is the mailer's alone.
+    Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
     """
 
     delivery: tuple[Way, ...]
@@ -38,7 +37,7 @@ class Settings:
     secret_overlap: int
     table_name: str
     queue_url: str
-    dead_letter_queue_url: str | None
+    dead_letter_queue_url: str
     configuration_set: str
     max_emails_per_recipient_per_hour: int
     max_emails_per_hour: int
@@ -54,9 +53,7 @@ class Settings:
             token_header=read.matching("TOKEN_HEADER", r"[A-Za-z0-9-]+").casefold(),
             token_algorithms=frozenset(read.matching("TOKEN_ALGORITHMS", r"[0-9,]+").split(",")),
             token_max_age=read.number("TOKEN_MAX_AGE", at_least=1),
-            token_iv=cast(
-                "Literal['fixed', 'prefix']", read.one_of("TOKEN_IV", "fixed", "prefix")
-            ),
+            token_iv=cast("Literal['fixed', 'prefix']", read.one_of("TOKEN_IV", "fixed", "prefix")),
             token_reuse=cast(
                 "Literal['refuse', 'allow']", read.one_of("TOKEN_REUSE", "refuse", "allow")
             ),
@@ -65,7 +62,7 @@ class Settings:
             secret_overlap=read.number("SECRET_OVERLAP"),
             table_name=read.text("TABLE_NAME"),
             queue_url=read.text("QUEUE_URL"),
-            dead_letter_queue_url=environment.get("DEAD_LETTER_QUEUE_URL"),
+            dead_letter_queue_url=environment.get("DEAD_LETTER_QUEUE_URL", ""),
             configuration_set=read.text("CONFIGURATION_SET"),
             max_emails_per_recipient_per_hour=read.number("MAX_EMAILS_PER_RECIPIENT_PER_HOUR"),
             max_emails_per_hour=read.number("MAX_EMAILS_PER_HOUR"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 import traceback
+from contextlib import contextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from roomle_mail.errors import RoomleMailError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 logger = Logger()
 metrics = Metrics()
@@ -43,13 +44,23 @@ def decided(what: str, facts: Mapping[str, object], *, severe: bool = False) -> 
     """Log and count one decision: sent, queued, suppressed, ignored, refused, failed."""
     known = {name: value for name, value in facts.items() if value is not None}
     if severe:
-        logger.error(what, **known)
+        logger.error(what, extra=known)
     else:
-        logger.info(what, **known)
+        logger.info(what, extra=known)
     count(what.capitalize())
     if reason := known.get("reason"):
         count(f"{what.capitalize()}{reason}")
     metrics.flush_metrics()
+
+
+@contextmanager
+def best_effort(what: str, event_id: str | None) -> Iterator[None]:
+    """Log what fails in the block and go on: nothing in it may change what was reached."""
+    try:
+        yield
+    except Exception as err:  # noqa: BLE001 (that is the point)
+        facts = {"event_id": event_id, "failed": what, **explain(err)}
+        logger.error("could not follow up", extra=facts)  # noqa: TRY400 (a trace repeats values)
 
 
 def count(name: str, value: float = 1) -> None:
