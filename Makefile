@@ -1,0 +1,74 @@
+# All set-up happens by itself: git, make, python3 and a network are enough.
+# What has been made is recorded by files, so that making it again costs nothing.
+
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+PYTHON := .venv/bin/python
+SAM := $(PYTHON) -m tools.sam
+# Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
+LOCKS := layers/dependencies/requirements layers/emails/requirements \
+	requirements/dev requirements/sam requirements/ministack
+COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt $(LOCKS:=.txt) \
+	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
+OPTIONS = $(if $(PORT),--port $(PORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo local test check lock clean
+
+help: ## list what can be made
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
+
+setup: .venv/.synced ## install uv and the pinned packages
+
+$(UV):
+	@echo "setup: uv $(UV_VERSION)"
+	@python3 -m venv .tools
+	@.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.synced: requirements/dev.txt .python-version | $(UV)
+	@echo "setup: packages of requirements/dev.txt"
+	@$(UV) venv --quiet --clear --python "$$(cat .python-version)" .venv
+	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements/dev.txt
+	@touch $@
+
+build: .aws-sam/.built ## build functions and layers into .aws-sam/build
+
+.aws-sam/.built: .venv/.synced $(BUILT_FROM)
+	@echo "build: functions and layers"
+	$(SAM) build
+	@touch $@
+
+demo: build ## deploy locally, post every fixture, show the emails; ONCE=1 to end then
+	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
+
+local: build ## deploy locally and stay in the foreground; PORT=n to choose the port
+	@$(PYTHON) -m tools.stack $(OPTIONS)
+
+# pytest comes last, so that its closing line is the verdict.
+test: check build ## all checks and all tests
+	@$(PYTHON) -m pytest
+
+check: setup ## lint, format, types, template, locks
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	$(PYTHON) -m cfnlint template.yaml
+	$(SAM) validate --lint
+	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && for lock in $(LOCKS); do \
+		cp $$lock.txt $$scratch/ && (cd $$(dirname $$lock) && \
+			PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) -o $$scratch/$$(basename $$lock).txt \
+			$$(basename $$lock).in >/dev/null) && \
+		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
+		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
+	done; echo "locks are current"
+
+lock: $(UV) ## lock what the .in files ask for, with hashes; UPGRADE=1 to take newer versions
+	@for lock in $(LOCKS); do echo "lock: $$lock.txt" && (cd $$(dirname $$lock) && \
+		PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) $(if $(UPGRADE),--upgrade) \
+		-o $$(basename $$lock).txt $$(basename $$lock).in >/dev/null) || exit 1; done
+
+clean: ## remove all that was made
+	rm -rf .tools .venv .aws-sam .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
