@@ -49,7 +49,7 @@ class CredentialStore:
     `warn` is told what is wrong with a secret that is not needed, by a text without its content.
     """
 
-    client: SecretsClient
+    client: SecretsClient = field(repr=False)
     secret_id: str
     overlap: float
     allow_published: bool

@@ -1,0 +1,76 @@
+"""The deadline: it ends what is blocked, whatever it is blocked in, and leaves no timer behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+from roomle_mail.deadline import Deadline, Interrupted
+
+
+def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
+    """Each byte comes well within a read time-out, so no read time-out would ever end it."""
+    ours, theirs = os.pipe()
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.05):
+            os.write(theirs, b".")
+
+    dripper = threading.Thread(target=drip)
+    dripper.start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(Interrupted), Deadline(0.3).interrupting():
+            while os.read(ours, 1):
+                pass
+    finally:
+        stop.set()
+        dripper.join()
+        os.close(ours)
+        os.close(theirs)
+
+    assert 0.25 < time.monotonic() - began < 1
+
+
+def test_an_interruption_that_is_swallowed_comes_again() -> None:
+    """Python prints and drops what a signal raises inside a finaliser."""
+    swallowed = 0
+    with pytest.raises(Interrupted), Deadline(0.1).interrupting():
+        while True:
+            try:
+                time.sleep(1)
+            except Interrupted:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+
+def test_what_ends_in_time_is_not_interrupted_afterwards() -> None:
+    with Deadline(0.1).interrupting():
+        pass
+    time.sleep(0.2)
+
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_reserve_is_kept() -> None:
+    deadline = Deadline(0.5)
+
+    with pytest.raises(Interrupted), deadline.interrupting(reserve=0.4):
+        time.sleep(2)
+
+    assert 0.2 < deadline.remaining() <= 0.4
+    assert deadline.remaining(reserve=0.4) <= 0
+
+
+def test_a_deadline_that_has_passed_interrupts_at_once() -> None:
+    with pytest.raises(Interrupted), Deadline(-1).interrupting():
+        time.sleep(2)
+
+
+def test_no_library_that_catches_exceptions_swallows_an_interruption() -> None:
+    assert not issubclass(Interrupted, Exception)

@@ -1,0 +1,107 @@
+"""Errors: by which of botocore's errors it is certain that a service did not act."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from botocore import exceptions as botocore
+from botocore.parsers import ResponseParserError
+from roomle_mail import errors
+from roomle_mail.deadline import Interrupted
+from roomle_mail.errors import (
+    QuotaUsedUp,
+    Refused,
+    RoomleMailError,
+    Throttled,
+    Uncertain,
+    Unreachable,
+    aws_errors,
+)
+
+URL = "https://email.example"
+
+
+def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
+    return botocore.ClientError(
+        {
+            "Error": {"Code": code, "Message": message},
+            "ResponseMetadata": {"HTTPStatusCode": status},  # type: ignore[typeddict-item]
+        },
+        "SendEmail",
+    )
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (botocore.EndpointConnectionError(endpoint_url=URL), Unreachable),
+        (botocore.ConnectTimeoutError(endpoint_url=URL), Unreachable),
+        (botocore.ReadTimeoutError(endpoint_url=URL), Uncertain),
+        (botocore.ConnectionClosedError(endpoint_url=URL), Uncertain),
+        (botocore.SSLError(endpoint_url=URL, error=""), Uncertain),
+        (botocore.ProxyConnectionError(proxy_url=URL), Uncertain),
+        (botocore.HTTPClientError(error=""), Uncertain),
+        (botocore.ResponseStreamingError(error=""), Uncertain),
+        (ResponseParserError(), Uncertain),
+        (Interrupted(), Uncertain),
+        (botocore.NoCredentialsError(), Refused),
+        (botocore.ParamValidationError(report=""), Refused),
+        (answer("TooManyRequestsException", 429), Throttled),
+        (answer("ThrottlingException", 400), Throttled),
+        (answer("Throttling", 400, "Maximum sending rate exceeded."), Throttled),
+        (answer("Throttling", 400, "Daily message quota exceeded."), QuotaUsedUp),
+        (answer("TooManyRequestsException", 429, "Daily message quota exceeded."), QuotaUsedUp),
+        (answer("LimitExceededException", 400), QuotaUsedUp),
+        (answer("Unheard", 429), Throttled),
+        (answer("MessageRejected", 400, "Email address is not verified."), Refused),
+        (answer("MailFromDomainNotVerifiedException", 400), Refused),
+        (answer("AccountSuspendedException", 400), Refused),
+        (answer("SendingPausedException", 400), Refused),
+        (answer("BadRequestException", 400), Refused),
+        (answer("AccessDeniedException", 403), Refused),
+        (answer("NotFoundException", 404), Refused),
+        (answer("InternalFailure", 500), Uncertain),
+        (answer("ServiceUnavailable", 503), Uncertain),
+        (answer("ThrottlingException", 503), Uncertain),
+        (answer("Odd200", 200), Uncertain),
+        (answer("Odd302", 302), Uncertain),
+        (answer("Odd0", 0), Uncertain),
+    ],
+    ids=lambda each: each.__name__ if isinstance(each, type) else f"{each!r}",
+)
+def test_an_aws_error_tells_whether_the_service_acted(
+    raised: BaseException, told: type[errors.AwsCallFailed]
+) -> None:
+    with pytest.raises(errors.AwsCallFailed) as caught, aws_errors():
+        raise raised
+
+    assert type(caught.value) is told
+    assert caught.value.__cause__ is raised
+    assert caught.value.status == 503
+
+
+def test_what_is_not_awss_goes_through_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), aws_errors():
+        1 / 0  # noqa: B018
+
+
+def test_no_error_of_ours_lets_roomle_believe_that_an_email_was_sent() -> None:
+    ours = [
+        each
+        for _, each in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(each, RoomleMailError)
+    ]
+
+    assert len(ours) > 20
+    assert all(each.status >= 300 for each in ours)
+
+
+def test_every_fault_in_a_token_gets_the_same_answer() -> None:
+    faults = {
+        (each.status, each.code)
+        for _, each in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(each, errors.TokenRejected)
+    }
+
+    assert faults == {(401, "unauthorized")}

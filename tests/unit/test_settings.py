@@ -1,0 +1,80 @@
+"""Settings: what a deployment may choose, and what it may not."""
+
+from __future__ import annotations
+
+import pytest
+from roomle_mail.errors import SettingsInvalid
+from roomle_mail.settings import Settings
+
+ENVIRONMENT = {
+    "DELIVERY": "ses,sqs",
+    "ANSWER_WITHIN": "8",
+    "TOKEN_HEADER": "Token",
+    "TOKEN_ALGORITHMS": "01",
+    "TOKEN_MAX_AGE": "300",
+    "TOKEN_IV": "fixed",
+    "TOKEN_REUSE": "refuse",
+    "REQUIRE_TOKEN": "true",
+    "SECRET_ID": "secret",
+    "SECRET_OVERLAP": "3600",
+    "TABLE_NAME": "table",
+    "QUEUE_URL": "https://queue.example/q",
+    "DEAD_LETTER_QUEUE_URL": "https://queue.example/d",
+    "CONFIGURATION_SET": "set",
+    "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
+    "MAX_EMAILS_PER_HOUR": "0",
+    "LOCAL_STACK": "false",
+}
+
+
+def test_the_environment_becomes_settings() -> None:
+    settings = Settings.from_environment(ENVIRONMENT)
+
+    assert settings.delivery == ("ses", "sqs")
+    assert settings.token_header == "token"
+    assert settings.token_algorithms == {"01"}
+    assert settings.require_token is True
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"DEAD_LETTER_QUEUE_URL"}))
+@pytest.mark.parametrize("value", [None, "", " ", "?"])
+def test_a_missing_or_senseless_value_is_named(name: str, value: str | None) -> None:
+    free_texts = {"SECRET_ID", "TABLE_NAME", "QUEUE_URL", "CONFIGURATION_SET"}
+    if value == "?" and name in free_texts:
+        value = ""
+    changed = {key: text for key, text in (ENVIRONMENT | {name: value}).items() if text is not None}
+
+    with pytest.raises(SettingsInvalid, match=name):
+        Settings.from_environment(changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"TOKEN_ALGORITHMS": "03"}, "TOKEN_ALGORITHMS"),
+        ({"TOKEN_ALGORITHMS": "01,03"}, "TOKEN_ALGORITHMS"),
+        ({"TOKEN_ALGORITHMS": ","}, "TOKEN_ALGORITHMS"),
+        ({"TOKEN_IV": "prefix", "TOKEN_REUSE": "allow"}, "TOKEN_REUSE"),
+        ({"DELIVERY": "sqs,ses"}, "DELIVERY"),
+        ({"ANSWER_WITHIN": "2"}, "ANSWER_WITHIN"),
+        ({"TOKEN_MAX_AGE": "0"}, "TOKEN_MAX_AGE"),
+        ({"TOKEN_MAX_AGE": "-5"}, "TOKEN_MAX_AGE"),
+        ({"REQUIRE_TOKEN": "no"}, "REQUIRE_TOKEN"),
+    ],
+)
+def test_an_unsafe_choice_is_refused(changes: dict[str, str], name: str) -> None:
+    with pytest.raises(SettingsInvalid, match=name):
+        Settings.from_environment(ENVIRONMENT | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "warned"),
+    [
+        ({"REQUIRE_TOKEN": "false"}, "RequireToken"),
+        ({"TOKEN_ALGORITHMS": "01,02"}, "TokenAlgorithms"),
+        ({"TOKEN_REUSE": "allow"}, "TokenReuse"),
+    ],
+)
+def test_a_choice_that_weakens_is_said_aloud(changes: dict[str, str], warned: str) -> None:
+    assert Settings.from_environment(ENVIRONMENT | changes).warnings == (warned,)
