@@ -6,7 +6,7 @@ import gc
 import os
 from typing import Any
 
-from roomle_mail.clients import Clients
+from roomle_mail.aws import Clients
 from roomle_mail.delivery import SesSender
 from roomle_mail.emails import Catalog
 from roomle_mail.mailing import Mailing, Message, Queues

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events, tokens
 from roomle_mail.attempt import Attempt, Request
-from roomle_mail.clients import Clients
+from roomle_mail.aws import Clients
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
 from roomle_mail.emails import Catalog

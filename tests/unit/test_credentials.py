@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.errors import SecretUnusable
 from roomle_mail.tokens import Credential
@@ -57,7 +58,8 @@ class Fixture:
 
 @pytest.fixture
 def given() -> Fixture:
-    aws, warnings = FakeSecretsManager(), []
+    aws = FakeSecretsManager()
+    warnings: list[str] = []
     store = CredentialStore(
         aws, "the-secret", overlap=OVERLAP, allow_published=False, warn=warnings.append
     )

@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+
 from roomle_mail.deadline import Deadline, Interrupted
 
 

@@ -7,7 +7,9 @@ import inspect
 import pytest
 from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
+
 from roomle_mail import errors
+from roomle_mail.aws import aws_errors
 from roomle_mail.deadline import Interrupted
 from roomle_mail.errors import (
     QuotaUsedUp,
@@ -16,7 +18,6 @@ from roomle_mail.errors import (
     Throttled,
     Uncertain,
     Unreachable,
-    aws_errors,
 )
 
 URL = "https://email.example"
@@ -39,10 +40,10 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
         (botocore.ConnectTimeoutError(endpoint_url=URL), Unreachable),
         (botocore.ReadTimeoutError(endpoint_url=URL), Uncertain),
         (botocore.ConnectionClosedError(endpoint_url=URL), Uncertain),
-        (botocore.SSLError(endpoint_url=URL, error=""), Uncertain),
+        (botocore.SSLError(endpoint_url=URL, error=OSError()), Uncertain),
         (botocore.ProxyConnectionError(proxy_url=URL), Uncertain),
-        (botocore.HTTPClientError(error=""), Uncertain),
-        (botocore.ResponseStreamingError(error=""), Uncertain),
+        (botocore.HTTPClientError(error=OSError()), Uncertain),
+        (botocore.ResponseStreamingError(error=OSError()), Uncertain),
         (ResponseParserError(), Uncertain),
         (Interrupted(), Uncertain),
         (botocore.NoCredentialsError(), Refused),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from roomle_mail import events
 from roomle_mail.errors import (
     BodyMalformed,

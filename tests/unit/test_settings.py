@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.errors import AwsCallFailed, SecretUnusable, aws_errors
+from roomle_mail.aws import aws_errors
+from roomle_mail.errors import AwsCallFailed, SecretUnusable
 from roomle_mail.tokens import Credential
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from roomle_mail.aws import aws_errors
 from roomle_mail.errors import (
     AwsCallFailed,
     BodyMalformed,
@@ -20,7 +21,6 @@ from roomle_mail.errors import (
     Refused,
     TimeRunningOut,
     Uncertain,
-    aws_errors,
 )
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ _HEADERS = (("Auto-Submitted", "auto-generated"),)
 # RFC 2392 puts it into the HTML as `cid:`.
 _QR_CONTENT_ID = "qr"
 # Bytes; beyond it the code's modules get too small for a camera in front of a screen.
-_MAX_QR_LINK = 1_000
+_MAX_QR_LINK = 800
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -84,6 +84,23 @@ class Brand:
     languages: tuple[str, ...]
     look: Mapping[str, Any]
     texts: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    @classmethod
+    def of(cls, identifier: str, data: Mapping[str, Any]) -> Brand:
+        """The brand whose file says this."""
+        return cls(
+            id=identifier,
+            name=data["look"]["name"],
+            sender=data["sender"],
+            reply_to=tuple(data["reply_to"]),
+            api_keys=frozenset(data["api_keys"]),
+            link_hosts=tuple(data["link_hosts"]),
+            asset_hosts=tuple(data["asset_hosts"]),
+            language=data["language"],
+            languages=tuple(data["languages"]),
+            look=data["look"],
+            texts=data["texts"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +226,9 @@ class Catalog:
             ),
             html=self._environment.render_template(
                 f"{template}.html",
-                brand={key: _attribute(value) for key, value in look.items()},
+                brand={key: _escaped(value) for key, value in look.items()},
                 **common,
-                **{field: _attribute(link) for field, link in links.items()},
+                **{field: _escaped(link) for field, link in links.items()},
             ),
         )
 
@@ -232,19 +249,7 @@ class Catalog:
             chosen = shelf.get(configurator_id, chosen)
         identifier = chosen["brand"]
         data = json.loads(self._read(f"brands/{identifier}.json")) | chosen.get("differs", {})
-        return Brand(
-            id=identifier,
-            name=data["look"]["name"],
-            sender=data["sender"],
-            reply_to=tuple(data["reply_to"]),
-            api_keys=frozenset(data["api_keys"]),
-            link_hosts=tuple(data["link_hosts"]),
-            asset_hosts=tuple(data["asset_hosts"]),
-            language=data["language"],
-            languages=tuple(data["languages"]),
-            look=data["look"],
-            texts=data["texts"],
-        )
+        return Brand.of(identifier, data)
 
     def _read_texts(self, language: str) -> Mapping[str, Any]:
         texts: Mapping[str, Any] = json.loads(self._read(f"texts/{language}.json"))
@@ -272,7 +277,7 @@ def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragra
     return [paragraph.replace("{brand}", brand) for paragraph in text]
 
 
-def _attribute(value: Any) -> Any:  # noqa: ANN401 (only texts change)
+def _escaped(value: Any) -> Any:  # noqa: ANN401 (only texts change)
     # minijinja would also write every / of a link as a character reference: right, but longer and
     # unreadable for anything that looks at links without parsing HTML.
     return safe(html.escape(value)) if isinstance(value, str) else value
@@ -285,5 +290,5 @@ def _qr_code(link: str) -> Image | None:
 
     picture = io.BytesIO()
     # Black on white with its quiet zone, in dark mode too: cameras read no inverted codes.
-    segno.make_qr(link, error="m").save(picture, kind="png", scale=6, border=4)
+    segno.make_qr(link, error="l").save(picture, kind="png", scale=6, border=4)
     return Image(_QR_CONTENT_ID, "qr.png", "image/png", picture.getvalue())

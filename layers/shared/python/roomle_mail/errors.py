@@ -7,17 +7,9 @@ name and attributes are for the log.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
-from botocore import exceptions as botocore
-from botocore.parsers import ResponseParserError
-
-from roomle_mail.deadline import Interrupted
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from roomle_mail.tokens import Claims
 
 
@@ -209,65 +201,3 @@ class Refused(AwsCallFailed):
 
 class Uncertain(AwsCallFailed):
     """The answer got lost: the service may have acted or not."""
-
-
-# SES's page "SendEmail" (API v2) lists TooManyRequestsException and LimitExceededException; the
-# others are AWS's common throttling codes, which any service may use.
-_THROTTLING = frozenset(
-    {
-        "TooManyRequestsException",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "ProvisionedThroughputExceededException",
-        "SlowDown",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "KMS.ThrottlingException",
-    },
-)
-_BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
-
-
-def translate(err: botocore.BotoCoreError | botocore.ClientError) -> AwsCallFailed:
-    """Tell by botocore's error whether the service acted: the only place that knows them."""
-    if isinstance(err, botocore.ClientError):
-        return _translate_answer(err)
-    # A proxy or TLS failure may come after the request went out, so only these two are certain.
-    if isinstance(err, botocore.EndpointConnectionError | botocore.ConnectTimeoutError):
-        return Unreachable(type(err).__name__)
-    if isinstance(err, botocore.HTTPClientError):
-        return Uncertain(type(err).__name__)
-    # Everything else (no credentials, parameters that don't validate) fails before sending.
-    if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
-        return Refused(type(err).__name__)
-    return Uncertain(type(err).__name__)
-
-
-def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
-    code = str(err.response.get("Error", {}).get("Code", ""))
-    message = str(err.response.get("Error", {}).get("Message", ""))
-    status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if not _BAD_REQUEST <= status < _SERVER_ERROR:
-        return Uncertain(code)
-    # SES's page "Errors related to the sending quotas": both limits come as throttling and are
-    # told apart by the text alone.
-    if code == "LimitExceededException" or "daily message quota" in message.casefold():
-        return QuotaUsedUp(code)
-    if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
-        return Throttled(code)
-    return Refused(code)
-
-
-@contextmanager
-def aws_errors() -> Iterator[None]:
-    """Translate what a call to AWS raises, the deadline's interruption included."""
-    try:
-        yield
-    except (botocore.BotoCoreError, botocore.ClientError) as err:
-        raise translate(err) from err
-    except (ResponseParserError, Interrupted) as err:
-        raise Uncertain(type(err).__name__) from err

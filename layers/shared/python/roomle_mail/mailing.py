@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from roomle_mail import telemetry
+from roomle_mail.aws import aws_errors
 from roomle_mail.deadline import Deadline, Interrupted
 from roomle_mail.delivery import Queued, send
 from roomle_mail.errors import (
@@ -23,7 +24,6 @@ from roomle_mail.errors import (
     NoTemplate,
     StillAtWork,
     TimeRunningOut,
-    aws_errors,
 )
 from roomle_mail.events import validate
 

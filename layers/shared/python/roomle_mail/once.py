@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.errors import StillAtWork, TokenReplayed, aws_errors
+from roomle_mail.aws import aws_errors
+from roomle_mail.errors import StillAtWork, TokenReplayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

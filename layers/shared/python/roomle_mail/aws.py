@@ -1,0 +1,130 @@
+"""The clients of AWS, and what their errors mean: the only place that knows botocore's.
+
+The deadline's timer bounds every call as a whole; the time-outs here only make botocore try
+another connection while there is still time.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from boto3.session import Session
+from botocore import exceptions as botocore
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from roomle_mail.deadline import Interrupted
+from roomle_mail.errors import (
+    AwsCallFailed,
+    QuotaUsedUp,
+    Refused,
+    Throttled,
+    Uncertain,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Clients:
+    """What the functions call, all from one session (a second one costs tens of milliseconds).
+
+    A client is made at its first use; touch it to make it at start.
+    """
+
+    def __init__(self, session: Session | None = None) -> None:
+        """Use one session for all of them."""
+        self._session = session or Session()
+
+    @cached_property
+    def ses(self) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """SES, called once: a second call after a lost answer would send a second email."""
+        return self._client("sesv2", attempts=1, read=8)
+
+    @cached_property
+    def sqs(self) -> Any:  # noqa: ANN401
+        """SQS; an event that got in twice is sent once."""
+        return self._client("sqs", attempts=2, read=2)
+
+    @cached_property
+    def dynamodb(self) -> Any:  # noqa: ANN401
+        """DynamoDB; every write of `once` survives being made twice."""
+        return self._client("dynamodb", attempts=3, read=1)
+
+    @cached_property
+    def secrets(self) -> Any:  # noqa: ANN401
+        """Secrets Manager."""
+        return self._client("secretsmanager", attempts=2, read=2)
+
+    def _client(self, service: str, *, attempts: int, read: float) -> Any:  # noqa: ANN401
+        config = Config(
+            connect_timeout=1,
+            read_timeout=read,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+        )
+        return self._session.client(service, config=config)
+
+
+# SES's page "SendEmail" (API v2) lists TooManyRequestsException and LimitExceededException; the
+# others are AWS's common throttling codes, which any service may use.
+_THROTTLING = frozenset(
+    {
+        "TooManyRequestsException",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",
+        "SlowDown",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "KMS.ThrottlingException",
+    },
+)
+_BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
+
+
+def translate(err: botocore.BotoCoreError | botocore.ClientError) -> AwsCallFailed:
+    """Tell by botocore's error whether the service acted."""
+    if isinstance(err, botocore.ClientError):
+        return _translate_answer(err)
+    # A proxy or TLS failure may come after the request went out, so only these two are certain.
+    if isinstance(err, botocore.EndpointConnectionError | botocore.ConnectTimeoutError):
+        return Unreachable(type(err).__name__)
+    if isinstance(err, botocore.HTTPClientError):
+        return Uncertain(type(err).__name__)
+    # Everything else (no credentials, parameters that don't validate) fails before sending.
+    if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
+        return Refused(type(err).__name__)
+    return Uncertain(type(err).__name__)
+
+
+def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
+    code = str(err.response.get("Error", {}).get("Code", ""))
+    message = str(err.response.get("Error", {}).get("Message", ""))
+    status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if not _BAD_REQUEST <= status < _SERVER_ERROR:
+        return Uncertain(code)
+    # SES's page "Errors related to the sending quotas": both limits come as throttling and are
+    # told apart by the text alone.
+    if code == "LimitExceededException" or "daily message quota" in message.casefold():
+        return QuotaUsedUp(code)
+    if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
+        return Throttled(code)
+    return Refused(code)
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Translate what a call to AWS raises, the deadline's interruption included."""
+    try:
+        yield
+    except (botocore.BotoCoreError, botocore.ClientError) as err:
+        raise translate(err) from err
+    except (ResponseParserError, Interrupted) as err:
+        raise Uncertain(type(err).__name__) from err
