@@ -13,22 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def pinned(program: str, lock: str) -> list[str]:
-    """Return the command that runs a program from the packages locked in requirements/<lock>.txt.
+def pinned(package: str, program: str) -> list[str]:
+    """Return the command that runs a program from what requirements/<program>.txt locks.
 
     The interpreter is given in full, since uv would otherwise look for one from the folder that
     it happens to be run in.
     """
-    requirements = str(ROOT / "requirements" / f"{lock}.txt")
-    uv = str(ROOT / ".tools" / "bin" / "uv")
-    first = next(
-        line.split("==")[0].split("[")[0]
-        for line in (ROOT / "requirements" / f"{lock}.in").read_text().splitlines()
-        if line and not line.startswith("#")
-    )
+    uv, locked = ROOT / ".tools" / "bin" / "uv", ROOT / "requirements" / f"{program}.txt"
     return [
-        *(uv, "tool", "run", "--quiet", "--python", sys.executable),
-        *("--with-requirements", requirements, "--from", first, program),
+        *(str(uv), "tool", "run", "--quiet", "--python", sys.executable),
+        *("--with-requirements", str(locked), "--from", package, program),
     ]
 
 
@@ -51,7 +45,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def command(*arguments: str) -> list[str]:
     """Return the command line of `sam` with the arguments."""
-    return [*pinned("sam", "sam"), *arguments]
+    return [*pinned("aws-sam-cli", "sam"), *arguments]
 
 
 if __name__ == "__main__":

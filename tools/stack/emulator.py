@@ -1,0 +1,153 @@
+"""The emulator of AWS: ministack, on loopback only, with IAM enforced."""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import boto3
+from botocore.config import Config
+
+from tools import sam
+from tools.stack import processes
+
+HOST = "127.0.0.1"
+# Below the ports that systems hand out, and not ministack's own, so that both can run.
+PORT = 24566
+REGION = "eu-central-1"
+# The emulator's root user. They open nothing else.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+# Starting takes about a second; the first time its packages are installed as well.
+PATIENCE = 180.0
+
+
+class EmulatorFailedError(Exception):
+    """The emulator ended, or did not answer in time. The text says why, with its log's end."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulator. `folder` is its own and gone with it."""
+
+    port: int
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        """The endpoint of all services."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What the emulator prints: with LOG_LEVEL INFO a line for each call."""
+        return self.folder / "ministack.log"
+
+    @cache  # noqa: B019 - lives as long as the run
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes clients at run time
+        """Return a client with all rights, made once for each service."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+        )
+
+    def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Read one of the emulator's own pages, which no AWS has."""
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:
+            return json.load(response)
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes a program of AWS's talk to the emulator and to nothing else."""
+        inherited = {name: value for name, value in os.environ.items() if "AWS_" not in name}
+        return {
+            **inherited,
+            **CREDENTIALS,
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": HOST,
+            "no_proxy": HOST,
+        }
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(port: int = PORT) -> Iterator[Emulator]:
+    """Run the emulator for the length of the block; port 0 takes a free one.
+
+    Raises EmulatorFailedError.
+    """
+    port = port or free_port()
+    with tempfile.TemporaryDirectory(prefix="roomle-mail-", ignore_cleanup_errors=True) as folder:
+        emulator = Emulator(port, Path(folder))
+        with (
+            emulator.log.open("w") as output,
+            processes.started(
+                sam.pinned("ministack", "ministack"), environment=settings(emulator), output=output
+            ) as process,
+        ):
+            deadline = time.monotonic() + PATIENCE
+            while not answers(emulator):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise EmulatorFailedError(emulator.log.read_text()[-2000:])
+                time.sleep(0.1)
+            yield emulator
+
+
+def settings(emulator: Emulator) -> dict[str, str]:
+    """Return the emulator's environment, which its functions inherit, so little of ours is in it.
+
+    The names are ministack's own. Its temporary folders are not always removed, hence TMPDIR.
+    """
+    ours = ("PATH", "HOME", "LANG", "UV_", "SSL_", "PIP_", "XDG_", "HTTPS_PROXY", "https_proxy")
+    return {
+        **{name: value for name, value in os.environ.items() if name.startswith(ours)},
+        **CREDENTIALS,
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", ""))),
+        "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
+        "GATEWAY_PORT": str(emulator.port),
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",
+        "TMPDIR": str(emulator.folder),
+        "STATE_DIR": str(emulator.folder / "state"),
+        "S3_DATA_DIR": str(emulator.folder / "s3"),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "NO_PROXY": HOST,
+        # It would listen for devices and file transfers, and clear away containers of its name.
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{emulator.folder}/no-docker.sock",
+    }
+
+
+def answers(emulator: Emulator) -> bool:
+    """Tell whether the emulator is up, and is ours: it enforces IAM."""
+    try:
+        return bool(emulator.get("/_ministack/health")["auth"] == "enabled")
+    except (URLError, OSError, KeyError, ValueError):
+        return False
