@@ -25,7 +25,7 @@ from Crypto.Util.Padding import pad
 
 # Roomle's page "Authentication" publishes this pair as its example; it protects nothing.
 EXAMPLE_API_KEY = "aValidApiKey"
-EXAMPLE_SECRET = "a-Secr3t_Str1ng!"  # noqa: S105 - published by Roomle
+EXAMPLE_SECRET = "a-Secr3t_Str1ng!"
 
 type Algorithm = Literal["01", "02", "none"]
 type Iv = Literal["zero", "key", "prefix"]

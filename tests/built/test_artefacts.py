@@ -1,0 +1,176 @@
+"""What ``make build`` made holds everything that the functions need, ready to run, and no more."""
+
+import importlib.util
+import json
+import marshal
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.built import artefacts
+from tests.built.conftest import Lambda, Start
+from tests.built.runtime_api import Function
+from tools import fixtures
+
+FUNCTIONS = ["ReceiverFunction", "MailerFunction"]
+
+# Measured: each costs a cold start tens of milliseconds, and nothing here needs it.
+TOO_SLOW = {
+    "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.tracing",
+    "aws_lambda_powertools.utilities.idempotency",
+    "aws_lambda_powertools.utilities.parameters",
+    "aws_xray_sdk",
+    "cffi",
+    "email_validator",
+    "jinja2",
+    "mjml",
+}
+# One event of four needs it, so it is loaded then.
+NOT_AT_START = {"segno"}
+
+
+def pyc_of(source: Path) -> Path:
+    return source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
+    function: str, aws_lambda: Lambda
+) -> None:
+    # WHEN the interpreter that runs the functions is asked what it has
+    found = json.loads(
+        aws_lambda.run(
+            function,
+            "import importlib.metadata as m, importlib.util as u, json, sys\n"
+            "where = {n: (s := u.find_spec(n)) and s.origin for n in"
+            " ('boto3', 'pydantic_core', 'roomle_mail', 'roomle_mail_emails', 'app',"
+            " 'pytest', 'moto', 'mypy', 'tools', 'pip')}\n"
+            "own = [p for p in sys.path if p.endswith('site-packages')]\n"
+            "print(json.dumps([where, own, [d.name for d in m.distributions(path=own)]]))",
+        )
+    )
+    where, own, distributions = found
+
+    # THEN it is AWS's runtime client and what that needs
+    assert len(own) == 1
+    assert own[0].startswith(str(aws_lambda.python.parent.parent))
+    assert sorted(distributions) == sorted(artefacts.closure("awslambdaric"))
+    # AND all that the functions import comes from the layers
+    opt = f"{aws_lambda.opt[function]}/python/"
+    for shipped in ("boto3", "pydantic_core", "roomle_mail", "roomle_mail_emails"):
+        assert where.pop(shipped).startswith(opt)
+    assert where.pop("app") == str(aws_lambda.tasks[function] / "app.py")
+    # AND nothing of the development environment is there
+    assert set(where.values()) == {None}, where
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_without_the_layers_a_function_does_not_start(
+    function: str, start: Start, tmp_path: Path
+) -> None:
+    # This is how a package that is missing from the layers would show.
+    error = start(function, PYTHONPATH=str(tmp_path)).init_error()
+
+    assert error["errorType"] == "Runtime.ImportModuleError"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_without_its_variables_a_function_does_not_start(function: str, start: Start) -> None:
+    error = start(function, TABLE_NAME="").init_error()
+
+    assert error["errorType"] == "SettingsInvalid"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_module_is_compiled_for_a_file_system_that_is_read_only(
+    function: str, aws_lambda: Lambda
+) -> None:
+    for folder, mounted in ((aws_lambda.opt, "/opt"), (aws_lambda.tasks, "/var/task")):
+        sources = list(folder[function].rglob("*.py"))
+        assert sources
+        for source in sources:
+            data = pyc_of(source).read_bytes()
+            magic, flags = data[:4], struct.unpack("<I", data[4:8])[0]
+            assert magic == importlib.util.MAGIC_NUMBER, source
+            # PEP 552: the lowest bit says by hash, the next one says to check the source.
+            assert flags == 0b01, source
+            code = marshal.loads(data[16:])  # noqa: S302 - our own build
+            relative = source.relative_to(folder[function])
+            assert code.co_filename == f"{mounted}/{relative}"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_the_byte_code_is_that_of_the_source(function: str, aws_lambda: Lambda) -> None:
+    # unchecked means that Python would not notice.
+    for folder in (aws_lambda.opt, aws_lambda.tasks):
+        for source in folder[function].rglob("*.py"):
+            expected = importlib.util.source_hash(source.read_bytes())
+            assert pyc_of(source).read_bytes()[8:16] == expected, source
+
+
+def test_the_build_is_that_of_the_sources(aws_lambda: Lambda) -> None:
+    shared = artefacts.ROOT / "layers" / "shared" / "python"
+    for source in (shared / "roomle_mail").rglob("*.py"):
+        built = aws_lambda.opt["ReceiverFunction"] / "python" / source.relative_to(shared)
+        assert built.read_bytes() == source.read_bytes(), f"{source.name} changed: make build"
+    for function, folder in (("ReceiverFunction", "receiver"), ("MailerFunction", "mailer")):
+        source = artefacts.ROOT / "functions" / folder / "app.py"
+        built = aws_lambda.tasks[function] / "app.py"
+        assert built.read_bytes() == source.read_bytes(), f"{folder} changed: make build"
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_cold_start_loads_nothing_slow(
+    function: str, aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
+) -> None:
+    loaded = aws_lambda.run(
+        function, "import app, sys; print(*sys.modules)", **variables(function)
+    ).split()
+
+    assert "roomle_mail.once" in loaded
+    assert not (TOO_SLOW | NOT_AT_START).intersection(loaded)
+
+
+def test_an_event_loads_nothing_slow_either(
+    aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
+) -> None:
+    event = fixtures.load("receiver/share_configuration_ar")
+
+    loaded = aws_lambda.run(
+        "ReceiverFunction",
+        f"import app, json, sys; answer = app.handler(json.loads({json.dumps(event)!r}), None);"
+        " print(answer['statusCode'], *sys.modules)",
+        **variables("ReceiverFunction"),
+    ).split()
+
+    assert "200" in loaded
+    assert "segno" in loaded
+    assert not TOO_SLOW.intersection(loaded)
+
+
+def test_botocore_holds_the_data_of_the_used_services_only(aws_lambda: Lambda) -> None:
+    data = aws_lambda.opt["ReceiverFunction"] / "python" / "botocore" / "data"
+
+    services = {path.name for path in data.iterdir() if path.is_dir()}
+
+    assert services == {"dynamodb", "secretsmanager", "sesv2", "sqs"}
+
+
+def test_no_function_writes_beside_its_code(
+    aws_lambda: Lambda, receiver: Function, mailer: Function
+) -> None:
+    before = [
+        artefacts.files(each) for each in (*aws_lambda.opt.values(), *aws_lambda.tasks.values())
+    ]
+
+    receiver.invoke(fixtures.load("receiver/share_configuration_ar"))
+    mailer.invoke(fixtures.load("mailer/share_configuration_ar"))
+
+    after = [
+        artefacts.files(each) for each in (*aws_lambda.opt.values(), *aws_lambda.tasks.values())
+    ]
+    assert after == before
+    assert artefacts.files(aws_lambda.home) == set()
