@@ -1,0 +1,36 @@
+"""Build the package `roomle_mail_emails` from this folder: python build.py --target <folder>.
+
+A wrong brand, text or template ends the build with its file, its line and what is expected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# The build fills the templates with the very code that will do so for real.
+sys.path[:0] = [str(HERE), str(HERE.parent / "shared" / "python")]
+
+from emails_build.package import compile_package, write  # noqa: E402
+from emails_build.problems import BuildFailed  # noqa: E402
+
+
+def main() -> int:
+    """Build, or say what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", type=Path, required=True, help="where the package goes")
+    parser.add_argument("--source", type=Path, default=HERE, help="brands, texts and templates")
+    arguments = parser.parse_args()
+    try:
+        write(compile_package(arguments.source), arguments.target)
+    except BuildFailed as failed:
+        for problem in failed.problems:
+            print(problem, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

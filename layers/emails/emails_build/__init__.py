@@ -1,0 +1,1 @@
+"""What turns brands, texts and templates into the package that is shipped."""

@@ -1,0 +1,422 @@
+"""brands.toml, checked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from email.header import Header
+from email.utils import formataddr
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from emails_build import colours
+from emails_build.problems import BuildFailed, Problem, locate, read_toml
+from roomle_mail.errors import LinkNotAllowed
+from roomle_mail.events import rebuild_link
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}")
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+def _one_line(value: str) -> str:
+    value = " ".join(value.split())
+    if not value or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
+        raise ValueError
+    return value
+
+
+def _address(value: str) -> str:
+    if not _ADDRESS.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _colour(value: str) -> str:
+    value = value.lower()
+    if not _COLOUR.fullmatch(value):
+        raise ValueError
+    return value
+
+
+def _host(value: str) -> str:
+    value = value.lower()
+    if not _HOST.fullmatch(value) or (value.startswith("*.") and value.count(".") == 1):
+        raise ValueError
+    return value
+
+
+def _https(value: str) -> str:
+    try:
+        return rebuild_link(value, [urlsplit(value).hostname or ""])
+    except LinkNotAllowed:
+        raise ValueError from None
+
+
+def _known_language(value: str, info: ValidationInfo) -> str:
+    known = (info.context or {})["languages"]
+    if value not in known:
+        message = f"there are texts for {', '.join(known)}"
+        raise ValueError(message)
+    return value
+
+
+def _per_language(value: str | dict[str, str]) -> str | dict[str, str]:
+    if not value or not all(value.values() if isinstance(value, dict) else [value.strip()]):
+        raise ValueError
+    return value
+
+
+_Line = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
+_Address = Annotated[str, AfterValidator(_address)]
+_Colour = Annotated[str, AfterValidator(_colour)]
+_Host = Annotated[str, AfterValidator(_host)]
+_Https = Annotated[str, AfterValidator(_https)]
+_Language = Annotated[str, AfterValidator(_known_language)]
+_PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
+
+_A_COLOUR = 'a colour such as "#1f4d43"'
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DarkColours(_Model):
+    """What a brand may say of dark mode; `button` is the light one, lightened if need be."""
+
+    button: _Colour | None = Field(default=None, description=_A_COLOUR)
+    background: _Colour = Field(default="#121212", description=_A_COLOUR)
+    surface: _Colour = Field(default="#1e1e1f", description=_A_COLOUR)
+    text: _Colour = Field(default="#f1f1f1", description=_A_COLOUR)
+
+
+class Colours(_Model):
+    """The brand's colours; all others follow from them."""
+
+    button: _Colour = Field(description=_A_COLOUR)
+    background: _Colour = Field(default="#f5f5f4", description=_A_COLOUR)
+    surface: _Colour = Field(default="#ffffff", description=_A_COLOUR)
+    text: _Colour = Field(default="#1c1c1e", description=_A_COLOUR)
+    dark: DarkColours = Field(default_factory=DarkColours, description="a table of colours")
+
+
+class Brand(_Model):
+    """One brand, or one configurator of it with the values that differ."""
+
+    name: _Line = Field(description="the brand's name in one line of at most 100 characters")
+    sender: _Address = Field(description='an address such as "hello@brand.example"')
+    sender_name: _Line | None = Field(
+        default=None,
+        description="the name that inboxes show in one line of at most 100 characters",
+    )
+    reply_to: list[_Address] = Field(
+        default_factory=list,
+        max_length=10,
+        description='a list of addresses such as ["service@brand.example"]',
+    )
+    api_keys: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="a list of at least one of Roomle's API keys, or no such line",
+    )
+    languages: list[_Language] = Field(
+        min_length=1,
+        description='a list of languages such as ["de", "en"]',
+    )
+    language: _Language = Field(description="one of the brand's languages")
+    link_hosts: list[_Host] = Field(
+        min_length=1,
+        description='a list of host names such as ["*.roomle.com", "www.brand.example"]',
+    )
+    asset_hosts: list[_Host] = Field(
+        min_length=1,
+        description='a list of host names such as ["uploads.roomle.com"]',
+    )
+    logo: _Https | None = Field(
+        default=None,
+        description="a link to a picture that begins with https://",
+    )
+    logo_dark: _Https | None = Field(
+        default=None,
+        description="a link to a picture that begins with https://",
+    )
+    logo_width: int = Field(
+        default=160,
+        ge=16,
+        le=504,
+        description="a width in pixels from 16 to 504, without quotes",
+    )
+    colours: Colours = Field(description="a table of colours with at least `button`")
+    imprint: _PerLanguage = Field(
+        description="the imprint's lines, or a table of them by language",
+    )
+    privacy: _PerLanguage = Field(
+        description="a link that begins with https://, or a table of them by language",
+    )
+    texts: dict[_Language, dict[str, dict[str, str]]] = Field(
+        default_factory=dict,
+        description="tables of texts, by language and email",
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Brand:
+        for tag in (tag for tag in self.languages if self.languages.count(tag) > 1):
+            raise _Misfit("languages", f'"{tag}" stands there twice')
+        if self.language not in self.languages:
+            raise _Misfit("language", f'"{self.language}" is not among `languages`')
+        if self.logo_dark and not self.logo:
+            raise _Misfit("logo_dark", "there is no `logo` for light mode")
+        for name in ("imprint", "privacy"):
+            value = getattr(self, name)
+            for tag in self.languages if isinstance(value, dict) else ():
+                if tag not in value:
+                    raise _Misfit(name, f'nothing for the language "{tag}"')
+        for link in self.privacy.values() if isinstance(self.privacy, dict) else [self.privacy]:
+            try:
+                _https(link)
+            except ValueError:
+                raise _Misfit("privacy", f'got "{link}"') from None
+        return self
+
+    def data(self) -> dict[str, Any]:
+        """What the functions read."""
+        light = self.colours
+        dark = light.dark
+        # The brand's own dark button stays; the light one is lightened until it stands out.
+        dark_button = dark.button or colours.readable(light.button, dark.surface, colours.CONTROL)
+        logos = {"logo": self.logo, "logo_dark": self.logo_dark}
+        return {
+            "sender": sender(self.sender_name or self.name, self.sender),
+            "reply_to": self.reply_to,
+            "api_keys": self.api_keys or [],
+            "link_hosts": self.link_hosts,
+            "asset_hosts": self.asset_hosts,
+            "language": self.language,
+            "languages": self.languages,
+            "look": {
+                "name": self.name,
+                **{key: link for key, link in logos.items() if link},
+                "logo_width": self.logo_width,
+                "colours": {
+                    "light": colours.scheme(
+                        light.button, light.background, light.surface, light.text
+                    ),
+                    "dark": colours.scheme(dark_button, dark.background, dark.surface, dark.text),
+                },
+                "imprint": {tag: self._of(self.imprint, tag).split("\n") for tag in self.languages},
+                "privacy": {tag: _https(self._of(self.privacy, tag)) for tag in self.languages},
+            },
+            "texts": self.texts,
+        }
+
+    @staticmethod
+    def _of(value: str | Mapping[str, str], language: str) -> str:
+        text = value if isinstance(value, str) else value[language]
+        return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+
+
+class _Misfit(ValueError):  # noqa: N818 (never leaves this module)
+    """A value that is well formed and doesn't fit another one."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(why)
+        self.field = field
+
+
+def sender(name: str, address: str) -> str:
+    """A From header's value: the name quoted where it needs it, or RFC 2047 encoded words."""
+    if name.isascii() and "=?" not in name:
+        return formataddr((name, address))
+    # Encoded words have at most 75 characters (RFC 2047, 2), hence several for a long name.
+    words = Header(name, "utf-8", maxlinelen=75, header_name="From").encode(linesep="")
+    return f"{words} <{address}>"
+
+
+class Brands:
+    """The file's brands: as they are, and per configurator what differs."""
+
+    def __init__(self, default: str, brands: dict[str, Any], configurators: dict[str, Any]) -> None:
+        self.default = default
+        self.brands = brands
+        self.configurators = configurators
+
+
+def read_brands(file: Path, languages: Sequence[str]) -> Brands:
+    """Read and check brands.toml; raises BuildFailed with all that is wrong."""
+    raw, text = read_toml(file)
+    check = _Check(file, text, languages)
+    check.known_keys(raw, ("default", "brands", "configurators"))
+    brands = check.tables(raw, "brands", "[brands.default] and below it the brand's values")
+    models = {}
+    for identifier, values in brands.items():
+        if not _ID.fullmatch(identifier):
+            check.note(
+                ("brands", identifier),
+                f'expected an id of small letters, digits and hyphens, got "{identifier}"',
+            )
+        models[identifier] = check.brand(values, ("brands", identifier))
+    default = raw.get("default")
+    if default not in brands:
+        check.note(("default",), f"expected one of the brands {_listed(brands)}, got {default!r}")
+    configurators: dict[str, Any] = {}
+    for identifier, values in check.tables(raw, "configurators", "", optional=True).items():
+        path = ("configurators", identifier)
+        chosen = values.get("brand")
+        if chosen not in brands:
+            check.note(
+                (*path, "brand"),
+                f"expected one of the brands {_listed(brands)}, got {chosen!r}",
+            )
+            continue
+        model = models[chosen]
+        differs = {key: value for key, value in values.items() if key != "brand"}
+        if model is None:
+            continue
+        merged = check.brand(_merge(brands[chosen], differs), path) if differs else model
+        if merged is not None:
+            models[f"configurators.{identifier}"] = merged
+            own, other = merged.data(), model.data()
+            differing = {key: value for key, value in own.items() if value != other[key]}
+            configurators[identifier] = {
+                "brand": chosen,
+                **({"differs": differing} if differing else {}),
+            }
+    check.api_keys(models)
+    check.done()
+    return Brands(
+        str(default),
+        {key: models[key].data() for key in brands},
+        configurators,
+    )
+
+
+class _Check:
+    """Collects problems with their lines."""
+
+    def __init__(self, file: Path, text: str, languages: Sequence[str]) -> None:
+        self.file, self.text, self.languages = file, text, languages
+        self.problems: list[Problem] = []
+
+    def note(self, path: Sequence[str | int], message: str) -> None:
+        where = ".".join(map(str, path))
+        self.problems.append(Problem(self.file, locate(self.text, path), f"{where}: {message}"))
+
+    def done(self) -> None:
+        if self.problems:
+            raise BuildFailed(sorted(self.problems, key=lambda problem: problem.line))
+
+    def known_keys(self, table: Mapping[str, Any], known: Sequence[str]) -> None:
+        for key in table:
+            if key not in known:
+                self.note((key,), _unknown(key, known))
+
+    def tables(
+        self,
+        raw: Mapping[str, Any],
+        name: str,
+        expected: str,
+        *,
+        optional: bool = False,
+    ) -> dict[str, dict[str, Any]]:
+        found = raw.get(name, {})
+        if not isinstance(found, dict) or not (found or optional):
+            self.note((name,), f"expected {expected or 'tables'}")
+            return {}
+        for key, values in found.items():
+            if not isinstance(values, dict):
+                self.note((name, key), f"expected a table, written [{name}.{key}]")
+        return {key: values for key, values in found.items() if isinstance(values, dict)}
+
+    def brand(self, values: Mapping[str, Any], path: tuple[str, ...]) -> Brand | None:
+        try:
+            return Brand.model_validate(values, context={"languages": self.languages})
+        except ValidationError as err:
+            seen = set()
+            for each in err.errors():
+                inner, message = _explained(each)
+                if inner not in seen:
+                    self.note((*path, *inner), message)
+                seen.add(inner)
+        return None
+
+    def api_keys(self, models: Mapping[str, Brand | None]) -> None:
+        listed = [key for key, brand in models.items() if brand and brand.api_keys]
+        for key, brand in models.items():
+            if listed and brand and not brand.api_keys and not key.startswith("configurators."):
+                self.note(
+                    ("brands", key),
+                    f"expected `api_keys`, since {_listed(listed)} has them: "
+                    "either all brands list theirs or none does",
+                )
+
+
+def _explained(error: Any) -> tuple[tuple[str | int, ...], str]:  # noqa: ANN401 (pydantic's dict)
+    location: tuple[str | int, ...] = error["loc"]
+    cause = (error.get("ctx") or {}).get("error")
+    if isinstance(cause, _Misfit):
+        location = (*location, cause.field)
+    model: type[BaseModel] = Brand
+    expected = "a table"
+    inside: list[str | int] = []
+    for key in location:
+        field = model.model_fields.get(str(key))
+        if field is None:
+            if error["type"] == "extra_forbidden":
+                return location, _unknown(str(key), list(model.model_fields))
+            break
+        expected = field.description or expected
+        inside.append(key)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            model = field.annotation
+    if error["type"] == "missing":
+        return location, f"is missing: expected {expected}"
+    why = f"; {cause}" if str(cause or "") else ""
+    got = "" if isinstance(cause, _Misfit) else f", got {_shown(error['input'])}"
+    place = tuple(location) if inside == list(location) else tuple(inside)
+    if "texts" in inside:
+        place = location
+    return place, f"expected {expected}{got}{why}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{value}"'
+    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else (
+        "a table" if isinstance(value, dict) else str(value)
+    )
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f", did you mean `{close[0]}`?" if close else f": expected one of {', '.join(known)}"
+    return f"isn't known{hint}"
+
+
+def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _merge(base: Mapping[str, Any], differs: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in differs.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged

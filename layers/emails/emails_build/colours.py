@@ -1,0 +1,68 @@
+"""Colours that can be read, whatever the brand's are.
+
+WCAG 2.2, 1.4.3 asks for a contrast of 4.5 between a text and what lies behind it, 1.4.11 for 3
+between a control and what it lies on. The formulas are WCAG's "relative luminance" and "contrast
+ratio".
+"""
+
+from __future__ import annotations
+
+TEXT, CONTROL = 4.5, 3.0
+_BLACK, _WHITE = "#000000", "#ffffff"
+_STEPS = 64
+
+
+def contrast(one: str, other: str) -> float:
+    """From 1 (alike) to 21 (black and white), of two colours written `#rrggbb`."""
+    dark, light = sorted((_luminance(one), _luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def on(background: str) -> str:
+    """White if it can be read on this background, else black, which then can."""
+    return _WHITE if contrast(_WHITE, background) >= TEXT else _BLACK
+
+
+def mix(one: str, other: str, share: float) -> str:
+    """`share` of the other colour in the one, from 0 to 1."""
+    channels = zip(_channels(one), _channels(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in channels)
+
+
+def readable(colour: str, background: str, ratio: float = TEXT) -> str:
+    """The colour nearest to this one that has the contrast: as it is, darker, or lighter."""
+    for step in range(_STEPS + 1):
+        for end in (_BLACK, _WHITE):
+            candidate = mix(colour, end, step / _STEPS)
+            if contrast(candidate, background) >= ratio:
+                return candidate
+    raise AssertionError  # black or white has 4.5 on any background
+
+
+def scheme(button: str, background: str, surface: str, text: str) -> dict[str, str]:
+    """All colours of the templates from a brand's four, for light or for dark."""
+    text = readable(text, surface)
+    return {
+        "background": background,
+        "surface": surface,
+        "text": text,
+        "muted": readable(mix(text, surface, 0.35), surface),
+        "link": readable(button, surface),
+        "footer": readable(mix(on(background), background, 0.4), background),
+        "line": mix(text, surface, 0.85),
+        "button": button,
+        "button_text": on(button),
+        "button_border": readable(button, surface, CONTROL),
+    }
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour.removeprefix("#")))
+
+
+def _luminance(colour: str) -> float:
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (channel / 255 for channel in _channels(colour))
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,160 @@
+"""Everything together: the files of the package `roomle_mail_emails`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from minijinja import TemplateError
+
+from emails_build.brands import Brands, read_brands
+from emails_build.problems import BuildFailed, Problem, locate
+from emails_build.templates import FAILED, Template, read_templates
+from emails_build.texts import Texts, everything_used, normalised, read_texts, unknown
+from roomle_mail.emails import Brand, Catalog, shelf_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+PACKAGE = "roomle_mail_emails"
+# Gmail clips at 102 KB; this leaves room for links, tracking by others and forwarding.
+MAX_HTML = 60_000
+_SAMPLES = {
+    "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
+    "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
+}
+
+
+def compile_package(source: Path) -> dict[str, str]:
+    """Check the folder and make the package's files, name -> content; raises BuildFailed."""
+    templates = read_templates(source / "templates")
+    uses = {name: template.texts for name, template in templates.items()}
+    languages = read_texts(source / "texts", uses)
+    file = source / "brands.toml"
+    brands = read_brands(file, list(languages))
+    _check_own_texts(file, brands, uses)
+    files = dict(_files(templates, languages, brands))
+    _check_rendering(file, files, templates, brands)
+    return files
+
+
+def write(files: Mapping[str, str], target: Path) -> None:
+    """Write the package below the target folder, in place of an earlier one."""
+    package = target / PACKAGE
+    shutil.rmtree(package, ignore_errors=True)
+    for name, content in files.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8", newline="\n")
+
+
+def _files(
+    templates: Mapping[str, Template],
+    languages: Mapping[str, Texts],
+    brands: Brands,
+) -> Iterator[tuple[str, str]]:
+    yield "__init__.py", '"""The brands, texts and templates of the emails: built, not edited."""\n'
+    outcomes: dict[str, dict[str, Any]] = {}
+    for name, template in templates.items():
+        outcome = "failure" if name.endswith(FAILED) else "success"
+        outcomes.setdefault(name.removesuffix(FAILED), {})[outcome] = {
+            "name": name,
+            "uses": template.uses,
+            "requires": template.requires,
+            "qr": template.qr,
+        }
+        yield f"templates/{name}.html", template.html
+        yield f"templates/{name}.txt", template.text
+    yield "catalog.json", _json({"default": brands.default, "templates": outcomes})
+    for tag, texts in languages.items():
+        yield f"texts/{tag}.json", _json(texts.data())
+    for identifier, data in brands.brands.items():
+        yield f"brands/{identifier}.json", _json(_with_own_texts(data))
+    shelves: dict[str, dict[str, Any]] = {}
+    for identifier, data in brands.configurators.items():
+        differs = {"differs": _with_own_texts(data["differs"])} if "differs" in data else {}
+        shelves.setdefault(shelf_of(identifier), {})[identifier] = data | differs
+    for shelf, content in shelves.items():
+        yield f"configurators/{shelf}.json", _json(content)
+
+
+def _with_own_texts(data: Mapping[str, Any]) -> dict[str, Any]:
+    own = data.get("texts", {})
+    texts = {"texts": {tag: normalised(sections) for tag, sections in own.items()}}
+    return dict(data) | (texts if "texts" in data else {})
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _check_own_texts(file: Path, brands: Brands, uses: Mapping[str, frozenset[str]]) -> None:
+    anywhere = everything_used(uses)
+    owners = [("brands", key, data) for key, data in brands.brands.items()] + [
+        ("configurators", key, data.get("differs", {}))
+        for key, data in brands.configurators.items()
+    ]
+    found = [
+        ((kind, key, "texts", tag, *path), message)
+        for kind, key, data in owners
+        for tag, sections in data.get("texts", {}).items()
+        for path, message in unknown(sections, uses, anywhere)
+    ]
+    if found:
+        text = file.read_text(encoding="utf-8")
+        raise BuildFailed(
+            [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found],
+        )
+
+
+def _check_rendering(
+    file: Path,
+    files: Mapping[str, str],
+    templates: Mapping[str, Template],
+    brands: Brands,
+) -> None:
+    """Every event x language x brand, with and without the links that it can do without."""
+    catalog = Catalog(files.__getitem__)
+    problems: dict[tuple[Any, ...], Problem] = {}
+    for where, brand in _looks(catalog, brands):
+        for template, language in product(templates.values(), brand.languages):
+            for links in (template.uses, template.requires):
+                samples = {link: _SAMPLES[link] for link in links}
+                try:
+                    content = catalog.render(
+                        template.name, brand, language, samples, "qr" if template.qr else None
+                    )
+                except TemplateError as err:
+                    line = template.find(_culprit(err))
+                    why = f"{err.detail or err.message} (in {language} for {where})"
+                    key = (line, err.detail)
+                    problems.setdefault(key, Problem(line.file, line.number, why))
+                    continue
+                size = len(content.html.encode())
+                if size > MAX_HTML:
+                    why = (
+                        f"{where}: {template.name} in {language} has {size:,} bytes, "
+                        f"expected at most {MAX_HTML:,}: mail programs clip longer ones"
+                    )
+                    problems.setdefault((where, template.name, language), Problem(file, 0, why))
+    if problems:
+        raise BuildFailed(list(problems.values()))
+
+
+def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:
+    for identifier, data in brands.brands.items():
+        yield f"brands.{identifier}", Brand.of(identifier, _with_own_texts(data))
+    for identifier, data in brands.configurators.items():
+        if "differs" in data:
+            yield f"configurators.{identifier}", catalog.brand(identifier)
+
+
+def _culprit(err: TemplateError) -> str:
+    """The words of the template that could not be filled."""
+    if err.range is None or err.template_source is None:
+        return ""
+    source = err.template_source.encode()
+    return source[slice(*err.range)].decode(errors="replace")

@@ -1,0 +1,108 @@
+"""What is wrong with a file that a person wrote, and on which line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend; `line` counts from 1, 0 is the file as a whole."""
+
+    file: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else self.whole
+
+    @property
+    def whole(self) -> str:
+        """Without a line."""
+        return f"{self.file}: {self.message}"
+
+
+class BuildFailed(Exception):
+    """At least one problem; all that were found are in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+
+
+def read_toml(file: Path) -> tuple[dict[str, Any], str]:
+    """The file's values and its text; raises BuildFailed."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BuildFailed([Problem(file, 0, "is missing")]) from None
+    except UnicodeDecodeError as err:
+        line = err.object[: err.start].count(b"\n") + 1
+        raise BuildFailed([Problem(file, line, "expected text in UTF-8")]) from None
+    try:
+        return tomllib.loads(text), text
+    except tomllib.TOMLDecodeError as err:
+        message, _, position = str(err).partition(" (at ")
+        found = re.search(r"line (\d+)", position)
+        # A string or an array that is never closed is only noticed at the end of the document.
+        line = int(found[1]) if found else _after_last_good(text)
+        raise BuildFailed([Problem(file, line, f"isn't TOML: {message}")]) from None
+
+
+def locate(text: str, path: Sequence[str | int]) -> int:
+    """The line on which the value at `path`, or the nearest that encloses it, begins.
+
+    tomllib keeps no lines, but it tells by which line of the file a value is there.
+    """
+    lines = text.splitlines()
+    keys = [key for key in path if isinstance(key, str)]
+    while keys:
+        if _value(tomllib.loads(text), keys) is not _MISSING:
+            break
+        keys.pop()
+    if not keys:
+        return 1
+    low, high = 1, len(lines)
+    while low < high:
+        middle = (low + high) // 2
+        if _value(_parsed(lines, middle)[0], keys) is _MISSING:
+            low = middle + 1
+        else:
+            high = middle
+    # The value ends on this line; it begins after the last line that is complete without it.
+    begin = _parsed(lines, low - 1)[1] + 1
+    while begin < low and lines[begin - 1].lstrip()[:1] in {"", "#"}:
+        begin += 1
+    return begin
+
+
+def _parsed(lines: Sequence[str], count: int) -> tuple[dict[str, Any], int]:
+    """The longest beginning of at most `count` lines that is TOML, and its number of lines."""
+    while count:
+        try:
+            return tomllib.loads("\n".join(lines[:count]) + "\n"), count
+        except tomllib.TOMLDecodeError:
+            count -= 1
+    return {}, 0
+
+
+def _after_last_good(text: str) -> int:
+    lines = text.splitlines()
+    return min(_parsed(lines, len(lines))[1] + 1, len(lines))
+
+
+def _value(data: object, keys: Sequence[str]) -> object:
+    for key in keys:
+        if not isinstance(data, dict) or key not in data:
+            return _MISSING
+        data = data[key]
+    return data

@@ -1,0 +1,129 @@
+"""texts/<language>.toml, checked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emails_build.problems import BuildFailed, Problem, locate, read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence, Set
+    from pathlib import Path
+
+_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+SHARED = "shared"
+# The keys that are not shown by a template but by the inbox, or of several paragraphs.
+INBOX, PARAGRAPHS = frozenset({"subject", "preview"}), "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One language's file."""
+
+    file: Path
+    source: str
+    raw: Mapping[str, Any]
+
+    def data(self) -> dict[str, Any]:
+        """What the functions read."""
+        return {"dir": self.raw["dir"], "name": self.raw["name"]} | normalised(
+            {key: value for key, value in self.raw.items() if isinstance(value, dict)}
+        )
+
+
+def read_texts(folder: Path, uses: Mapping[str, Set[str]]) -> dict[str, Texts]:
+    """Read and check all languages; `uses` are the keys that each template shows."""
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise BuildFailed([Problem(folder, 0, "expected texts such as en.toml")])
+    problems: list[Problem] = []
+    languages: dict[str, Texts] = {}
+    for file in files:
+        try:
+            raw, source = read_toml(file)
+        except BuildFailed as failed:
+            problems += failed.problems
+            continue
+        texts = languages[file.stem] = Texts(file, source, raw)
+        if not _TAG.fullmatch(file.stem):
+            problems.append(Problem(file, 0, 'expected a file name such as "de.toml"'))
+        problems += [
+            Problem(file, locate(source, path), f"{'.'.join(path)}: {message}")
+            for path, message in _wrong(texts, uses)
+        ]
+    if problems:
+        raise BuildFailed(problems)
+    return languages
+
+
+def _wrong(
+    texts: Texts, uses: Mapping[str, Set[str]]
+) -> Iterator[tuple[Sequence[str], str]]:
+    raw = texts.raw
+    if not isinstance(raw.get("name"), str):
+        yield ("name",), 'is missing: expected the language\'s own name, such as "Deutsch"'
+    if raw.get("dir") not in {"ltr", "rtl"}:
+        yield ("dir",), 'expected "ltr" or, for a script from right to left, "rtl"'
+    sections = {key: value for key, value in raw.items() if key not in {"name", "dir"}}
+    yield from unknown(sections, uses, everything_used(uses))
+    shared = sections.get(SHARED, {})
+    for template, keys in uses.items():
+        section = sections.get(template)
+        if not isinstance(section, dict):
+            yield (template,), f"is missing: expected the section [{template}]"
+            continue
+        for key in sorted(keys - section.keys() - shared.keys()):
+            yield (template, key), "is missing: expected a text"
+
+
+def everything_used(uses: Mapping[str, Set[str]]) -> frozenset[str]:
+    """The keys that any template shows."""
+    return frozenset().union(*uses.values())
+
+
+def unknown(
+    sections: Mapping[str, Any], uses: Mapping[str, Set[str]], anywhere: Set[str]
+) -> Iterator[tuple[Sequence[str], str]]:
+    """What no template shows, or is no text."""
+    for name, section in sections.items():
+        if name != SHARED and name not in uses:
+            yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses])}"
+            continue
+        if not isinstance(section, dict):
+            yield (name,), f"expected a section, written [{name}]"
+            continue
+        keys = anywhere if name == SHARED else uses[name]
+        for key, value in section.items():
+            if key not in keys:
+                yield (name, key), f"isn't shown: expected one of {', '.join(sorted(keys))}"
+            elif not isinstance(value, str) or not value.strip():
+                yield (name, key), "expected a text in quotes"
+            else:
+                yield from (((name, key), message) for message in _wrong_text(value))
+
+
+def _wrong_text(value: str) -> Iterator[str]:
+    for found in _PLACEHOLDER.findall(value):
+        if found != "{brand}":
+            yield f'expected {{brand}} as the only words in braces, got "{found}"'
+    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value if c not in "\n\t"):
+        yield "expected no control characters"
+
+
+def normalised(sections: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:
+    """Each text in one line, and `text` as a list of its paragraphs."""
+    return {
+        name: {
+            key: _paragraphs(value) if key == PARAGRAPHS else " ".join(value.split())
+            for key, value in section.items()
+        }
+        for name, section in sections.items()
+    }
+
+
+def _paragraphs(value: str) -> list[str]:
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", value.strip())]
