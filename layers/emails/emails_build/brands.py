@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_SPACES = re.compile(r"[ \t\r\n]+")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def _one_line(value: str) -> str:
-    value = " ".join(value.split())
+    value = _SPACES.sub(" ", value.strip())
     if not value or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
         raise ValueError
     return value
@@ -229,7 +230,7 @@ class Brand(_Model):
     @staticmethod
     def _of(value: str | Mapping[str, str], language: str) -> str:
         text = value if isinstance(value, str) else value[language]
-        return "\n".join(" ".join(line.split()) for line in text.strip().splitlines())
+        return "\n".join(_SPACES.sub(" ", line.strip()) for line in text.strip().splitlines())
 
 
 class _Misfit(ValueError):  # noqa: N818 (never leaves this module)

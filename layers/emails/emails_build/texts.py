@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+# Not the no-break spaces that French sets before its double signs.
+_SPACES = re.compile(r"[ \t\r\n]+")
 SHARED = "shared"
 # The keys that are not shown by a template but by the inbox, or of several paragraphs.
 INBOX, PARAGRAPHS = frozenset({"subject", "preview"}), "text"
@@ -118,7 +120,7 @@ def normalised(sections: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str,
     """Each text in one line, and `text` as a list of its paragraphs."""
     return {
         name: {
-            key: _paragraphs(value) if key == PARAGRAPHS else " ".join(value.split())
+            key: _paragraphs(value) if key == PARAGRAPHS else _SPACES.sub(" ", value.strip())
             for key, value in section.items()
         }
         for name, section in sections.items()
@@ -126,4 +128,4 @@ def normalised(sections: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str,
 
 
 def _paragraphs(value: str) -> list[str]:
-    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", value.strip())]
+    return [_SPACES.sub(" ", part) for part in re.split(r"\n\s*\n", value.strip())]
