@@ -1,0 +1,202 @@
+"""From the repository to a running stack: build, emulator, deploy, secret, senders, routes."""
+
+import contextlib
+import json
+import re
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parseaddr
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tools import sam
+from tools.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
+from tools.stack import emulator, processes, template
+from tools.stack.emulator import Emulator
+
+NAME = "roomle-mail"
+BUILT = sam.ROOT / ".aws-sam" / "build" / "template.yaml"
+LOCAL_COPY = BUILT.with_name("local.yaml")
+BRANDS = sam.ROOT / "layers" / "emails" / "brands.toml"
+# Where the stack in the foreground is described, for other programs.
+DESCRIPTION = sam.ROOT / ".local" / "stack.json"
+BUCKET = "artifacts"
+HTTP_API = "AWS::ApiGatewayV2::Api"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack, as its outputs tell. Key and secret are Roomle's public example."""
+
+    emulator: Emulator
+    outputs: dict[str, str]
+    webhook_url: str
+    functions: dict[str, str]
+    """Logical id -> name, for what the functions are called is CloudFormation's choice."""
+    api_key: str = EXAMPLE_API_KEY
+    secret: str = EXAMPLE_SECRET
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What .local/stack.json holds."""
+        return {
+            "webhook_url": self.webhook_url,
+            "endpoint_url": self.emulator.url,
+            "region": emulator.REGION,
+            "api_key": self.api_key,
+            "secret": self.secret,
+            "queue_url": self.outputs["QueueUrl"],
+            "dead_letter_queue_url": self.outputs["DeadLetterQueueUrl"],
+            "table": self.outputs["TableName"],
+            "functions": self.functions,
+        }
+
+
+@contextlib.contextmanager
+def running(port: int = emulator.PORT) -> Iterator[Stack]:
+    """Build and deploy the stack for the length of the block; port 0 takes a free one.
+
+    Raises CalledProcessError where a program fails, after showing what it said, and
+    EmulatorFailedError.
+    """
+    began = time.monotonic()
+    build()
+    for deviation in template.DEVIATIONS:
+        processes.say("template", f"differs locally: {deviation.what} ({deviation.why})")
+    processes.say("emulator", "starting")
+    with emulator.running(port) as aws:
+        processes.say("emulator", f"answers at {aws.url}")
+        stack = deploy(aws)
+        processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
+        yield stack
+    processes.say("stack", "taken away")
+
+
+@contextlib.contextmanager
+def described(stack: Stack) -> Iterator[Path]:
+    """Describe the stack in .local/stack.json for as long as it runs."""
+    DESCRIPTION.parent.mkdir(exist_ok=True)
+    DESCRIPTION.write_text(json.dumps(stack.description, indent=2) + "\n")
+    try:
+        yield DESCRIPTION
+    finally:
+        DESCRIPTION.unlink(missing_ok=True)
+
+
+def build() -> None:
+    """Build functions and layers, unless they are current."""
+    processes.say("build", "functions and layers, unless they are current")
+    environment = sam.environment()
+    log = sam.ROOT / ".local" / "build.log"
+    log.parent.mkdir(exist_ok=True)
+    command = ["make", "--no-print-directory", "build"]
+    processes.run(command, environment=environment, log=log, folder=sam.ROOT)
+
+
+def deploy(aws: Emulator) -> Stack:
+    """Deploy the built template and fill in what a deployment leaves to people."""
+    senders = sender_addresses(tomllib.loads(BRANDS.read_text()))
+    template.write_local_copy(BUILT, LOCAL_COPY)
+    aws.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
+    )
+    processes.say("deploy", "uploading and creating the stack, about half a minute")
+    parameters = {
+        "LocalStack": "true",
+        "Architecture": template.architecture(),
+        "SenderIdentities": ",".join(sorted(senders)),
+    }
+    # Options given here are all there are: samconfig.toml is for AWS.
+    no_settings = aws.folder / "samconfig.toml"
+    no_settings.write_text("version = 0.1\n")
+    command = sam.command(
+        "deploy",
+        *("--config-file", str(no_settings)),
+        *("--template-file", str(LOCAL_COPY)),
+        *("--stack-name", NAME),
+        *("--s3-bucket", BUCKET),
+        *("--region", emulator.REGION),
+        *("--capabilities", "CAPABILITY_IAM"),
+        "--no-progressbar",
+        "--parameter-overrides",
+        *(f"{name}={value}" for name, value in parameters.items()),
+    )
+    processes.run(
+        command,
+        environment=sam.environment(aws.environment()),
+        log=aws.folder / "deploy.log",
+        folder=sam.ROOT,
+    )
+
+    cloudformation = aws.client("cloudformation")
+    description = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description["Outputs"]}
+    created = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
+    resources = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in created}
+    processes.say("deploy", "secret, senders, routes")
+    aws.client("secretsmanager").put_secret_value(
+        SecretId=outputs["SecretName"],
+        SecretString=json.dumps({EXAMPLE_API_KEY: EXAMPLE_SECRET}),
+    )
+    for sender in senders:
+        aws.client("ses").verify_email_identity(EmailAddress=sender)
+    return Stack(
+        emulator=aws,
+        outputs=outputs,
+        webhook_url=add_routes(aws, resources) + "/webhook",
+        functions={
+            r["LogicalResourceId"]: r["PhysicalResourceId"]
+            for r in created
+            if r["ResourceType"] == "AWS::Lambda::Function"
+        },
+    )
+
+
+def sender_addresses(table: dict[str, Any]) -> set[str]:
+    """Return the addresses that brands.toml sends from, wherever in it they stand."""
+    found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
+    return found.union(*(sender_addresses(v) for v in table.values() if isinstance(v, dict)))
+
+
+def add_routes(aws: Emulator, resources: dict[str, str]) -> str:
+    """Make the HTTP API's routes, which the emulator reads over, and return the API's URL."""
+    processed = aws.client("cloudformation").get_template(
+        StackName=NAME, TemplateStage="Processed"
+    )["TemplateBody"]
+    text = processed if isinstance(processed, str) else json.dumps(processed)
+    declared = yaml.safe_load(text)["Resources"]
+    api = next(n for n, resource in declared.items() if resource["Type"] == HTTP_API)
+    gateway = aws.client("apigatewayv2")
+    for path, methods in declared[api]["Properties"]["Body"]["paths"].items():
+        for method, operation in methods.items():
+            integration = operation["x-amazon-apigateway-integration"]
+            created = gateway.create_integration(
+                ApiId=resources[api],
+                IntegrationType="AWS_PROXY",
+                IntegrationUri=function_called(integration["uri"], resources),
+                PayloadFormatVersion=integration["payloadFormatVersion"],
+            )
+            gateway.create_route(
+                ApiId=resources[api],
+                RouteKey=f"{method.upper()} {path}",
+                Target=f"integrations/{created['IntegrationId']}",
+            )
+    # By path, since not every system resolves names below localhost.
+    return f"{aws.url}/_aws/execute-api/{resources[api]}/$default"
+
+
+def function_called(uri: dict[str, str], resources: dict[str, str]) -> str:
+    """Return the name, or the alias's ARN, of the function in an integration's URI.
+
+    The URI is an `Fn::Sub` text that ends in `/functions/${ReceiverFunction.Arn}/invocations`, or
+    in `/functions/${ReceiverFunctionAliaslive}/invocations` where the function has an alias.
+    """
+    found = re.search(r"/functions/\$\{([A-Za-z0-9]+)(\.Arn)?\}/invocations", uri["Fn::Sub"])
+    if not found:
+        raise ValueError(f"no function in {uri}")
+    return resources[found[1]]

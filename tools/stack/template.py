@@ -1,0 +1,75 @@
+"""The local copy of the template: the built one, but for the deviations listed here.
+
+What else the emulator can't do, the template leaves out by itself under the parameter
+`LocalStack`, and tests/unit assert it there.
+"""
+
+import copy
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+type Template = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A difference of the local copy: what it is, why, and the function that makes it."""
+
+    what: str
+    why: str
+    make: Callable[[Template], None]
+
+
+def send_as_anyone(template: Template) -> None:
+    """Let the functions' roles send from every identity."""
+    policy = template["Resources"]["SendingPolicy"]["Properties"]["PolicyDocument"]
+    for statement in policy["Statement"]:
+        if statement["Action"] == "ses:SendEmail":
+            statement["Resource"] = "*"
+
+
+def resolve_concurrency(template: Template) -> None:
+    """Write the mailer's concurrency as a number, instead of referring to the parameter."""
+    queue = template["Resources"]["MailerFunction"]["Properties"]["Events"]["Queue"]["Properties"]
+    default = template["Parameters"]["MailerConcurrency"]["Default"]
+    queue["ScalingConfig"]["MaximumConcurrency"] = int(default)
+
+
+DEVIATIONS = (
+    Deviation(
+        what="ses:SendEmail is allowed on all resources, not only on the senders' identities",
+        why="the emulator knows the action on * only",
+        make=send_as_anyone,
+    ),
+    Deviation(
+        what="the mailer's concurrency is the parameter's default, as a number",
+        why="the emulator takes a parameter as text, and then polls no queue at all",
+        make=resolve_concurrency,
+    ),
+)
+
+
+def deviate(template: Template) -> Template:
+    """Return the local copy of a template."""
+    local = copy.deepcopy(template)
+    for deviation in DEVIATIONS:
+        deviation.make(local)
+    return local
+
+
+def write_local_copy(built: Path, local: Path) -> None:
+    """Write the local copy of a built template, beside it since its paths are relative to it."""
+    template = deviate(yaml.safe_load(built.read_text()))
+    partial = local.with_suffix(".partial")
+    partial.write_text(yaml.safe_dump(template, sort_keys=False))
+    partial.replace(local)
+
+
+def architecture() -> str:
+    """Return the host's own processor by Lambda's name: the emulator runs the functions on it."""
+    return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
