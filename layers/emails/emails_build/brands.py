@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import unicodedata
+from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +30,8 @@ from roomle_mail.events import rebuild_link
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
@@ -79,7 +83,8 @@ def _known_language(value: str, info: ValidationInfo) -> str:
 
 
 def _per_language(value: str | dict[str, str]) -> str | dict[str, str]:
-    if not value or not all(value.values() if isinstance(value, dict) else [value.strip()]):
+    texts = list(value.values()) if isinstance(value, dict) else [value]
+    if not texts or not all(map(str.strip, texts)):
         raise ValueError
     return value
 
@@ -233,7 +238,7 @@ class Brand(_Model):
         return "\n".join(_SPACES.sub(" ", line.strip()) for line in text.strip().splitlines())
 
 
-class _Misfit(ValueError):  # noqa: N818 (never leaves this module)
+class _Misfit(ValueError):
     """A value that is well formed and doesn't fit another one."""
 
     def __init__(self, field: str, why: str) -> None:
@@ -250,13 +255,13 @@ def sender(name: str, address: str) -> str:
     return f"{words} <{address}>"
 
 
+@dataclass(frozen=True, slots=True)
 class Brands:
-    """The file's brands: as they are, and per configurator what differs."""
+    """All of the file; of a configurator only the brand's id and, if any, what `differs`."""
 
-    def __init__(self, default: str, brands: dict[str, Any], configurators: dict[str, Any]) -> None:
-        self.default = default
-        self.brands = brands
-        self.configurators = configurators
+    default: str
+    brands: Mapping[str, dict[str, Any]]
+    configurators: Mapping[str, dict[str, Any]]
 
 
 def read_brands(file: Path, languages: Sequence[str]) -> Brands:
@@ -264,47 +269,37 @@ def read_brands(file: Path, languages: Sequence[str]) -> Brands:
     raw, text = read_toml(file)
     check = _Check(file, text, languages)
     check.known_keys(raw, ("default", "brands", "configurators"))
-    brands = check.tables(raw, "brands", "[brands.default] and below it the brand's values")
-    models = {}
-    for identifier, values in brands.items():
-        if not _ID.fullmatch(identifier):
-            check.note(
-                ("brands", identifier),
-                f'expected an id of small letters, digits and hyphens, got "{identifier}"',
-            )
-        models[identifier] = check.brand(values, ("brands", identifier))
-    default = raw.get("default")
-    if default not in brands:
-        check.note(("default",), f"expected one of the brands {_listed(brands)}, got {default!r}")
-    configurators: dict[str, Any] = {}
-    for identifier, values in check.tables(raw, "configurators", "", optional=True).items():
-        path = ("configurators", identifier)
-        chosen = values.get("brand")
-        if chosen not in brands:
-            check.note(
-                (*path, "brand"),
-                f"expected one of the brands {_listed(brands)}, got {chosen!r}",
-            )
-            continue
-        model = models[chosen]
-        differs = {key: value for key, value in values.items() if key != "brand"}
-        if model is None:
-            continue
-        merged = check.brand(_merge(brands[chosen], differs), path) if differs else model
-        if merged is not None:
-            models[f"configurators.{identifier}"] = merged
-            own, other = merged.data(), model.data()
-            differing = {key: value for key, value in own.items() if value != other[key]}
-            configurators[identifier] = {
-                "brand": chosen,
-                **({"differs": differing} if differing else {}),
+    tables = check.tables(raw, "brands")
+    models = {key: check.brand(values, ("brands", key)) for key, values in tables.items()}
+    for key in tables:
+        if not _ID.fullmatch(key):
+            check.note(("brands", key), "expected an id of small letters, digits and hyphens")
+    if not tables:
+        check.note(("brands",), "expected at least one brand, written [brands.default]")
+    check.one_of(tables, raw.get("default"), ("default",))
+
+    configurators: dict[str, dict[str, Any]] = {}
+    for key, values in check.tables(raw, "configurators").items():
+        check.one_of(tables, values.get("brand"), ("configurators", key, "brand"))
+        chosen = str(values.get("brand"))
+        base = models.get(chosen)
+        if base is None:
+            continue  # one of the problems noted by now
+        configurators[key] = {"brand": chosen}
+        own = {name: value for name, value in values.items() if name != "brand"}
+        model = check.brand(_merged(tables[chosen], own), ("configurators", key)) if own else None
+        if model is not None:
+            models[f"configurators.{key}"] = model
+            before, after = base.data(), model.data()
+            configurators[key]["differs"] = {
+                name: value for name, value in after.items() if value != before[name]
             }
     check.api_keys(models)
     check.done()
     return Brands(
-        str(default),
-        {key: models[key].data() for key in brands},
-        configurators,
+        default=str(raw["default"]),
+        brands={key: model.data() for key, model in models.items() if model and key in tables},
+        configurators=configurators,
     )
 
 
@@ -328,22 +323,20 @@ class _Check:
             if key not in known:
                 self.note((key,), _unknown(key, known))
 
-    def tables(
-        self,
-        raw: Mapping[str, Any],
-        name: str,
-        expected: str,
-        *,
-        optional: bool = False,
-    ) -> dict[str, dict[str, Any]]:
+    def tables(self, raw: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
         found = raw.get(name, {})
-        if not isinstance(found, dict) or not (found or optional):
-            self.note((name,), f"expected {expected or 'tables'}")
+        if not isinstance(found, dict):
+            self.note((name,), f"expected tables, written [{name}.…]")
             return {}
         for key, values in found.items():
             if not isinstance(values, dict):
                 self.note((name, key), f"expected a table, written [{name}.{key}]")
         return {key: values for key, values in found.items() if isinstance(values, dict)}
+
+    def one_of(self, tables: Mapping[str, Any], chosen: object, path: tuple[str, ...]) -> None:
+        if tables and (not isinstance(chosen, str) or chosen not in tables):
+            got = "nothing" if chosen is None else _shown(chosen)
+            self.note(path, f"expected one of the brands {_listed(tables)}, got {got}")
 
     def brand(self, values: Mapping[str, Any], path: tuple[str, ...]) -> Brand | None:
         try:
@@ -368,40 +361,37 @@ class _Check:
                 )
 
 
-def _explained(error: Any) -> tuple[tuple[str | int, ...], str]:  # noqa: ANN401 (pydantic's dict)
-    location: tuple[str | int, ...] = error["loc"]
-    cause = (error.get("ctx") or {}).get("error")
-    if isinstance(cause, _Misfit):
-        location = (*location, cause.field)
+def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
+    """Where, and what is expected there, in the words of the fields' descriptions."""
+    cause = error.get("ctx", {}).get("error")
+    path = (*error["loc"], cause.field) if isinstance(cause, _Misfit) else error["loc"]
     model: type[BaseModel] = Brand
-    expected = "a table"
-    inside: list[str | int] = []
-    for key in location:
+    depth, expected = 0, "a table of the brand's values"
+    for key in path:
         field = model.model_fields.get(str(key))
         if field is None:
-            if error["type"] == "extra_forbidden":
-                return location, _unknown(str(key), list(model.model_fields))
             break
-        expected = field.description or expected
-        inside.append(key)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        depth, expected = depth + 1, field.description or expected
+        if not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            break
+        model = field.annotation
+    if error["type"] == "extra_forbidden":
+        return path, _unknown(str(path[-1]), list(model.model_fields))
+    # What follows is pydantic's own, such as the branch of a union, but in `texts` it is keys.
+    if "texts" not in path:
+        path = path[:depth]
     if error["type"] == "missing":
-        return location, f"is missing: expected {expected}"
-    why = f"; {cause}" if str(cause or "") else ""
+        return path, f"is missing: expected {expected}"
     got = "" if isinstance(cause, _Misfit) else f", got {_shown(error['input'])}"
-    place = tuple(location) if inside == list(location) else tuple(inside)
-    if "texts" in inside:
-        place = location
-    return place, f"expected {expected}{got}{why}"
+    why = f"; {cause}" if str(cause or "") else ""
+    return tuple(key for key in path if key != "[key]"), f"expected {expected}{got}{why}"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, str):
-        return f'"{value}"'
-    return {True: "true", False: "false"}.get(value, str(value)) if isinstance(value, bool) else (
-        "a table" if isinstance(value, dict) else str(value)
-    )
+    """A value as TOML writes it, more or less."""
+    if isinstance(value, dict):
+        return "a table"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _unknown(key: str, known: Sequence[str]) -> str:
@@ -414,10 +404,10 @@ def _listed(names: Mapping[str, Any] | Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _merge(base: Mapping[str, Any], differs: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], differs: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in differs.items():
         old = merged.get(key)
         both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
     return merged

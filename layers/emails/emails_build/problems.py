@@ -23,20 +23,17 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else self.whole
-
-    @property
-    def whole(self) -> str:
-        """Without a line."""
-        return f"{self.file}: {self.message}"
+        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        return f"{place}: {self.message}"
 
 
 class BuildFailed(Exception):
     """At least one problem; all that were found are in `problems`."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = tuple(problems)
+        # A layout that all templates share has its problems once.
+        self.problems = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 def read_toml(file: Path) -> tuple[dict[str, Any], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from minijinja import Environment, TemplateError
@@ -23,15 +24,47 @@ _QR = "qr"
 _INCLUDE = re.compile(
     r"""\s*(?:<mj-include\s+path="([^"]+)"\s*/>|\{%\s*include\s+"([^"]+)"\s*%\})\s*"""
 )
+_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}")
 _CONTENT = "content"
 _ELEMENT = re.compile(r"<(mj-[a-z0-9-]*|mjml)")
 # mrml lets an element pass that it doesn't know.
 _ELEMENTS = frozenset(
-    """mjml mj-head mj-body mj-accordion mj-accordion-element mj-accordion-text mj-accordion-title
-    mj-all mj-attributes mj-breakpoint mj-button mj-carousel mj-carousel-image mj-class mj-column
-    mj-divider mj-font mj-group mj-hero mj-image mj-include mj-navbar mj-navbar-link mj-preview
-    mj-raw mj-section mj-social mj-social-element mj-spacer mj-style mj-table mj-text mj-title
-    mj-wrapper""".split(),
+    {
+        "mjml",
+        "mj-head",
+        "mj-body",
+        "mj-accordion",
+        "mj-accordion-element",
+        "mj-accordion-text",
+        "mj-accordion-title",
+        "mj-all",
+        "mj-attributes",
+        "mj-breakpoint",
+        "mj-button",
+        "mj-carousel",
+        "mj-carousel-image",
+        "mj-class",
+        "mj-column",
+        "mj-divider",
+        "mj-font",
+        "mj-group",
+        "mj-hero",
+        "mj-image",
+        "mj-include",
+        "mj-navbar",
+        "mj-navbar-link",
+        "mj-preview",
+        "mj-raw",
+        "mj-section",
+        "mj-social",
+        "mj-social-element",
+        "mj-spacer",
+        "mj-style",
+        "mj-table",
+        "mj-text",
+        "mj-title",
+        "mj-wrapper",
+    }
 )
 
 
@@ -58,9 +91,14 @@ class Template:
     lines: tuple[Line, ...]
 
     def find(self, words: str) -> Line:
-        """The first line that contains these words."""
+        """The line whose placeholders contain these words."""
         pattern = re.compile(rf"(?<![\w.]){re.escape(words.strip())}(?!\w)")
-        return next((line for line in self.lines if pattern.search(line.text)), self.lines[0])
+        found = (
+            line
+            for line in self.lines
+            if any(pattern.search(inside) for inside in _PLACEHOLDER.findall(line.text))
+        )
+        return next(found, self.lines[0])
 
 
 def read_templates(folder: Path) -> dict[str, Template]:
@@ -102,7 +140,7 @@ def _read(file: Path) -> Template:
         try:
             environment.add_template(f"email.{name}", source)
         except TemplateError as err:
-            raise BuildFailed([_misspelt(err, lines)]) from None
+            raise BuildFailed([_misspelt(err, lines, file)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
     uses = tuple(link for link in LINKS if link in names)
     optional = {
@@ -165,28 +203,52 @@ def _compiled(lines: list[Line], file: Path) -> str:
     try:
         return mjml2html("\n".join(line.text for line in lines), disable_comments=True, fonts={})
     except ValueError as err:
-        place = re.search(r" in root template(?: at position (\d+))?", str(err))
         message = f"isn't MJML: {str(err).partition(' in root template')[0]}"
-        if place is None or place[1] is None:
-            raise BuildFailed([Problem(file, 0, message)]) from None
-        end = 0
-        for line in lines:
-            end += len(line.text.encode()) + 1
-            if end > int(place[1]):
-                break
-        raise BuildFailed([Problem(line.file, line.number, message)]) from None
+        problem = _Balance(lines).problem or Problem(file, 0, message)
+        raise BuildFailed([problem]) from None
 
 
-def _misspelt(err: TemplateError, lines: list[Line]) -> Problem:
-    # MJML joins lines, so the line is found by checking the file's own lines one after the other.
-    detail = f"isn't a template: {err.detail or err.message}"
-    blocks = 0
-    for line in lines:
-        alone = Environment(undefined_behavior="strict")
-        try:
-            alone.add_template("line", line.text)
-        except TemplateError as problem:
-            if "end of input" not in str(problem) and "end" not in (problem.detail or ""):
-                return Problem(line.file, line.number, detail)
-            blocks += 1
-    return Problem(lines[0].file, 0, detail)
+def _misspelt(err: TemplateError, lines: list[Line], file: Path) -> Problem:
+    """The template's problem on the line of the file, though MJML joins the lines."""
+    message = f"isn't a template: {err.detail or err.message}"
+    if err.range is None or err.template_source is None:
+        return Problem(file, 0, message)
+    before = err.template_source.encode()[: err.range[1]].decode(errors="replace")
+    words = before[max(before.rfind("{{"), before.rfind("{%"), 0) :]
+    found = next((line for line in lines if words in line.text), None)
+    return Problem(found.file, found.number, message) if found else Problem(file, 0, message)
+
+
+class _Balance(HTMLParser):
+    """Finds the MJML element that is not closed, which mrml tells without saying where."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        super().__init__()
+        self.open: list[tuple[str, Line]] = []
+        self.problem: Problem | None = None
+        self._lines = lines
+        self.feed("\n".join(line.text for line in lines))
+        if self.open and not self.problem:
+            self._unclosed()
+
+    def handle_starttag(self, tag: str, _attributes: object) -> None:
+        if tag.startswith("mj"):
+            self.open.append((tag, self._lines[self.getpos()[0] - 1]))
+
+    def handle_startendtag(self, _tag: str, _attributes: object) -> None:
+        """Nothing to close."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if not tag.startswith("mj") or self.problem:
+            return
+        if self.open and self.open[-1][0] == tag:
+            self.open.pop()
+        elif any(name == tag for name, _ in self.open):
+            self._unclosed()
+        else:
+            line = self._lines[self.getpos()[0] - 1]
+            self.problem = Problem(line.file, line.number, f"isn't MJML: </{tag}> without <{tag}>")
+
+    def _unclosed(self) -> None:
+        tag, line = self.open[-1]
+        self.problem = Problem(line.file, line.number, f"isn't MJML: <{tag}> is never closed")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence, Set
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
@@ -37,7 +38,7 @@ class Texts:
         )
 
 
-def read_texts(folder: Path, uses: Mapping[str, Set[str]]) -> dict[str, Texts]:
+def read_texts(folder: Path, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Texts]:
     """Read and check all languages; `uses` are the keys that each template shows."""
     files = sorted(folder.glob("*.toml"))
     if not files:
@@ -63,7 +64,7 @@ def read_texts(folder: Path, uses: Mapping[str, Set[str]]) -> dict[str, Texts]:
 
 
 def _wrong(
-    texts: Texts, uses: Mapping[str, Set[str]]
+    texts: Texts, uses: Mapping[str, AbstractSet[str]]
 ) -> Iterator[tuple[Sequence[str], str]]:
     raw = texts.raw
     if not isinstance(raw.get("name"), str):
@@ -82,13 +83,13 @@ def _wrong(
             yield (template, key), "is missing: expected a text"
 
 
-def everything_used(uses: Mapping[str, Set[str]]) -> frozenset[str]:
+def everything_used(uses: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
     """The keys that any template shows."""
     return frozenset().union(*uses.values())
 
 
 def unknown(
-    sections: Mapping[str, Any], uses: Mapping[str, Set[str]], anywhere: Set[str]
+    sections: Mapping[str, Any], uses: Mapping[str, AbstractSet[str]], anywhere: AbstractSet[str]
 ) -> Iterator[tuple[Sequence[str], str]]:
     """What no template shows, or is no text."""
     for name, section in sections.items():

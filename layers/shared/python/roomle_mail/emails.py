@@ -164,7 +164,7 @@ class Catalog:
             raise InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
         language = _language(event, brand)
         image = _qr_code(links[needs["qr"]]) if needs["qr"] in links else None
-        content = self.render(template, brand, language, links, image and image.content_id)
+        content = self.render(template, brand, language, links, image.content_id if image else None)
         return Email(
             recipient=event.recipient,
             sender=brand.sender,
