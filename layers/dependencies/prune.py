@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 (the makefile runs it by its path)
 """Leave of the installed packages what the functions use; half of what is uploaded is not.
 
 Usage: python prune.py FOLDER
@@ -22,6 +23,7 @@ USED = {
     "Crypto/Util": [
         *("__init__.py", "Padding.py", "py3compat.py"),
         *("_raw_api.py", "_file_system.py", "_cpu_features.py", "_cpuid_c.*"),
+        *("strxor.py", "_strxor.*"),
     ],
     # Logger and Metrics, and what these import.
     "aws_lambda_powertools": [
