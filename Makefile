@@ -40,10 +40,10 @@ build: .aws-sam/.built ## build functions and layers into .aws-sam/build
 	$(SAM) build
 	@touch $@
 
-demo: build ## deploy locally, post every fixture, show the emails; ONCE=1 to end then
+demo: setup ## deploy locally, post every fixture, show the emails; ONCE=1 to end then
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
 
-local: build ## deploy locally and stay in the foreground; PORT=n to choose the port
+local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port
 	@$(PYTHON) -m tools.stack $(OPTIONS)
 
 # pytest comes last, so that its closing line is the verdict.

@@ -19,12 +19,13 @@ from tools.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
 
+ROOT = sam.ROOT
 NAME = "roomle-mail"
-BUILT = sam.ROOT / ".aws-sam" / "build" / "template.yaml"
+BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 LOCAL_COPY = BUILT.with_name("local.yaml")
-BRANDS = sam.ROOT / "layers" / "emails" / "brands.toml"
+BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 # Where the stack in the foreground is described, for other programs.
-DESCRIPTION = sam.ROOT / ".local" / "stack.json"
+DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
 HTTP_API = "AWS::ApiGatewayV2::Api"
 
@@ -92,10 +93,10 @@ def build() -> None:
     """Build functions and layers, unless they are current."""
     processes.say("build", "functions and layers, unless they are current")
     environment = sam.environment()
-    log = sam.ROOT / ".local" / "build.log"
+    log = ROOT / ".local" / "build.log"
     log.parent.mkdir(exist_ok=True)
     command = ["make", "--no-print-directory", "build"]
-    processes.run(command, environment=environment, log=log, folder=sam.ROOT)
+    processes.run(command, environment=environment, log=log, folder=ROOT)
 
 
 def deploy(aws: Emulator) -> Stack:
@@ -105,7 +106,7 @@ def deploy(aws: Emulator) -> Stack:
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
     )
-    processes.say("deploy", "uploading and creating the stack, about half a minute")
+    processes.say("deploy", "uploading and creating the stack, some ten seconds")
     parameters = {
         "LocalStack": "true",
         "Architecture": template.architecture(),
@@ -130,7 +131,7 @@ def deploy(aws: Emulator) -> Stack:
         command,
         environment=sam.environment(aws.environment()),
         log=aws.folder / "deploy.log",
-        folder=sam.ROOT,
+        folder=ROOT,
     )
 
     cloudformation = aws.client("cloudformation")

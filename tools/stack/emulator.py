@@ -37,7 +37,7 @@ class EmulatorFailedError(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator. `folder` is its own and gone with it."""
+    """An emulator. `folder` is its own and gone with it."""
 
     port: int
     folder: Path
@@ -55,7 +55,7 @@ class Emulator:
     @cache  # noqa: B019 - lives as long as the run
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes clients at run time
         """Return a client with all rights, made once for each service."""
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(
             service,
             endpoint_url=self.url,
             region_name=REGION,
@@ -100,6 +100,8 @@ def running(port: int = PORT) -> Iterator[Emulator]:
 
     Raises EmulatorFailedError.
     """
+    if port and taken(port):
+        raise EmulatorFailedError(f"port {port} is taken; choose another, or 0 for a free one")
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="roomle-mail-", ignore_cleanup_errors=True) as folder:
         emulator = Emulator(port, Path(folder))
@@ -115,6 +117,12 @@ def running(port: int = PORT) -> Iterator[Emulator]:
                     raise EmulatorFailedError(emulator.log.read_text()[-2000:])
                 time.sleep(0.1)
             yield emulator
+
+
+def taken(port: int) -> bool:
+    """Tell whether something listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) == 0
 
 
 def settings(emulator: Emulator) -> dict[str, str]:

@@ -1,0 +1,139 @@
+"""Show the whole path at work on the local stack: `make demo`, `make demo ONCE=1`.
+
+Every fixture of events/ goes its way: the receiver's are signed at this moment and POSTed, the
+mailer's are put into the queue. Printed are the answers and the emails that arrived.
+"""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from textwrap import indent
+from typing import Any
+
+from tools import fixtures
+from tools.stack import webhook
+from tools.stack.deployment import Stack
+from tools.stack.foreground import in_foreground, parser
+from tools.stack.webhook import Email
+
+# How long a queued email may take, in seconds: the mailer's cold start on a busy machine included.
+PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a fixture, and what is wrong with that, if anything."""
+
+    name: str
+    outcome: str
+    emails: Sequence[Email]
+    faults: Sequence[str]
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        lines = [f"{self.name}: {self.outcome}"]
+        for email in self.emails:
+            lines.append(f"    to       {', '.join(email.recipients)}")
+            lines.append(f"    from     {email.sender}")
+            lines.append(f"    subject  {email.subject}")
+            lines.append(indent(email.text.strip(), "    | ", lambda _: True))
+        lines += [f"    NOT AS EXPECTED: {fault}" for fault in self.faults]
+        return "\n".join(lines)
+
+
+def run(stack: Stack) -> Iterator[Result]:
+    """Send every fixture; what is expected of it stands in events/expected.json."""
+    for name, expected in fixtures.expectations().items():
+        if name.startswith("receiver/"):
+            yield post(stack, name, expected)
+        else:
+            yield queue(stack, name, expected)
+
+
+def post(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
+    """POST a fixture of the receiver's."""
+    before = len(webhook.sent_emails(stack.emulator))
+    event = fixtures.fresh(name, now=datetime.now(UTC), api_key=stack.api_key, secret=stack.secret)
+    answer = webhook.post_event(stack.webhook_url, event)
+    emails = webhook.sent_emails(stack.emulator)[before:]
+
+    faults = []
+    if (answer.status, answer.code) != (expected["status"], expected["code"]):
+        faults.append(f"{expected['status']} {expected['code']} should have been answered")
+    faults += faults_of(emails, expected, [expected.get("subject", "")])
+    outcome = f"{answer.status} {answer.code or answer.body.decode(errors='replace')}"
+    return Result(name, f"{outcome} in {answer.seconds:.2f} s", emails, faults)
+
+
+def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
+    """Put the messages of a fixture of the mailer's into the queue, and wait until it is empty."""
+    emulator = stack.emulator
+    queue_url, dead_letter_queue_url = (
+        stack.outputs["QueueUrl"],
+        stack.outputs["DeadLetterQueueUrl"],
+    )
+    before = len(webhook.sent_emails(emulator))
+    dead_before = len(webhook.messages_in(emulator, dead_letter_queue_url))
+    began = time.monotonic()
+    for record in fixtures.load(name)["Records"]:
+        emulator.client("sqs").send_message(QueueUrl=queue_url, MessageBody=record["body"])
+    while webhook.messages_in(emulator, queue_url) and time.monotonic() < began + PATIENCE:
+        time.sleep(0.1)
+    seconds = time.monotonic() - began
+    emails = webhook.sent_emails(emulator)[before:]
+    left = len(webhook.messages_in(emulator, queue_url))
+    dead = len(webhook.messages_in(emulator, dead_letter_queue_url)) - dead_before
+
+    faults = faults_of(emails, expected, expected["subjects"])
+    if left:
+        faults.append(f"{left} messages are still in the queue")
+    if dead != expected["dead_letters"]:
+        faults.append(f"{expected['dead_letters']} dead letters should have been left")
+    outcome = f"{len(emails)} sent, {dead} dead letters in {seconds:.2f} s"
+    return Result(name, outcome, emails, faults)
+
+
+def faults_of(
+    emails: Sequence[Email], expected: dict[str, Any], subjects: Sequence[str]
+) -> list[str]:
+    """Compare the emails that arrived, in any order, with the recipient and subjects expected."""
+    if "recipient" not in expected:
+        return ["no email should have been sent"] if emails else []
+    faults = []
+    if len(emails) != len(subjects):
+        faults.append(f"{len(subjects)} emails should have arrived")
+    if any(email.recipients != (expected["recipient"],) for email in emails):
+        faults.append(f"only {expected['recipient']} should have got one")
+    if any(not email.text or not email.html for email in emails):
+        faults.append("text and HTML should both be there")
+    faults += [
+        f"no subject has {subject!r} in it"
+        for subject in subjects
+        if not any(subject in email.subject for email in emails)
+    ]
+    return faults
+
+
+def show(stack: Stack) -> int:
+    """Print what becomes of every fixture; return 0 if all was as expected."""
+    as_expected = []
+    for result in run(stack):
+        print(f"\n{result}", flush=True)
+        as_expected.append(not result.faults)
+    right, wrong = as_expected.count(True), as_expected.count(False)
+    print(f"\ndemo: {right} events as expected, {wrong} not\n", flush=True)
+    return 1 if wrong or not right else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options_of = parser("python -m tools.demo", __doc__)
+    options_of.add_argument("--once", action="store_true", help="end when all is shown")
+    options = options_of.parse_args(arguments)
+    return in_foreground(options.port, show, stay=not options.once)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

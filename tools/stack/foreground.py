@@ -1,0 +1,51 @@
+"""A stack that runs until its work is done or Ctrl-C is pressed."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from subprocess import CalledProcessError
+
+from tools.stack import deployment, emulator, processes
+from tools.stack.deployment import Stack
+
+
+def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
+    """Return what the commands that run a stack have in common."""
+    made = argparse.ArgumentParser(prog=prog, description=description)
+    made.add_argument(
+        "--port",
+        type=int,
+        default=emulator.PORT,
+        help="where the emulator listens, on loopback; 0 is any free port (default: %(default)s)",
+    )
+    return made
+
+
+def in_foreground(port: int, work: Callable[[Stack], int], *, stay: bool) -> int:
+    """Run a stack, describe it in .local/stack.json, do the work; return the exit status.
+
+    With `stay` it lasts until Ctrl-C or a signal. In every case nothing is left behind.
+    """
+    processes.interrupt_on_signals()
+    try:
+        with deployment.running(port) as stack, deployment.described(stack) as path:
+            status = work(stack)
+            if stay:
+                processes.say("stack", f"webhook at {stack.webhook_url}")
+                processes.say("stack", f"described in {path.relative_to(deployment.ROOT)}")
+                processes.say("stack", "stays until Ctrl-C")
+                stay_up(stack)
+            return status
+    except KeyboardInterrupt:
+        return 0
+    except (CalledProcessError, emulator.EmulatorFailedError) as failure:
+        print(f"failed: {failure}", file=sys.stderr, flush=True)
+        return 1
+
+
+def stay_up(stack: Stack) -> None:
+    """Wait for a signal; raises EmulatorFailedError if the emulator ends before one comes."""
+    while emulator.answers(stack.emulator):
+        time.sleep(1)
+    raise emulator.EmulatorFailedError("the emulator has ended")

@@ -1,0 +1,114 @@
+"""The two ends of the stack: POSTs that go in, emails that come out."""
+
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tools import fixtures
+from tools.stack.emulator import Emulator
+
+# What the sender of a request fills in by itself, or what a proxy on the way adds.
+NOT_SENT = ("host", "content-length", "accept-encoding", "x-")
+# Longer than the receiver's and API Gateway's own time-outs.
+PATIENCE = 40
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the webhook; `seconds` is how long it took."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+    @property
+    def code(self) -> str | None:
+        """What the answer's JSON has as `code`; None if it is not ours (API Gateway's own)."""
+        try:
+            return str(json.loads(self.body)["code"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Email:
+    """An email that the emulator's SES took; it keeps no more of it."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message in a queue: how often it was received, and when it can be again (epoch, s)."""
+
+    body: str
+    received: int
+    visible_at: float
+
+
+def post(
+    url: str, body: bytes | None, headers: Mapping[str, str], *, method: str = "POST"
+) -> Answer:
+    """Send one request as it is, header names in the letter case given, and wait for the answer."""
+    parts = urlsplit(url)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    began = time.monotonic()
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+        response = connection.getresponse()
+        received = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, received, response.read(), time.monotonic() - began)
+    finally:
+        connection.close()
+
+
+def post_event(url: str, event: Mapping[str, Any]) -> Answer:
+    """Send the request that API Gateway made an event of (payload format 2.0)."""
+    headers = {
+        name: value
+        for name, value in event["headers"].items()
+        if not name.lower().startswith(NOT_SENT)
+    }
+    return post(url, fixtures.body_of(dict(event)), headers)
+
+
+def sent_emails(emulator: Emulator) -> list[Email]:
+    """Return all emails that SES took, oldest first."""
+    accounts = emulator.get("/_ministack/ses/messages")["messages"]
+    return [
+        Email(
+            sender=message["Source"],
+            recipients=(*message["To"], *message["CC"], *message["BCC"]),
+            subject=message["Subject"],
+            text=message["BodyText"] or "",
+            html=message["BodyHtml"] or "",
+        )
+        for messages in accounts.values()
+        for message in messages
+    ]
+
+
+def messages_in(emulator: Emulator, queue_url: str) -> list[Message]:
+    """Return all messages of a queue, hidden ones too, and leave them as they are."""
+    page = emulator.get(f"/_ministack/sqs/messages?QueueUrl={quote(queue_url)}")["messages"]
+    return [
+        Message(
+            body=message["Body"],
+            received=message["ReceiveCount"],
+            visible_at=float(message["VisibleAt"]),
+        )
+        for regions in page.values()
+        for queues in regions.values()
+        for messages in queues.values()
+        for message in messages
+    ]
