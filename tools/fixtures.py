@@ -163,7 +163,9 @@ def accepted_posts() -> dict[str, Post]:
             subject="Möbelstudio Beispiel",
         ),
         "saved_configuration_for_a_language": Post(
-            code="sent", body=compact(payload(url=link_to(CONFIGURATION, lang="de")))
+            code="sent",
+            body=compact(payload(url=link_to(CONFIGURATION, lang="de"))),
+            subject="ist gespeichert",
         ),
         "share_configuration": sent(SHARED),
         "share_configuration_ar": sent(SHARED_AR),

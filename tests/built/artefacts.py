@@ -17,48 +17,27 @@ BUILD = ROOT / ".aws-sam" / "build"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (``!Ref x``) as their long ones (``{"Ref": "x"}``)."""
-
-
-def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}"
-    match node:
-        case yaml.ScalarNode():
-            return {name: loader.construct_scalar(node)}
-        case yaml.SequenceNode():
-            return {name: loader.construct_sequence(node, deep=True)}
-        case yaml.MappingNode():
-            return {name: loader.construct_mapping(node, deep=True)}
-    raise TypeError(node)
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
-def resources() -> dict[str, Any]:
-    """Read the resources of the built template."""
-    template = yaml.load((BUILD / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - safe
-    found: dict[str, Any] = template["Resources"]
+def template() -> dict[str, Any]:
+    """Read the built template, in which SAM has written every function in its long form."""
+    found: dict[str, Any] = yaml.safe_load((BUILD / "template.yaml").read_text())
     return found
 
 
-def layers(function: str) -> list[Path]:
-    """Find the built layers of a function, those for this machine's architecture."""
-    known = resources()
-    names = re.findall(r"'Ref': '(\w+)'", str(known[function]["Properties"]["Layers"]))
-    fitting = [
-        name
-        for name in names
-        if ARCHITECTURE in known[name]["Properties"].get("CompatibleArchitectures", [ARCHITECTURE])
+def layers() -> list[Path]:
+    """Find the built layers of the functions, those for this machine's architecture."""
+    resources = template()["Resources"]
+    names = re.findall(r"'Ref': '(\w+)'", str(template()["Globals"]["Function"]["Layers"]))
+    layers = [resources[name]["Properties"] for name in names]
+    return [
+        BUILD / layer["ContentUri"]
+        for layer in layers
+        if ARCHITECTURE in layer.get("CompatibleArchitectures", [ARCHITECTURE])
     ]
-    assert fitting, f"{function} has no layer for {ARCHITECTURE}"
-    return [BUILD / str(known[name]["Properties"]["ContentUri"]) for name in fitting]
 
 
 def task(function: str) -> Path:
     """Find the built folder of a function."""
-    return BUILD / str(resources()[function]["Properties"]["CodeUri"])
+    return BUILD / str(template()["Resources"][function]["Properties"]["CodeUri"])
 
 
 def copy(source: Path, target: Path) -> None:

@@ -109,7 +109,7 @@ class Lambda:
     """What Lambda gives a function: /opt, /var/task, and an interpreter that has only them."""
 
     python: Path
-    opt: dict[str, Path]
+    opt: Path
     tasks: dict[str, Path]
     home: Path
 
@@ -129,7 +129,7 @@ class Lambda:
             "HOME": str(self.home),
             "LANG": "en_US.UTF-8",
             "PATH": "/usr/local/bin:/usr/bin/:/bin",
-            "PYTHONPATH": str(self.opt[function] / "python"),
+            "PYTHONPATH": str(self.opt / "python"),
             "TZ": ":UTC",
             **variables,
         }
@@ -154,15 +154,15 @@ def aws_lambda(tmp_path_factory: pytest.TempPathFactory) -> Lambda:
     functions = ("ReceiverFunction", "MailerFunction")
     made = Lambda(
         python=artefacts.make_interpreter(folder / "venv"),
-        opt={function: folder / function / "opt" for function in functions},
-        tasks={function: folder / function / "task" for function in functions},
+        opt=folder / "opt",
+        tasks={function: folder / "task" / function for function in functions},
         home=folder / "home",
     )
     made.home.mkdir()
+    for layer in artefacts.layers():
+        artefacts.copy(layer, made.opt)
     for function in functions:
         artefacts.copy(artefacts.task(function), made.tasks[function])
-        for layer in artefacts.layers(function):
-            artefacts.copy(layer, made.opt[function])
     return made
 
 
