@@ -1,0 +1,125 @@
+"""template.yaml as CloudFormation sees it once the parameters are known."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PSEUDO = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::AccountId": "123456789012",
+    "AWS::StackName": "roomle-mail",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms as the long ones: !Ref X is {"Ref": "X"}."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+        if tag == "GetAtt":
+            value = value.split(".", 1)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        assert isinstance(node, yaml.MappingNode)
+        value = loader.construct_mapping(node, deep=True)
+    return {tag if tag in {"Ref", "Condition"} else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
+def read() -> dict[str, Any]:
+    """Read the template as it is written, with every function in its long form."""
+    text = (ROOT / "template.yaml").read_text()
+    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+    return template
+
+
+class Stack:
+    """The template with the parameters put in: conditions decided, functions evaluated.
+
+    Where a value is known only after a deploy, a text stands for it: `Table` for what Ref gives,
+    `Table.Arn` for an attribute.
+    """
+
+    def __init__(self, **parameters: str) -> None:
+        """Deploy, so to speak; raises AssertionError where a rule forbids it."""
+        template = read()
+        given = {"SenderIdentities": "brand.example"} | parameters
+        self._names = PSEUDO | {
+            name: given.get(name, str(about.get("Default", "")))
+            for name, about in template["Parameters"].items()
+        }
+        for rule in template["Rules"].values():
+            if self._evaluate(rule["RuleCondition"]):
+                for assertion in rule["Assertions"]:
+                    assert self._evaluate(assertion["Assert"]), assertion["AssertDescription"]
+        self._conditions = {
+            name: self._evaluate(condition) for name, condition in template["Conditions"].items()
+        }
+        shared = template["Globals"]["Function"]
+        self.resources: dict[str, dict[str, Any]] = {}
+        for name, resource in template["Resources"].items():
+            if self._conditions.get(resource.get("Condition"), True):
+                if resource["Type"] == "AWS::Serverless::Function":
+                    resource["Properties"] = _merge(shared, resource["Properties"])
+                self.resources[name] = self._evaluate(resource)
+        self.outputs = self._evaluate(template["Outputs"])
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """Return the properties of a resource."""
+        properties: dict[str, Any] = self.resources[name]["Properties"]
+        return properties
+
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Return the resources of a type, by name."""
+        return {n: r for n, r in self.resources.items() if r["Type"] == kind}
+
+    def _evaluate(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._evaluate(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            if name == "Fn::If":
+                condition, if_true, if_false = argument
+                return self._evaluate(if_true if self._conditions[condition] else if_false)
+            if name == "Fn::Sub":
+                return self._substitute(argument)
+            if name in FUNCTIONS:
+                return FUNCTIONS[name](self._evaluate(argument), self._names)
+        return {key: self._evaluate(each) for key, each in value.items()}
+
+    def _substitute(self, argument: Any) -> str:
+        text, variables = argument if isinstance(argument, list) else (argument, {})
+        names = self._names | self._evaluate(variables)
+        return re.sub(r"\$\{([^}]+)\}", lambda match: names.get(match[1], match[1]), text)
+
+
+FUNCTIONS: dict[str, Callable[[Any, Mapping[str, str]], Any]] = {
+    "Ref": lambda name, names: names.get(name, name),
+    "Fn::GetAtt": lambda path, _: ".".join(path),
+    "Fn::Equals": lambda pair, _: pair[0] == pair[1],
+    "Fn::Join": lambda argument, _: argument[0].join(argument[1]),
+    "Fn::Split": lambda argument, _: argument[1].split(argument[0]),
+    "Fn::Select": lambda argument, _: argument[1][int(argument[0])],
+}
+
+
+def _merge(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Merge as SAM merges Globals: maps key by key, anything else is replaced."""
+    merged = dict(shared)
+    for key, value in own.items():
+        both = isinstance(value, dict) and isinstance(shared.get(key), dict)
+        merged[key] = _merge(shared[key], value) if both else value
+    return merged

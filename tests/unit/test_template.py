@@ -1,0 +1,543 @@
+"""template.yaml promises what the code and the design count on."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from roomle_mail.once import CLAIM_LAPSES_AFTER
+from roomle_mail.settings import Settings
+from tests.unit import cloudformation
+from tests.unit.cloudformation import ROOT, Stack
+
+FUNCTIONS = {"ReceiverFunction", "MailerFunction"}
+WEEK, FORTNIGHT = 7 * 24 * 3600, 14 * 24 * 3600
+PARAMETERS = cloudformation.read()["Parameters"]
+OF_THE_STACK_ALONE = {
+    *("SenderIdentities", "ThrottleRate", "ThrottleBurst", "MailerConcurrency"),
+    *("Architecture", "MemorySize", "LogRetentionDays"),
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return Stack()
+
+
+@pytest.fixture(scope="module")
+def local() -> Stack:
+    return Stack(LocalStack="true", Architecture="x86_64")
+
+
+def environment(stack: Stack, function: str) -> dict[str, str]:
+    variables: dict[str, str] = stack.properties(function)["Environment"]["Variables"]
+    return variables
+
+
+def statements(stack: Stack, function: str) -> Iterator[dict[str, Any]]:
+    """What a function may do, by its own role and by policies that are put on it."""
+    role = stack.properties(function)["Role"].removesuffix(".Arn")
+    shared = [policy["Properties"] for policy in stack.of_type("AWS::IAM::Policy").values()]
+    for policy in [
+        *stack.properties(role)["Policies"],
+        *(policy for policy in shared if role in policy["Roles"]),
+    ]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Effect"] == "Allow"
+            yield statement
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def permissions(stack: Stack, function: str) -> set[tuple[str, str]]:
+    return {
+        (action, resource)
+        for statement in statements(stack, function)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+# Parameters ------------------------------------------------------------------------------------
+
+
+def test_every_parameter_but_the_senders_has_a_default() -> None:
+    assert {n for n, about in PARAMETERS.items() if "Default" not in about} == {"SenderIdentities"}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_is_described_and_bounded(name: str) -> None:
+    about = PARAMETERS[name]
+
+    assert about["Description"]
+    if about["Type"] == "Number":
+        assert "AllowedValues" in about or {"MinValue", "MaxValue"} <= set(about)
+    else:
+        assert "AllowedValues" in about or {"AllowedPattern", "ConstraintDescription"} <= set(about)
+
+
+@pytest.mark.parametrize("name", [n for n in PARAMETERS if "Default" in PARAMETERS[n]])
+def test_a_default_is_allowed(name: str) -> None:
+    about = PARAMETERS[name]
+
+    if "AllowedValues" in about:
+        assert about["Default"] in about["AllowedValues"]
+    elif about["Type"] == "Number":
+        assert about["MinValue"] <= about["Default"] <= about["MaxValue"]
+    else:
+        assert re.search(about["AllowedPattern"], about["Default"])
+
+
+def test_every_parameter_is_in_one_group_of_the_console() -> None:
+    groups = cloudformation.read()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(PARAMETERS)
+
+
+def test_the_safe_choice_is_the_default() -> None:
+    defaults = {name: about.get("Default") for name, about in PARAMETERS.items()}
+
+    assert defaults["Delivery"] == "ses,sqs"
+    assert defaults["RequireToken"] == "true"
+    assert defaults["TokenAlgorithms"] == "01"
+    assert defaults["TokenIv"] == "fixed"
+    assert defaults["TokenReuse"] == "refuse"
+    assert defaults["TokenMaxAge"] == 300
+    assert defaults["LocalStack"] == "false"
+
+
+def test_algorithm_03_can_not_be_allowed() -> None:
+    assert not [v for v in PARAMETERS["TokenAlgorithms"]["AllowedValues"] if "03" in v]
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ("brand.example", True),
+        ("no-reply@brand.example,shop+mail@other.example", True),
+        (",".join(f"brand{n}.example" for n in range(10)), True),
+        (",".join(f"brand{n}.example" for n in range(11)), False),
+        ("", False),
+        ("*", False),
+        ("brand.example, other.example", False),
+        ("brand.example,", False),
+        ("identity/brand.example", False),
+    ],
+)
+def test_senders_are_one_to_ten_domains_or_addresses(value: str, *, allowed: bool) -> None:
+    pattern = PARAMETERS["SenderIdentities"]["AllowedPattern"]
+
+    assert bool(re.fullmatch(pattern, value)) is allowed
+
+
+def test_reused_tokens_are_not_possible_in_prefix_mode() -> None:
+    with pytest.raises(AssertionError, match="TokenReuse=allow"):
+        Stack(TokenReuse="allow", TokenIv="prefix")
+
+
+@pytest.mark.parametrize(("reuse", "iv"), [("allow", "fixed"), ("refuse", "prefix")])
+def test_other_combinations_of_reuse_and_iv_are_possible(reuse: str, iv: str) -> None:
+    assert Stack(TokenReuse=reuse, TokenIv=iv).resources
+
+
+# Functions -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_function_runs_on_pythons_runtime_of_the_chosen_processor(name: str) -> None:
+    for architecture in PARAMETERS["Architecture"]["AllowedValues"]:
+        function = Stack(Architecture=architecture).properties(name)
+
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == [architecture]
+
+
+def test_there_are_the_two_functions(stack: Stack) -> None:
+    assert set(stack.of_type("AWS::Serverless::Function")) == FUNCTIONS
+
+
+@pytest.mark.parametrize("architecture", PARAMETERS["Architecture"]["AllowedValues"])
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_function_gets_the_layers_that_fit_its_processor(name: str, architecture: str) -> None:
+    stack = Stack(Architecture=architecture)
+    dependencies, *others = stack.properties(name)["Layers"]
+
+    assert stack.properties(dependencies)["CompatibleArchitectures"] == [architecture]
+    assert stack.resources[dependencies]["Metadata"]["BuildArchitecture"] == architecture
+    assert others == ["SharedLayer", "EmailsLayer"]
+    # The other processor's layer is not even created.
+    assert len(stack.of_type("AWS::Serverless::LayerVersion")) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, resource in cloudformation.read()["Resources"].items()
+        if resource["Type"] in {"AWS::Serverless::Function", "AWS::Serverless::LayerVersion"}
+    ],
+)
+def test_what_is_built_is_built_by_a_makefile_that_knows_it(name: str) -> None:
+    resource = cloudformation.read()["Resources"][name]
+    properties = resource["Properties"]
+    folder = ROOT / (properties.get("CodeUri") or properties["ContentUri"])
+
+    assert resource["Metadata"]["BuildMethod"] == "makefile"
+    assert re.search(rf"^build-{name}\b.*:", (folder / "Makefile").read_text(), re.MULTILINE)
+
+
+class Recorder(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_every_variable_that_the_code_reads_is_set(stack: Stack, name: str) -> None:
+    variables = Recorder(environment(stack, name))
+
+    settings = Settings.from_environment(variables)
+
+    assert len(variables.asked) > 10
+    # Only the mailer gives up on what was queued.
+    expected = variables.asked - (
+        {"DEAD_LETTER_QUEUE_URL"} if name == "ReceiverFunction" else set()
+    )
+    assert expected <= set(variables)
+    assert bool(settings.dead_letter_queue_url) is (name == "MailerFunction")
+
+
+def test_the_environment_is_read_by_the_settings_alone() -> None:
+    shipped = [*ROOT.glob("layers/shared/python/**/*.py"), *ROOT.glob("functions/*/app.py")]
+    reads = [
+        (path.name, line.strip())
+        for path in shipped
+        for line in path.read_text().splitlines()
+        if re.search(r"\benviron\b|\bgetenv\b", line)
+    ]
+
+    assert reads
+    assert {line for _, line in reads} == {"settings = Settings.from_environment(os.environ)"}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_what_powertools_reads_is_set(stack: Stack, name: str) -> None:
+    variables = environment(stack, name)
+
+    assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower()
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "RoomleMail"
+    assert variables["POWERTOOLS_LOG_LEVEL"] == "INFO"
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+@pytest.mark.parametrize("parameter", [n for n in PARAMETERS if n not in OF_THE_STACK_ALONE])
+def test_a_parameter_reaches_the_code_under_its_name(name: str, parameter: str) -> None:
+    value = str(PARAMETERS[parameter].get("AllowedValues", ["7"])[-1])
+    variable = {"LogLevel": "POWERTOOLS_LOG_LEVEL"}.get(
+        parameter, re.sub(r"(?<!^)(?=[A-Z])", "_", parameter).upper()
+    )
+
+    assert environment(Stack(**{parameter: value}), name)[variable] == value
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_no_variable_has_a_name_that_lambda_reserves(stack: Stack, name: str) -> None:
+    # Lambda's page "Defined runtime environment variables"; the list's own prefixes.
+    reserved = re.compile(r"_HANDLER|_X_AMZN_|AWS_|LAMBDA_|TZ$")
+
+    assert not [variable for variable in environment(stack, name) if reserved.match(variable)]
+
+
+def test_the_receiver_ends_by_itself_before_lambda_ends_it(stack: Stack) -> None:
+    timeout = stack.properties("ReceiverFunction")["Timeout"]
+
+    assert timeout == 10
+    assert max(PARAMETERS["AnswerWithin"]["AllowedValues"]) < timeout
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_function_is_traced(stack: Stack, name: str) -> None:
+    assert stack.properties(name)["Tracing"] == "Active"
+
+
+# The way in ------------------------------------------------------------------------------------
+
+
+def test_roomle_posts_to_the_webhook_in_payload_format_2(stack: Stack) -> None:
+    (event,) = stack.properties("ReceiverFunction")["Events"].values()
+
+    assert event["Type"] == "HttpApi"
+    assert event["Properties"] == {
+        "ApiId": "HttpApi",
+        "Method": "POST",
+        "Path": "/webhook",
+        "PayloadFormatVersion": "2.0",
+    }
+
+
+def test_the_webhook_is_throttled_as_the_parameters_say() -> None:
+    settings = Stack(ThrottleRate="7", ThrottleBurst="9").properties("HttpApi")
+
+    assert settings["DefaultRouteSettings"] == {
+        "ThrottlingRateLimit": "7",
+        "ThrottlingBurstLimit": "9",
+    }
+
+
+def test_the_access_log_is_json_and_tells_nobodys_secrets(stack: Stack) -> None:
+    settings = stack.properties("HttpApi")["AccessLogSettings"]
+    format_ = json.loads(settings["Format"])
+
+    assert settings["DestinationArn"] == "AccessLog.Arn"
+    assert {"requestId", "status", "route", "integrationLatency"} <= set(format_)
+    told = " ".join(format_.values())
+    assert all(re.fullmatch(r"\$context\.[A-Za-z.]+", value) for value in format_.values())
+    # API Gateway's page "Customize HTTP API access logs": these hold what a sender chose, or who
+    # the sender is.
+    assert not re.search(r"path|identity|domain|header|query|authorizer|userAgent", told)
+
+
+@pytest.mark.parametrize(
+    ("resource", "log"),
+    [("ReceiverFunction", "ReceiverLog"), ("MailerFunction", "MailerLog")],
+)
+def test_a_function_writes_to_a_log_group_of_the_stack(
+    stack: Stack, resource: str, log: str
+) -> None:
+    assert stack.properties(resource)["LoggingConfig"]["LogGroup"] == log
+
+
+def test_every_log_group_forgets_as_the_parameter_says() -> None:
+    groups = Stack(LogRetentionDays="5").of_type("AWS::Logs::LogGroup")
+
+    assert len(groups) == 3
+    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {"5"}
+
+
+# Queues ----------------------------------------------------------------------------------------
+
+
+def test_a_message_stays_hidden_for_six_times_the_mailers_timeout(stack: Stack) -> None:
+    hidden = stack.properties("Queue")["VisibilityTimeout"]
+    timeout = stack.properties("MailerFunction")["Timeout"]
+
+    assert hidden >= 6 * timeout
+    # The claim of a run that was killed lapses before the message is seen again.
+    assert timeout < CLAIM_LAPSES_AFTER < hidden
+
+
+def test_the_mailer_takes_small_batches_and_reports_each_failure(stack: Stack) -> None:
+    (event,) = stack.properties("MailerFunction")["Events"].values()
+
+    assert event["Type"] == "SQS"
+    assert event["Properties"]["Queue"] == "Queue.Arn"
+    assert event["Properties"]["BatchSize"] == 5
+    assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": "2"}
+
+
+def test_what_fails_for_about_six_hours_is_given_up(stack: Stack) -> None:
+    redrive = stack.properties("Queue")["RedrivePolicy"]
+    pauses = [min(30 * 2**attempt, 900) for attempt in range(redrive["maxReceiveCount"])]
+
+    assert redrive["deadLetterTargetArn"] == "DeadLetterQueue.Arn"
+    assert 5.5 * 3600 < sum(pauses) < 6.5 * 3600
+
+
+@pytest.mark.parametrize("name", ["Queue", "DeadLetterQueue"])
+def test_a_queue_is_encrypted_and_keeps_its_messages_for_two_weeks(stack: Stack, name: str) -> None:
+    queue = stack.properties(name)
+
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == FORTNIGHT
+
+
+def test_every_queue_is_for_tls_only(stack: Stack) -> None:
+    policy = stack.properties("TlsOnly")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert set(policy["Queues"]) == set(stack.of_type("AWS::SQS::Queue"))
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == "*"
+    assert statement["Action"] == "sqs:*"
+    assert set(statement["Resource"]) == {f"{name}.Arn" for name in policy["Queues"]}
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+# Memory and secret -----------------------------------------------------------------------------
+
+
+def test_the_table_is_on_demand_forgets_and_can_be_restored(stack: Stack) -> None:
+    table = stack.properties("Table")
+
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [{"AttributeName": "key", "KeyType": "HASH"}]
+    assert table["AttributeDefinitions"] == [{"AttributeName": "key", "AttributeType": "S"}]
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_no_deploy_has_a_value_to_overwrite_the_secret_with(stack: Stack) -> None:
+    assert set(stack.properties("Secret")) == {"Description"}
+    assert stack.resources["Secret"]["DeletionPolicy"] == "Retain"
+    assert stack.resources["Secret"]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_secrets_overlap_is_a_week_at_most() -> None:
+    assert PARAMETERS["SecretOverlap"]["MaxValue"] == WEEK
+
+
+# Permissions -----------------------------------------------------------------------------------
+
+
+COMMON = {
+    ("dynamodb:GetItem", "Table.Arn"),
+    ("dynamodb:PutItem", "Table.Arn"),
+    ("dynamodb:UpdateItem", "Table.Arn"),
+    ("ses:SendEmail", "arn:aws:ses:eu-central-1:123456789012:identity/brand.example"),
+    ("ses:SendEmail", "arn:aws:ses:eu-central-1:123456789012:configuration-set/ConfigurationSet"),
+    ("xray:PutTelemetryRecords", "*"),
+    ("xray:PutTraceSegments", "*"),
+}
+
+
+def test_the_receiver_may_do_what_it_does_and_nothing_else(stack: Stack) -> None:
+    assert permissions(stack, "ReceiverFunction") == COMMON | {
+        ("secretsmanager:GetSecretValue", "Secret.Id"),
+        ("sqs:SendMessage", "Queue.Arn"),
+        ("logs:CreateLogStream", "ReceiverLog.Arn"),
+        ("logs:PutLogEvents", "ReceiverLog.Arn"),
+    }
+
+
+def test_the_mailer_may_do_what_it_does_and_nothing_else(stack: Stack) -> None:
+    assert permissions(stack, "MailerFunction") == COMMON | {
+        ("sqs:ReceiveMessage", "Queue.Arn"),
+        ("sqs:DeleteMessage", "Queue.Arn"),
+        ("sqs:GetQueueAttributes", "Queue.Arn"),
+        ("sqs:ChangeMessageVisibility", "Queue.Arn"),
+        ("sqs:SendMessage", "DeadLetterQueue.Arn"),
+        ("logs:CreateLogStream", "MailerLog.Arn"),
+        ("logs:PutLogEvents", "MailerLog.Arn"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_only_xrays_write_actions_are_allowed_on_everything(stack: Stack, name: str) -> None:
+    wide = {(a, r) for a, r in permissions(stack, name) if "*" in a or "*" in r}
+
+    assert wide == {("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_functions_role_is_its_own_and_nothing_is_added_to_it(stack: Stack, name: str) -> None:
+    function = stack.properties(name)
+    role = stack.properties(function["Role"].removesuffix(".Arn"))
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+
+    # SAM adds policies to a role that it makes, and to none that it is given.
+    assert "Policies" not in function
+    assert "ManagedPolicyArns" not in role
+    assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert statement["Action"] == "sts:AssumeRole"
+    assert len({stack.properties(each)["Role"] for each in FUNCTIONS}) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("count", range(1, 11))
+def test_emails_are_sent_as_the_configured_identities_and_no_others(count: int) -> None:
+    identities = [f"brand{number}.example" for number in range(count)]
+    stack = Stack(SenderIdentities=",".join(identities))
+
+    allowed = {r for a, r in permissions(stack, "ReceiverFunction") if a == "ses:SendEmail"}
+
+    prefix = "arn:aws:ses:eu-central-1:123456789012"
+    assert allowed == {
+        f"{prefix}:configuration-set/ConfigurationSet",
+        *(f"{prefix}:identity/{identity}" for identity in identities),
+    }
+
+
+# The whole -------------------------------------------------------------------------------------
+
+
+def test_no_resource_has_a_fixed_name(stack: Stack) -> None:
+    named = {
+        (resource["Type"], key)
+        for resource in stack.resources.values()
+        for key in resource["Properties"]
+        if key.endswith("Name")
+    }
+
+    # An inline policy has no name outside its role.
+    assert named == {("AWS::IAM::Policy", "PolicyName")}
+
+
+def test_the_outputs_say_what_a_deployment_needs(stack: Stack) -> None:
+    values = {name: output["Value"] for name, output in stack.outputs.items()}
+
+    assert values == {
+        "WebhookUrl": "HttpApi.ApiEndpoint/webhook",
+        "SecretName": "Secret.Id",
+        "QueueUrl": "Queue",
+        "DeadLetterQueueUrl": "DeadLetterQueue",
+        "TableName": "Table",
+    }
+    assert all(output["Description"] for output in stack.outputs.values())
+
+
+def test_the_emulator_gets_everything_but_what_it_can_not_do(stack: Stack, local: Stack) -> None:
+    layers = {"DependenciesLayerArm64", "DependenciesLayerX86"}
+
+    assert set(stack.resources) - set(local.resources) - layers == {"TlsOnly"}
+    assert set(local.resources) - set(stack.resources) - layers == set()
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_the_emulator_differs_in_one_variable(stack: Stack, local: Stack, name: str) -> None:
+    on_aws, on_emulator = environment(stack, name), environment(local, name)
+
+    assert on_aws["LOCAL_STACK"] == "false"
+    assert on_emulator == on_aws | {"LOCAL_STACK": "true"}
+
+
+# samconfig.toml --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["default", "prod"])
+def test_an_environment_of_samconfig_builds_and_deploys(name: str) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[name]
+
+    # SAM would run a makefile in a copy of its folder, without what it includes.
+    assert config["build"]["parameters"]["build_in_source"] is True
+    assert config["deploy"]["parameters"]["capabilities"] == "CAPABILITY_IAM"
+    assert config["deploy"]["parameters"]["resolve_s3"] is True
+
+
+def test_the_environments_of_samconfig_are_different_stacks() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    names = {config[name]["global"]["parameters"]["stack_name"] for name in ("default", "prod")}
+
+    assert len(names) == 2
+
+
+def test_samconfig_is_of_no_account() -> None:
+    text = (ROOT / "samconfig.toml").read_text()
+
+    assert not re.search(r"\b\d{12}\b|arn:|s3_bucket|profile|region", text)
