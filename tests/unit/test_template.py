@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from roomle_mail.mailing import EMAIL_TAKES, Message
 from roomle_mail.once import CLAIM_LAPSES_AFTER
 from roomle_mail.settings import Settings
 from tests.unit import cloudformation
@@ -343,21 +344,24 @@ def test_a_message_stays_hidden_for_six_times_the_mailers_timeout(stack: Stack) 
 
 
 def test_the_mailer_takes_small_batches_and_reports_each_failure(stack: Stack) -> None:
-    (event,) = stack.properties("MailerFunction")["Events"].values()
+    mailer = stack.properties("MailerFunction")
+    (event,) = mailer["Events"].values()
 
     assert event["Type"] == "SQS"
     assert event["Properties"]["Queue"] == "Queue.Arn"
     assert event["Properties"]["BatchSize"] == 5
+    assert event["Properties"]["BatchSize"] * EMAIL_TAKES < mailer["Timeout"]
     assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert event["Properties"]["ScalingConfig"] == {"MaximumConcurrency": "2"}
 
 
 def test_what_fails_for_about_six_hours_is_given_up(stack: Stack) -> None:
     redrive = stack.properties("Queue")["RedrivePolicy"]
-    pauses = [min(30 * 2**attempt, 900) for attempt in range(redrive["maxReceiveCount"])]
+    receives = range(1, redrive["maxReceiveCount"] + 1)
+    waits = [Message(id="", receipt="", body="", receives=number).wait for number in receives]
 
     assert redrive["deadLetterTargetArn"] == "DeadLetterQueue.Arn"
-    assert 5.5 * 3600 < sum(pauses) < 6.5 * 3600
+    assert 5.5 * 3600 < sum(waits) < 6.5 * 3600
 
 
 @pytest.mark.parametrize("name", ["Queue", "DeadLetterQueue"])
