@@ -54,7 +54,7 @@ check: setup ## lint, format, types, template, locks
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
-	$(PYTHON) -m cfnlint template.yaml
+	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && for lock in $(LOCKS); do \
 		cp $$lock.txt $$scratch/ && (cd $$(dirname $$lock) && \
