@@ -23,7 +23,10 @@ DIRECTORY = Path(__file__).resolve().parent.parent / "events"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 API = "a1b2c3d4e5"
-QUEUE = "roomle-mail-events"
+# What `make local` deploys; the emulator derives these names from the stack's.
+LOCAL_STACK = "http://127.0.0.1:24566"
+QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
+DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
 
 # The examples of Roomle's page "Webhook". The address can belong to nobody, and each fixture gets
 # one of its own, so that an email is known by it and no limit for one recipient is met.
@@ -488,11 +491,12 @@ def environment() -> dict[str, dict[str, str]]:
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "0",
         "MAX_EMAILS_PER_HOUR": "0",
         "LOCAL_STACK": "true",
-        "SECRET_ID": "roomle-mail/secret",
-        "TABLE_NAME": "roomle-mail",
-        "QUEUE_URL": f"http://127.0.0.1:4566/000000000000/{QUEUE}",
-        "CONFIGURATION_SET": "roomle-mail",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+        "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",
+        "TABLE_NAME": "roomle-mail-Table-3A572377090B8",
+        "QUEUE_URL": f"{LOCAL_STACK}/000000000000/{QUEUE}",
+        # The emulator invents its name anew each time, and takes any.
+        "CONFIGURATION_SET": "roomle-mail-ConfigurationSet",
+        "AWS_ENDPOINT_URL": LOCAL_STACK,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",
     }
@@ -501,7 +505,7 @@ def environment() -> dict[str, dict[str, str]]:
         "MailerFunction": {
             **common,
             "POWERTOOLS_SERVICE_NAME": "mailer",
-            "DEAD_LETTER_QUEUE_URL": f"http://127.0.0.1:4566/000000000000/{QUEUE}-dead-letters",
+            "DEAD_LETTER_QUEUE_URL": f"{LOCAL_STACK}/000000000000/{DEAD_LETTER_QUEUE}",
         },
     }
 

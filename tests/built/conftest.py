@@ -98,7 +98,7 @@ def services() -> Iterator[Services]:
     )
     queues = [
         services.client("sqs").create_queue(QueueName=name)["QueueUrl"]
-        for name in (fixtures.QUEUE, f"{fixtures.QUEUE}-dead-letters")
+        for name in (fixtures.QUEUE, fixtures.DEAD_LETTER_QUEUE)
     ]
     yield Services(services.endpoint_url, *queues)
     server.stop()

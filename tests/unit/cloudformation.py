@@ -14,6 +14,8 @@ PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::StackName": "roomle-mail",
 }
+# CloudFormation's page "Pseudo parameters": a property with this value is left out.
+NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -98,7 +100,7 @@ class Stack:
                 return self._substitute(argument)
             if name in FUNCTIONS:
                 return FUNCTIONS[name](self._evaluate(argument), self._names)
-        return {key: self._evaluate(each) for key, each in value.items()}
+        return {key: self._evaluate(each) for key, each in value.items() if each != NO_VALUE}
 
     def _substitute(self, argument: Any) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})
