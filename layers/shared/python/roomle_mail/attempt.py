@@ -249,7 +249,8 @@ class Attempt:
         }
         if error is not None:
             facts |= telemetry.explain(error)
-        telemetry.decided(word(outcome), facts, severe=outcome.status >= _SERVER_ERROR)
+        what = "repeated" if "repeat" in facts else word(outcome)
+        telemetry.decided(what, facts, severe=outcome.status >= _SERVER_ERROR)
 
     # --- keys ---------------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ class Message:
     @property
     def wait(self) -> int:
         """Seconds until the next try."""
-        return int(min(_FIRST_WAIT * 2.0 ** (self.receives - 1), _LONGEST_WAIT))
+        return min(_FIRST_WAIT << min(self.receives - 1, 5), _LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)

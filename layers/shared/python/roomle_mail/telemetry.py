@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import re
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="RoomleMail")
 
 # Roomle's ids of configurators are short words; anything else is a sender's text.
 _CONFIGURATOR = re.compile(r"[\w.:-]{1,64}", re.ASCII)
@@ -41,16 +41,15 @@ def safe_configurator(configurator_id: str | None) -> str | None:
 
 
 def decided(what: str, facts: Mapping[str, object], *, severe: bool = False) -> None:
-    """Log and count one decision: sent, queued, suppressed, ignored, refused, failed."""
+    """Log and count one decision: sent, queued, suppressed, ignored, refused, failed, ..."""
     known = {name: value for name, value in facts.items() if value is not None}
-    if severe:
-        logger.error(what, extra=known)
-    else:
-        logger.info(what, extra=known)
-    count(what.capitalize())
-    if reason := known.get("reason"):
-        count(f"{what.capitalize()}{reason}")
-    metrics.flush_metrics()
+    # The decision is made: that it can't be written down must not turn it into another one.
+    with suppress(Exception):
+        (logger.error if severe else logger.info)(what, extra=known)
+        count(what.capitalize())
+        if reason := known.get("reason"):
+            count(f"{what.capitalize()}{reason}")
+        metrics.flush_metrics()
 
 
 @contextmanager
@@ -60,7 +59,8 @@ def best_effort(what: str, event_id: str | None) -> Iterator[None]:
         yield
     except Exception as err:  # noqa: BLE001 (that is the point)
         facts = {"event_id": event_id, "failed": what, **explain(err)}
-        logger.error("could not follow up", extra=facts)  # noqa: TRY400 (a trace repeats values)
+        with suppress(Exception):
+            logger.error("could not follow up", extra=facts)  # noqa: TRY400 (traces repeat values)
 
 
 def count(name: str, value: float = 1) -> None:

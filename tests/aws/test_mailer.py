@@ -1,0 +1,268 @@
+"""The mailer: each event sent once, tried again while it makes sense, then set aside."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from roomle_mail.mailing import EMAIL_TAKES, Message
+from roomle_mail.once import CLAIM_LAPSES_AFTER
+from tests.aws.conftest import World, saved
+
+LOST = ReadTimeoutError(endpoint_url="https://aws.example")
+NO_CONNECTION = EndpointConnectionError(endpoint_url="https://aws.example")
+THROTTLED = (429, "TooManyRequestsException", "Too many requests")
+REFUSED = (400, "MessageRejected", "Email address is not verified.")
+QUOTA = (400, "LimitExceededException", "Daily message quota exceeded.")
+BROKEN = (500, "InternalFailure", "")
+
+
+def queue(world: World, *payloads: Any) -> list[dict[str, Any]]:
+    """Let the receiver queue events; the messages as the mailer gets them."""
+    world.set(DELIVERY="sqs")
+    for payload in payloads or (saved(),):
+        assert world.post(payload) == (202, "queued")
+    return world.queued()
+
+
+def fault(world: World, operation: str, *faults: Any) -> None:
+    for each in faults:
+        put = world.door.raise_ if isinstance(each, BaseException) else world.door.answer
+        put(operation, each)
+
+
+def test_a_queued_event_is_sent(world: World) -> None:
+    messages = queue(world)
+
+    assert world.mail(messages) == []
+
+    (email,) = world.emails()
+    assert email["Destination"] == {"ToAddresses": ["anna.customer@customer.example"]}
+    (item,) = world.items("event#")
+    assert item["state"] == "sent"
+
+
+def test_an_email_by_the_queue_is_the_one_that_would_have_gone_straight(world: World) -> None:
+    world.post()
+    world.mail(queue(world))
+
+    straight, queued = world.emails()
+    event_tag = {"Name": "event"}
+    for email in (straight, queued):
+        email["EmailTags"] = [tag for tag in email["EmailTags"] if tag["Name"] != event_tag["Name"]]
+    assert straight == queued
+
+
+def test_what_sqs_delivers_twice_is_sent_once(world: World) -> None:
+    messages = queue(world)
+
+    assert world.mail(messages) == []
+    assert world.mail(messages) == []
+
+    assert len(world.emails()) == 1
+
+
+def test_what_sqs_delivers_twice_in_one_batch_is_sent_once(world: World) -> None:
+    (message,) = queue(world)
+    twin = {**message, "messageId": "twin"}
+
+    assert world.mail([message, twin]) == []
+
+    assert len(world.emails()) == 1
+
+
+def test_a_withdrawn_event_is_skipped(world: World) -> None:
+    (message,) = queue(world)
+    mailer = world.app("mailer")
+    memory = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    assert memory.withdraw(json.loads(message["body"])["id"], now=time.time())
+
+    assert world.mail([message]) == []
+
+    assert world.emails() == []
+
+
+def test_one_poisoned_message_fails_none_of_the_others(world: World) -> None:
+    good = queue(world, *[saved(email=f"p{n}@customer.example") for n in range(3)])
+    poisoned = [
+        {**good[0], "messageId": "no-json", "body": "not json"},
+        {**good[0], "messageId": "no-event", "body": "{}"},
+        {**good[0], "messageId": "shape", "body": json.dumps({"id": "a", "event": 7})},
+    ]
+
+    assert world.mail([poisoned[0], good[0], poisoned[1], good[1], poisoned[2], good[2]]) == []
+
+    assert len(world.emails()) == 3
+    assert [each["body"] for each in world.dead_letters()] == [each["body"] for each in poisoned]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [THROTTLED, NO_CONNECTION, LOST, BROKEN, QUOTA],
+    ids=["throttled", "no connection", "lost", "5xx", "quota"],
+)
+def test_what_fails_in_passing_stays_and_succeeds_later(world: World, failure: Any) -> None:
+    messages = queue(world)
+    fault(world, "sesv2.SendEmail", failure)
+
+    assert world.mail(messages) == [messages[0]["messageId"]]
+    assert world.emails() == []
+    assert world.dead_letters() == []
+
+    # The claim was given back: the next try need not wait for it to lapse.
+    assert world.mail(messages) == []
+    assert len(world.emails()) == 1
+
+
+@pytest.mark.parametrize(
+    ("receives", "wait"),
+    [(1, 30), (2, 60), (3, 120), (4, 240), (5, 480), (6, 900), (7, 900), (28, 900), (2_000, 900)],
+)
+def test_the_wait_grows_to_fifteen_minutes(receives: int, wait: int) -> None:
+    assert Message("id", "receipt", "body", receives).wait == wait
+
+
+def test_a_message_that_stays_is_hidden_for_its_wait(world: World) -> None:
+    messages = queue(world)
+    messages[0]["attributes"]["ApproximateReceiveCount"] = "4"
+    fault(world, "sesv2.SendEmail", THROTTLED)
+
+    world.mail(messages)
+
+    (change,) = [body for name, body in world.door.passed if name == "sqs.ChangeMessageVisibility"]
+    assert change["VisibilityTimeout"] == 240
+
+
+@pytest.mark.parametrize(
+    "payload_or_fault",
+    [REFUSED, (403, "AccessDeniedException", ""), (404, "NotFoundException", "")],
+    ids=["rejected", "denied", "not found"],
+)
+def test_what_ses_refuses_for_good_is_a_dead_letter_at_once_and_can_be_redriven(
+    world: World, payload_or_fault: Any
+) -> None:
+    messages = queue(world)
+    fault(world, "sesv2.SendEmail", payload_or_fault)
+
+    assert world.mail(messages) == []
+    assert world.emails() == []
+    (dead,) = world.dead_letters()
+    assert dead["body"] == messages[0]["body"]
+    assert dead["messageAttributes"]["reason"]["StringValue"] == "EmailRefused"
+
+    # The operator has mended it and moves the message back.
+    assert world.mail([dead]) == []
+    assert world.mail([dead]) == []
+    assert len(world.emails()) == 1
+
+
+def test_what_a_later_change_of_the_brands_forbids_is_a_dead_letter(world: World) -> None:
+    (message,) = queue(world)
+    body = json.loads(message["body"])
+    body["event"]["data"]["url"] = "https://evil.example/"
+
+    assert world.mail([{**message, "body": json.dumps(body)}]) == []
+
+    (dead,) = world.dead_letters()
+    assert dead["messageAttributes"]["reason"]["StringValue"] == "LinkNotAllowed"
+    assert world.emails() == []
+
+
+def test_a_dead_letter_that_cannot_be_moved_stays_in_the_queue(world: World) -> None:
+    messages = queue(world)
+    world.app("mailer")
+    fault(world, "sesv2.SendEmail", REFUSED)
+    fault(world, "sqs.SendMessage", BROKEN, BROKEN)
+
+    assert world.mail(messages) == [messages[0]["messageId"]]
+
+
+def test_an_event_at_work_elsewhere_stays(world: World) -> None:
+    messages = queue(world)
+    mailer = world.app("mailer")
+    other = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    event_id = json.loads(messages[0]["body"])["id"]
+    assert other.take(event_id, now=time.time()) == "taken"
+
+    assert world.mail(messages) == [messages[0]["messageId"]]
+    assert world.emails() == []
+
+
+def test_a_claim_that_lapsed_is_taken_over(world: World) -> None:
+    messages = queue(world)
+    mailer = world.app("mailer")
+    dead = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    event_id = json.loads(messages[0]["body"])["id"]
+    assert dead.take(event_id, now=time.time() - CLAIM_LAPSES_AFTER - 1) == "taken"
+
+    assert world.mail(messages) == []
+    assert len(world.emails()) == 1
+
+
+@pytest.mark.parametrize("operation", ["dynamodb.PutItem", "sesv2.SendEmail"])
+def test_a_hanging_service_is_cut_off_and_the_others_are_sent(world: World, operation: str) -> None:
+    messages = queue(world, saved(), saved(email="bob@customer.example"))
+    world.app("mailer")
+    world.door.hang(operation)
+
+    began = time.monotonic()
+    assert world.mail(messages) == [messages[0]["messageId"]]
+
+    assert time.monotonic() - began < EMAIL_TAKES + 1
+    (email,) = world.emails()
+    assert email["Destination"] == {"ToAddresses": ["bob@customer.example"]}
+
+
+def test_once_sent_nothing_that_fails_afterwards_brings_the_message_back(world: World) -> None:
+    messages = queue(world)
+    world.app("mailer")
+    fault(world, "dynamodb.UpdateItem", LOST, LOST, LOST)
+
+    assert world.mail(messages) == []
+    assert len(world.emails()) == 1
+
+
+def test_anything_unforeseen_leaves_the_message_for_another_try(world: World) -> None:
+    messages = queue(world)
+    mailer = world.app("mailer")
+    mailer.catalog.compose = lambda event, _: {}[event.recipient]
+
+    assert world.mail(messages) == [messages[0]["messageId"]]
+    line = world.logs()[-1]
+    assert line["error"] == "KeyError"
+    assert "anna.customer" not in json.dumps(line)
+
+
+def test_no_line_holds_an_address_or_a_links_query(world: World) -> None:
+    messages = queue(world)
+    fault(world, "sesv2.SendEmail", THROTTLED, REFUSED)
+    for _ in range(3):
+        world.mail(messages)
+
+    text = world.output()
+    assert text.count("\n") >= 6
+    assert "anna.customer" not in text
+    assert "catalog:item" not in text
+
+
+def test_the_log_follows_an_event_from_the_receiver_to_the_mailer(world: World) -> None:
+    world.mail(queue(world))
+
+    received, mailed = world.logs()
+    for name in ("event_id", "recipient", "correlation_id", "event"):
+        assert received[name] == mailed[name]
+
+
+def test_the_mailer_calls_neither_secrets_manager_nor_the_receivers_records(world: World) -> None:
+    messages = queue(world)
+    before = world.items("token#")
+    world.door.requests.clear()
+
+    world.mail(messages)
+
+    assert "secrets-manager.GetSecretValue" not in world.door.requests
+    assert world.items("token#") == before
