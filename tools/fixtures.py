@@ -23,8 +23,9 @@ DIRECTORY = Path(__file__).resolve().parent.parent / "events"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 API = "a1b2c3d4e5"
-# What `make local` deploys; the emulator derives these names from the stack's.
-LOCAL_STACK = "http://127.0.0.1:24566"
+# What `make local` deploys, as a container sees it; the emulator derives the names from the
+# stack's.
+LOCAL_STACK = "http://host.docker.internal:24566"
 QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
 DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
 

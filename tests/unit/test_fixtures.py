@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventV2Model, SqsModel
 
+from roomle_mail.settings import Settings
+from tests.unit import cloudformation
 from tools import fixtures, sign
 
 RECEIVED = [f"receiver/{name}" for name in fixtures.posts()]
@@ -114,3 +116,27 @@ def test_writing_removes_a_fixture_that_is_no_more(
     assert not old.exists()
     assert readme.exists()
     assert len(list(tmp_path.glob("*/*.json"))) == len(RECEIVED) + len(QUEUED)
+
+
+@pytest.mark.parametrize("function", ["ReceiverFunction", "MailerFunction"])
+def test_env_json_sets_every_variable_of_the_template(function: str) -> None:
+    template = cloudformation.read()
+    shared, own = (
+        each["Environment"]["Variables"]
+        for each in (
+            template["Globals"]["Function"],
+            template["Resources"][function]["Properties"],
+        )
+    )
+
+    # `sam local invoke` drops what the template does not name.
+    assert set(fixtures.environment()[function]) == {*shared, *own}
+
+
+@pytest.mark.parametrize("function", ["ReceiverFunction", "MailerFunction"])
+def test_env_json_lets_the_stored_tokens_pass_but_not_the_expired_one(function: str) -> None:
+    settings = Settings.from_environment(fixtures.environment()[function])
+    now = datetime.now(UTC).timestamp()
+
+    assert now - fixtures.MOMENT.timestamp() < settings.token_max_age
+    assert now - datetime(2001, 1, 1, tzinfo=UTC).timestamp() > settings.token_max_age
