@@ -158,6 +158,15 @@ def accepted_posts() -> dict[str, Post]:
             ),
             subject=SUBJECTS[SAVED],
         ),
+        "saved_configuration_with_empty_fields": Post(
+            code="sent",
+            body=compact(payload(itemId="", resultUrl="")).replace("true", "null"),
+            subject=SUBJECTS[SAVED],
+        ),
+        # It arrives, but as a part of the link and not of the email's HTML.
+        "saved_configuration_with_markup_in_its_link": sent(
+            url=link_to(CONFIGURATION, name='"><script>alert(1)</script>')
+        ),
         "saved_configuration_in_base64": Post(
             code="sent", body=compact(payload()).encode(), subject=SUBJECTS[SAVED]
         ),
@@ -303,6 +312,7 @@ def posts_without_a_template() -> dict[str, Post]:
     """Emails that are left to Roomle."""
     return {
         "unknown_email_event": refused("no-template", "email.orderConfirmation"),
+        "email_event_in_other_letters": refused("no-template", "Email.SavedConfiguration"),
         "saved_configuration_failed": refused("no-template", success=False),
         "share_configuration_failed": refused("no-template", SHARED, success=False),
         "share_configuration_ar_failed": refused("no-template", SHARED_AR, success=False),

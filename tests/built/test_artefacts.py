@@ -185,3 +185,33 @@ def test_no_function_writes_beside_its_code(
     mailer.invoke(fixtures.load("mailer/share_configuration_ar"))
 
     assert [artefacts.files(each) for each in folders] == before
+
+
+# The ELF format's numbers for a file's processor.
+PROCESSORS = {"DependenciesLayerArm64": 183, "DependenciesLayerX86": 62}
+
+
+@pytest.mark.parametrize("layer", PROCESSORS)
+def test_a_layer_holds_machine_code_for_its_processor_only(layer: str) -> None:
+    libraries = list((artefacts.BUILD / layer).rglob("*.so"))
+
+    assert libraries
+    for library in libraries:
+        head = library.read_bytes()[:20]
+        assert head[:4] == b"\x7fELF"
+        assert struct.unpack("<H", head[18:20]) == (PROCESSORS[layer],), library
+
+
+def test_both_processors_get_the_same_modules() -> None:
+    # Only one of the two layers can run here. AES has its instructions on either.
+    instructions = {"python/Crypto/Cipher/_raw_aes_armv8", "python/Crypto/Cipher/_raw_aesni"}
+    arm64, x86 = (
+        {
+            str(path).partition(".cpython-")[0].partition(".abi3")[0]
+            for path in artefacts.files(artefacts.BUILD / layer)
+            if path.suffix in {".py", ".json", ".gz", ".so"}
+        }
+        for layer in PROCESSORS
+    )
+
+    assert arm64 ^ x86 == instructions
