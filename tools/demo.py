@@ -34,7 +34,8 @@ class Result:
     def __str__(self) -> str:
         """Write it for people."""
         lines = [f"{self.name}: {self.outcome}"]
-        for email in self.emails:
+        for number, email in enumerate(self.emails):
+            lines += [""] if number else []
             lines.append(f"    to       {', '.join(email.recipients)}")
             lines.append(f"    from     {email.sender}")
             lines.append(f"    subject  {email.subject}")
@@ -44,12 +45,16 @@ class Result:
 
 
 def run(stack: Stack) -> Iterator[Result]:
-    """Send every fixture; what is expected of it stands in events/expected.json."""
-    for name, expected in fixtures.expectations().items():
-        if name.startswith("receiver/"):
-            yield post(stack, name, expected)
-        else:
-            yield queue(stack, name, expected)
+    """Send every fixture."""
+    for name in fixtures.expectations():
+        yield send(stack, name)
+
+
+def send(stack: Stack, name: str) -> Result:
+    """Send a fixture, `receiver/<name>` or `mailer/<name>`, and compare with what is expected."""
+    expected = fixtures.expectations()[name]
+    way = post if name.startswith("receiver/") else queue
+    return way(stack, name, expected)
 
 
 def post(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
@@ -132,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_of = parser("python -m tools.demo", __doc__)
     options_of.add_argument("--once", action="store_true", help="end when all is shown")
     options = options_of.parse_args(arguments)
-    return in_foreground(options.port, show, stay=not options.once)
+    return in_foreground(options, show, stay=not options.once)
 
 
 if __name__ == "__main__":

@@ -67,8 +67,7 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
     """
     began = time.monotonic()
     build()
-    for deviation in template.DEVIATIONS:
-        processes.say("template", f"differs locally: {deviation.what} ({deviation.why})")
+    announce_deviations()
     processes.say("emulator", "starting")
     with emulator.running(port) as aws:
         processes.say("emulator", f"answers at {aws.url}")
@@ -79,14 +78,20 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def described(stack: Stack) -> Iterator[Path]:
-    """Describe the stack in .local/stack.json for as long as it runs."""
-    DESCRIPTION.parent.mkdir(exist_ok=True)
-    DESCRIPTION.write_text(json.dumps(stack.description, indent=2) + "\n")
+def described(stack: Stack, path: Path = DESCRIPTION) -> Iterator[None]:
+    """Describe the stack in a file for as long as it runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stack.description, indent=2) + "\n")
     try:
-        yield DESCRIPTION
+        yield
     finally:
-        DESCRIPTION.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def announce_deviations() -> None:
+    """Print in what the local copy of the template differs."""
+    for deviation in template.DEVIATIONS:
+        processes.say("template", f"differs locally: {deviation.what} ({deviation.why})")
 
 
 def build() -> None:

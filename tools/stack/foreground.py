@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CalledProcessError
 
 from tools.stack import deployment, emulator, processes
@@ -19,21 +20,30 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         default=emulator.PORT,
         help="where the emulator listens, on loopback; 0 is any free port (default: %(default)s)",
     )
+    made.add_argument(
+        "--description",
+        type=Path,
+        default=deployment.DESCRIPTION,
+        help="the file that describes the stack while it runs (default: .local/stack.json)",
+    )
     return made
 
 
-def in_foreground(port: int, work: Callable[[Stack], int], *, stay: bool) -> int:
-    """Run a stack, describe it in .local/stack.json, do the work; return the exit status.
+def in_foreground(options: argparse.Namespace, work: Callable[[Stack], int], *, stay: bool) -> int:
+    """Run a stack, describe it in a file, do the work; return the exit status.
 
     With `stay` it lasts until Ctrl-C or a signal. In every case nothing is left behind.
     """
     processes.interrupt_on_signals()
     try:
-        with deployment.running(port) as stack, deployment.described(stack) as path:
+        with (
+            deployment.running(options.port) as stack,
+            deployment.described(stack, options.description),
+        ):
             status = work(stack)
             if stay:
                 processes.say("stack", f"webhook at {stack.webhook_url}")
-                processes.say("stack", f"described in {path.relative_to(deployment.ROOT)}")
+                processes.say("stack", f"described in {options.description}")
                 processes.say("stack", "stays until Ctrl-C")
                 stay_up(stack)
             return status

@@ -1,0 +1,381 @@
+"""The deployed stack, as tests use it. Ask for the fixture `stack`:
+
+    def test_a_saved_draft_is_mailed(stack: LocalStack, recipient: str) -> None:
+        answer = stack.post(payload(email=recipient))
+        assert (answer.status, answer.code) == (200, "sent")
+        [email] = stack.emails_to(recipient)
+
+There is one stack for all tests: give each its own `recipient`, count what is yours, and change
+settings only through the context managers, which put them back.
+"""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Unpack
+
+import boto3
+
+from tools import fixtures, sign
+from tools.stack import webhook
+from tools.stack.deployment import Stack
+from tools.stack.emulator import HOST, REGION, Emulator
+from tools.stack.webhook import Answer, Email, Message
+
+RECEIVER = "ReceiverFunction"
+MAILER = "MailerFunction"
+LOG_GROUPS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
+# The handler behind a fake endpoint: it answers one request, or doesn't.
+type Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A deployed stack. What it reads is looked up anew each time."""
+
+    deployed: Stack
+
+    # The webhook -----------------------------------------------------------------------------
+
+    def post(
+        self,
+        body: Mapping[str, Any] | str | bytes | None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "",
+        method: str = "POST",
+    ) -> Answer:
+        """Send a request to the webhook over HTTP.
+
+        A mapping is sent as JSON. Without a `token` a fresh one is made; an empty one sends none.
+        `path` is added to the webhook's.
+        """
+        if isinstance(body, Mapping):
+            body = fixtures.compact(body)
+        token = self.token() if token is None else token
+        return webhook.post(
+            self.deployed.webhook_url + path,
+            body.encode() if isinstance(body, str) else body,
+            {
+                "Content-Type": "application/json",
+                **({"token": token} if token else {}),
+                **(headers or {}),
+            },
+            method=method,
+        )
+
+    def post_fixture(self, name: str) -> Answer:
+        """Send a fixture of events/receiver as if Roomle sent it now (`receiver/<name>`)."""
+        return webhook.post_event(
+            self.deployed.webhook_url,
+            fixtures.fresh(
+                name,
+                now=datetime.now(UTC),
+                api_key=self.deployed.api_key,
+                secret=self.deployed.secret,
+            ),
+        )
+
+    def token(
+        self,
+        *,
+        now: datetime | None = None,
+        api_key: str | None = None,
+        secret: str | None = None,
+        session: str | None = None,
+        **form: Unpack[sign.Form],
+    ) -> str:
+        """Make a token, by default one that verifies and that was never used."""
+        return sign.make_token(
+            now=now or datetime.now(UTC),
+            api_key=api_key or self.deployed.api_key,
+            secret=secret or self.deployed.secret,
+            session=session or uuid.uuid4().hex,
+            **form,
+        )
+
+    # What came out ---------------------------------------------------------------------------
+
+    def emails(self) -> list[Email]:
+        """Return all emails that SES took since the stack was deployed, oldest first."""
+        return webhook.sent_emails(self.emulator)
+
+    def emails_to(self, recipient: str, *, at_least: int = 0, within: float = 60) -> list[Email]:
+        """Return the emails to one recipient, waiting until there are `at_least` so many.
+
+        It waits `within` seconds at most: assert on what you get.
+        """
+        self.wait_until(lambda: len(self._emails_to(recipient)) >= at_least, within=within)
+        return self._emails_to(recipient)
+
+    def queued(self) -> list[Message]:
+        """Return the messages in the queue, those at work or waiting included; takes none."""
+        return webhook.messages_in(self.emulator, self.deployed.outputs["QueueUrl"])
+
+    def dead_letters(self) -> list[Message]:
+        """Return the messages in the dead-letter queue; takes none."""
+        return webhook.messages_in(self.emulator, self.deployed.outputs["DeadLetterQueueUrl"])
+
+    def items(self) -> list[dict[str, Any]]:
+        """Return the memory: all items of the table, in DynamoDB's typed form."""
+        pages = self.client("dynamodb").get_paginator("scan")
+        return [
+            item
+            for page in pages.paginate(TableName=self.deployed.outputs["TableName"])
+            for item in page["Items"]
+        ]
+
+    def log(self, function: str) -> list[str]:
+        """Return a function's log lines, oldest first: JSON, but for Lambda's own."""
+        resource = self.client("cloudformation").describe_stack_resource(
+            StackName="roomle-mail", LogicalResourceId=LOG_GROUPS[function]
+        )["StackResourceDetail"]
+        pages = self.client("logs").get_paginator("filter_log_events")
+        return [
+            event["message"]
+            for page in pages.paginate(logGroupName=resource["PhysicalResourceId"])
+            for event in page["events"]
+        ]
+
+    @staticmethod
+    def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:
+        """Wait until something holds; tell whether it does."""
+        deadline = time.monotonic() + within
+        while not (held := holds()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return held
+
+    # AWS -------------------------------------------------------------------------------------
+
+    @property
+    def emulator(self) -> Emulator:
+        """The emulator, with its port, folder and log."""
+        return self.deployed.emulator
+
+    def client(self, service: str) -> Any:
+        """Return a client with all rights."""
+        return self.emulator.client(service)
+
+    def client_of(self, function: str, service: str) -> Any:
+        """Return a client with a function's rights and no others."""
+        iam = self.client("iam")
+        arn = self.client("lambda").get_function_configuration(
+            FunctionName=self.deployed.functions[function]
+        )["Role"]
+        name = arn.rpartition("/")[2]
+        trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        # The role trusts Lambda alone, so for this moment it trusts us too.
+        ours = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+        opened = {**trust, "Statement": [*trust["Statement"], ours]}
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(opened))
+        try:
+            return self.client_as(arn, service)
+        finally:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+
+    def client_as(self, role_arn: str, service: str) -> Any:
+        """Return a client with the rights of a role that trusts us."""
+        credentials = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")
+        return boto3.client(
+            service,
+            endpoint_url=self.emulator.url,
+            region_name=REGION,
+            aws_access_key_id=credentials["Credentials"]["AccessKeyId"],
+            aws_secret_access_key=credentials["Credentials"]["SecretAccessKey"],
+            aws_session_token=credentials["Credentials"]["SessionToken"],
+        )
+
+    # Changes that are put back ---------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def environment(self, function: str, **changes: str) -> Iterator[None]:
+        """Run a function with other environment variables for the length of the block.
+
+        Its warm workers are replaced, at the end too: what they had cached is gone.
+        """
+        client, name = self.client("lambda"), self.deployed.functions[function]
+        before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+
+        def update(variables: dict[str, str]) -> None:
+            client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables}
+            )
+
+        update({**before, **changes})
+        try:
+            yield
+        finally:
+            update(before)
+
+    def restart(self, function: str) -> None:
+        """Replace a function's warm workers, so that the next call is a cold start."""
+        with self.environment(function, RESTARTED=uuid.uuid4().hex):
+            pass
+
+    @contextlib.contextmanager
+    def secret(self, keys: Mapping[str, str] | str) -> Iterator[None]:
+        """Rotate the secret to other keys (API key -> secret), and back at the end.
+
+        What was current becomes AWSPREVIOUS, as everywhere in Secrets Manager. Functions cache
+        it: a token that fails makes them look again, once a minute, as does `restart`.
+        """
+        client, name = self.client("secretsmanager"), self.deployed.outputs["SecretName"]
+        before = client.get_secret_value(SecretId=name)["SecretString"]
+        value = keys if isinstance(keys, str) else json.dumps(keys)
+        client.put_secret_value(SecretId=name, SecretString=value)
+        try:
+            yield
+        finally:
+            client.put_secret_value(SecretId=name, SecretString=before)
+            self.restart(RECEIVER)
+
+    @contextlib.contextmanager
+    def endpoint(self, function: str, service: str, behaviour: Behaviour) -> Iterator[list[str]]:
+        """Put a server of one's own in the place of an AWS service, for one function.
+
+        `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2:
+        SESV2, SQS, DYNAMODB, SECRETS_MANAGER. Yields the requests that came, as
+        "METHOD path target", to which they are added as they come.
+        """
+        with serving(behaviour) as (url, requests):
+            changes = {f"AWS_ENDPOINT_URL_{service}": url}
+            with self.environment(function, **changes):
+                yield requests
+
+    @contextlib.contextmanager
+    def unverified(self, sender: str) -> Iterator[None]:
+        """Take back the verification of a sender's address: SES then refuses for good."""
+        client = self.client("sesv2")
+        client.delete_email_identity(EmailIdentity=sender)
+        try:
+            yield
+        finally:
+            self.client("ses").verify_email_identity(EmailAddress=sender)
+
+    # -----------------------------------------------------------------------------------------
+
+    def _emails_to(self, recipient: str) -> list[Email]:
+        return [email for email in self.emails() if recipient in email.recipients]
+
+
+@contextlib.contextmanager
+def serving(behaviour: Behaviour) -> Iterator[tuple[str, list[str]]]:
+    """Serve on loopback for the length of the block; yields the URL and the requests so far."""
+    requests: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            target = self.headers.get("X-Amz-Target", "")
+            requests.append(f"{self.command} {self.path} {target}".rstrip())
+            with contextlib.suppress(ConnectionError):
+                behaviour(self)
+            self.close_connection = True
+
+        do_GET = do_POST = answer  # noqa: N815 - the names that http.server calls
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+    with Server((HOST, 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://{HOST}:{server.server_port}", requests
+        finally:
+            server.shutdown()
+
+
+def answering(status: int, error: str = "", message: str = "") -> Behaviour:
+    """Answer every request as AWS does when it fails: `answering(429, "TooManyRequests...")`."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        body = json.dumps({"__type": error, "message": message}).encode()
+        read_body(handler)
+        handler.send_response(status)
+        handler.send_header("Content-Type", "application/json")
+        handler.send_header("Content-Length", str(len(body)))
+        if error:
+            handler.send_header("x-amzn-ErrorType", error)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return behave
+
+
+def hanging_up(handler: BaseHTTPRequestHandler) -> None:
+    """Take the request and end the connection without an answer."""
+    read_body(handler)
+
+
+def silent_for(seconds: float) -> Behaviour:
+    """Take the request and say nothing for so long."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        read_body(handler)
+        time.sleep(seconds)
+
+    return behave
+
+
+def dripping(seconds: float) -> Behaviour:
+    """Answer a byte every tenth of a second for so long: no read ever times out."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        read_body(handler)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(int(seconds * 10)))
+        handler.end_headers()
+        for _ in range(int(seconds * 10)):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+    return behave
+
+
+def forwarding_to(emulator: Emulator, *, then: Behaviour | None = None) -> Behaviour:
+    """Hand requests on to the emulator, and its answer back, or do something else then.
+
+    `forwarding_to(stack.emulator, then=hanging_up)` loses the answer of a call that worked.
+    """
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        body = read_body(handler)
+        headers = {
+            name: value
+            for name, value in handler.headers.items()
+            if name.lower() not in {"content-length", "connection"}
+        }
+        answer = webhook.post(
+            f"{emulator.url}{handler.path}", body, headers, method=handler.command
+        )
+        if then is not None:
+            then(handler)
+            return
+        handler.send_response(answer.status)
+        for name, value in answer.headers.items():
+            if name not in {"content-length", "transfer-encoding", "connection", "date"}:
+                handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(answer.body)))
+        handler.end_headers()
+        handler.wfile.write(answer.body)
+
+    return behave
+
+
+def read_body(handler: BaseHTTPRequestHandler) -> bytes:
+    """Read a request's body; again it gives nothing."""
+    length = int(handler.headers.get("Content-Length") or 0)
+    del handler.headers["Content-Length"]
+    return handler.rfile.read(length)
