@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
 
+import pytest
+import zxingcpp
+
+import roomle_mail
 from roomle_mail.emails import Catalog
 from roomle_mail.errors import InvalidEvent, LinkNotAllowed, NoTemplate
 from roomle_mail.events import Event
+from tests import emails_package
+from tests.emails_reading import Page
 
 URL = "https://www.roomle.com/t/cp/?id=catalog:item:AB&configuratorId=shop"
 ASSET = "https://uploads.roomle.com/exports/AB.glb"
@@ -81,3 +91,151 @@ def test_no_link_is_shown_whose_host_the_brand_has_not_allowed(
 ) -> None:
     with pytest.raises(LinkNotAllowed):
         catalog.compose(event(name, **{field: link}), catalog.brand(None))
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("lang=de", "de"),
+        ("language=fr", "fr"),
+        ("locale=it", "it"),
+        ("LANG=NL", "nl"),
+        ("lang=de-AT", "de"),
+        ("locale=es_MX", "es"),
+        ("locale=DE-de", "de"),
+        ("lang=ja", "en"),
+        ("lang=", "en"),
+        ("lang=deutsch", "en"),
+        ("other=de", "en"),
+        ("a=1&lang=de&b=2", "de"),
+    ],
+)
+def test_a_links_language_is_taken_if_the_brand_offers_it(
+    catalog: Catalog, asked: str, language: str
+) -> None:
+    email = catalog.compose(event(url=f"{URL}&{asked}"), catalog.brand(None))
+    assert email.language == language
+
+
+def test_a_language_that_the_brand_does_not_offer_becomes_the_brands_own(catalog: Catalog) -> None:
+    email = catalog.compose(event(url=f"{URL}&lang=fr"), catalog.brand("exampleStudio"))
+    assert email.language == "de"
+
+
+def test_an_export_takes_its_language_from_either_link(catalog: Catalog) -> None:
+    email = catalog.compose(
+        event("email.3DExportAsset", url=None, result_url=f"{ASSET}?lang=de"), catalog.brand(None)
+    )
+    assert email.language == "de"
+
+
+def test_a_link_that_is_not_shown_need_not_be_allowed(catalog: Catalog) -> None:
+    email = catalog.compose(event(result_url="https://evil.example/"), catalog.brand(None))
+    assert "evil" not in email.html + email.text
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_an_export_without_a_link_to_the_design_does_without(
+    catalog: Catalog, success: bool
+) -> None:
+    asset = ASSET if success else None
+    email = catalog.compose(
+        event("email.3DExportAsset", url=None, success=success, result_url=asset),
+        catalog.brand(None),
+    )
+    page = Page(email.html)
+    assert [each.get("href") for each in page.buttons] == ([ASSET] if success else [])
+    assert page.links[:-1] == ([ASSET, ASSET] if success else [])
+    assert email.text.count("https://") == len(set(page.links))
+
+
+def test_a_success_that_is_not_told_counts_as_one(catalog: Catalog) -> None:
+    told = catalog.compose(event("email.3DExportAsset"), catalog.brand(None))
+    untold = catalog.compose(event("email.3DExportAsset", success=None), catalog.brand(None))
+    assert told == untold
+
+
+def test_a_link_is_rebuilt_and_escaped_once(catalog: Catalog) -> None:
+    link = 'https://WWW.Roomle.com:443/a"b?x=1&amp;y=%22&z={{7*7}}'
+    email = catalog.compose(event(url=link), catalog.brand(None))
+    rebuilt = "https://www.roomle.com/a%22b?x=1&amp;y=%22&z=%7B%7B7*7%7D%7D"
+    assert [each.get("href") for each in Page(email.html).buttons] == [rebuilt]
+    assert rebuilt in email.text.splitlines()
+
+
+def test_links_stand_in_the_html_as_any_reader_of_links_expects(catalog: Catalog) -> None:
+    html = catalog.compose(event(), catalog.brand(None)).html
+    assert f'href="{URL.replace("&", "&amp;")}"' in html
+
+
+def test_a_camera_reads_the_link_from_the_qr_code(catalog: Catalog) -> None:
+    email = catalog.compose(event("email.shareConfigurationAR"), catalog.brand(None))
+    [image] = email.images
+    [code] = zxingcpp.read_barcodes(_pixels(image.data))
+    assert (str(code.format), code.text) == ("QR Code", URL)
+    assert (image.media_type, image.name) == ("image/png", "qr.png")
+    assert f'src="cid:{image.content_id}"' in email.html
+
+
+@pytest.mark.parametrize("length", [800, 801, 4_000])
+def test_a_link_too_long_for_a_camera_is_mailed_without_a_qr_code(
+    catalog: Catalog, length: int
+) -> None:
+    link = f"{URL}&x=".ljust(length, "y")
+    email = catalog.compose(event("email.shareConfigurationAR", url=link), catalog.brand(None))
+    assert len(email.images) == (1 if length <= 800 else 0)
+    assert ("cid:" in email.html) == bool(email.images)
+    assert link in Page(email.html).links
+    for image in email.images:
+        [code] = zxingcpp.read_barcodes(_pixels(image.data))
+        assert code.text == link
+
+
+def test_qr_codes_are_imported_for_the_email_that_has_one_only() -> None:
+    """GIVEN a fresh process WHEN other emails are written THEN segno is not loaded."""
+    script = """
+import sys
+sys.path[:0] = sys.argv[1:]
+from roomle_mail.emails import Catalog
+from roomle_mail.events import Event
+catalog = Catalog.load()
+url, asset = "https://www.roomle.com/", "https://uploads.roomle.com/x"
+for name in ("savedConfiguration", "shareConfiguration", "3DExportAsset", "shareConfigurationAR"):
+    event = Event(f"email.{name}", "a@b.example", True, "x", None, None, url, asset, {})
+    catalog.compose(event, catalog.brand(None))
+    print(name, "segno" in sys.modules, "pydantic_core" in sys.modules and "mjml" in sys.modules)
+"""
+    folders = [emails_package.build(), Path(roomle_mail.__file__).parents[1]]
+    ran = subprocess.run(
+        [sys.executable, "-c", script, *folders], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.splitlines() == [
+        "savedConfiguration False False",
+        "shareConfiguration False False",
+        "3DExportAsset False False",
+        "shareConfigurationAR True False",
+    ]
+
+
+def _pixels(png: bytes) -> memoryview:
+    """A one-bit greyscale PNG, which is all that segno writes, as a picture of bytes."""
+    assert png[12:16] == b"IHDR"
+    width, height, depth, colour = struct.unpack(">IIBB", png[16:26])
+    assert (depth, colour) == (1, 0)
+    data = b""
+    place = 8
+    while place < len(png):
+        [length] = struct.unpack(">I", png[place : place + 4])
+        if png[place + 4 : place + 8] == b"IDAT":
+            data += png[place + 8 : place + 8 + length]
+        place += length + 12
+    size = (width + 7) // 8
+    packed = zlib.decompress(data)
+    rows = [bytes(size)]
+    for start in range(0, len(packed), size + 1):
+        kind, row = packed[start], packed[start + 1 : start + 1 + size]
+        assert kind in {0, 2}  # as it is, or the difference from the row above
+        above = rows[-1] if kind else bytes(size)
+        rows.append(bytes((a + b) % 256 for a, b in zip(row, above, strict=True)))
+    bits = "".join("".join(f"{byte:08b}" for byte in row)[:width] for row in rows[1:])
+    return memoryview(bytes(255 * int(bit) for bit in bits)).cast("B", (height, width))
