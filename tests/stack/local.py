@@ -11,13 +11,11 @@ settings only through the context managers, which put them back.
 
 import contextlib
 import json
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Unpack
 
 import boto3
@@ -25,14 +23,25 @@ import boto3
 from tools import fixtures, sign
 from tools.stack import webhook
 from tools.stack.deployment import Stack
-from tools.stack.emulator import HOST, REGION, Emulator
+from tools.stack.emulator import REGION, Emulator
+from tools.stack.faults import (
+    Behaviour,
+    answering,
+    dripping,
+    forwarding_to,
+    hanging_up,
+    serving,
+    silent_for,
+)
 from tools.stack.webhook import Answer, Email, Message
 
 RECEIVER = "ReceiverFunction"
 MAILER = "MailerFunction"
 LOG_GROUPS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
-# The handler behind a fake endpoint: it answers one request, or doesn't.
-type Behaviour = Callable[[BaseHTTPRequestHandler], None]
+__all__ = [
+    "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "LocalStack", "answering", "dripping",
+    "forwarding_to", "hanging_up", "serving", "silent_for",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -263,119 +272,3 @@ class LocalStack:
 
     def _emails_to(self, recipient: str) -> list[Email]:
         return [email for email in self.emails() if recipient in email.recipients]
-
-
-@contextlib.contextmanager
-def serving(behaviour: Behaviour) -> Iterator[tuple[str, list[str]]]:
-    """Serve on loopback for the length of the block; yields the URL and the requests so far."""
-    requests: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self) -> None:
-            target = self.headers.get("X-Amz-Target", "")
-            requests.append(f"{self.command} {self.path} {target}".rstrip())
-            with contextlib.suppress(ConnectionError):
-                behaviour(self)
-            self.close_connection = True
-
-        do_GET = do_POST = answer  # noqa: N815 - the names that http.server calls
-
-        def log_message(self, *_: object) -> None:
-            """Print nothing."""
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-    with Server((HOST, 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://{HOST}:{server.server_port}", requests
-        finally:
-            server.shutdown()
-
-
-def answering(status: int, error: str = "", message: str = "") -> Behaviour:
-    """Answer every request as AWS does when it fails: `answering(429, "TooManyRequests...")`."""
-
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        body = json.dumps({"__type": error, "message": message}).encode()
-        read_body(handler)
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        if error:
-            handler.send_header("x-amzn-ErrorType", error)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return behave
-
-
-def hanging_up(handler: BaseHTTPRequestHandler) -> None:
-    """Take the request and end the connection without an answer."""
-    read_body(handler)
-
-
-def silent_for(seconds: float) -> Behaviour:
-    """Take the request and say nothing for so long."""
-
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        read_body(handler)
-        time.sleep(seconds)
-
-    return behave
-
-
-def dripping(seconds: float) -> Behaviour:
-    """Answer a byte every tenth of a second for so long: no read ever times out."""
-
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        read_body(handler)
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(int(seconds * 10)))
-        handler.end_headers()
-        for _ in range(int(seconds * 10)):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.1)
-
-    return behave
-
-
-def forwarding_to(emulator: Emulator, *, then: Behaviour | None = None) -> Behaviour:
-    """Hand requests on to the emulator, and its answer back, or do something else then.
-
-    `forwarding_to(stack.emulator, then=hanging_up)` loses the answer of a call that worked.
-    """
-
-    def behave(handler: BaseHTTPRequestHandler) -> None:
-        body = read_body(handler)
-        headers = {
-            name: value
-            for name, value in handler.headers.items()
-            if name.lower() not in {"content-length", "connection"}
-        }
-        answer = webhook.post(
-            f"{emulator.url}{handler.path}", body, headers, method=handler.command
-        )
-        if then is not None:
-            then(handler)
-            return
-        handler.send_response(answer.status)
-        for name, value in answer.headers.items():
-            if name not in {"content-length", "transfer-encoding", "connection", "date"}:
-                handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(answer.body)))
-        handler.end_headers()
-        handler.wfile.write(answer.body)
-
-    return behave
-
-
-def read_body(handler: BaseHTTPRequestHandler) -> bytes:
-    """Read a request's body; again it gives nothing."""
-    length = int(handler.headers.get("Content-Length") or 0)
-    del handler.headers["Content-Length"]
-    return handler.rfile.read(length)
