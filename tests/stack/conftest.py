@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.stack.local import LocalStack
-from tools.stack import deployment
+from tools.stack import deployment, processes
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """The deployed stack; what it can do is told in tests/stack/local.py."""
+    processes.interrupt_on_signals()
     with deployment.running(port=0) as deployed:
         yield LocalStack(deployed)
 

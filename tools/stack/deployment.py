@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import time
 import tomllib
@@ -97,11 +98,10 @@ def announce_deviations() -> None:
 def build() -> None:
     """Build functions and layers, unless they are current."""
     processes.say("build", "functions and layers, unless they are current")
-    environment = sam.environment()
-    log = ROOT / ".local" / "build.log"
-    log.parent.mkdir(exist_ok=True)
     command = ["make", "--no-print-directory", "build"]
-    processes.run(command, environment=environment, log=log, folder=ROOT)
+    with processes.scratch_folder() as folder:
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        processes.run(command, environment=environment, log=folder / "build.log", folder=ROOT)
 
 
 def deploy(aws: Emulator) -> Stack:
@@ -134,7 +134,8 @@ def deploy(aws: Emulator) -> Stack:
     )
     processes.run(
         command,
-        environment=sam.environment(aws.environment()),
+        # SAM leaves temporary folders behind.
+        environment=sam.environment({**aws.environment(), "TMPDIR": str(aws.folder)}),
         log=aws.folder / "deploy.log",
         folder=ROOT,
     )

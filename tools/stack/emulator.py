@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -103,8 +102,8 @@ def running(port: int = PORT) -> Iterator[Emulator]:
     if port and taken(port):
         raise EmulatorFailedError(f"port {port} is taken; choose another, or 0 for a free one")
     port = port or free_port()
-    with tempfile.TemporaryDirectory(prefix="roomle-mail-", ignore_cleanup_errors=True) as folder:
-        emulator = Emulator(port, Path(folder))
+    with processes.scratch_folder() as folder:
+        emulator = Emulator(port, folder)
         with (
             emulator.log.open("w") as output,
             processes.started(

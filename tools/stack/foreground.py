@@ -10,6 +10,9 @@ from subprocess import CalledProcessError
 from tools.stack import deployment, emulator, processes
 from tools.stack.deployment import Stack
 
+# The exit status of a program that was told to end before its work was done, as shells have it.
+INTERRUPTED = 130
+
 
 def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     """Return what the commands that run a stack have in common."""
@@ -35,6 +38,7 @@ def in_foreground(options: argparse.Namespace, work: Callable[[Stack], int], *, 
     With `stay` it lasts until Ctrl-C or a signal. In every case nothing is left behind.
     """
     processes.interrupt_on_signals()
+    status = INTERRUPTED
     try:
         with (
             deployment.running(options.port) as stack,
@@ -46,12 +50,12 @@ def in_foreground(options: argparse.Namespace, work: Callable[[Stack], int], *, 
                 processes.say("stack", f"described in {options.description}")
                 processes.say("stack", "stays until Ctrl-C")
                 stay_up(stack)
-            return status
     except KeyboardInterrupt:
-        return 0
+        pass
     except (CalledProcessError, emulator.EmulatorFailedError) as failure:
         print(f"failed: {failure}", file=sys.stderr, flush=True)
-        return 1
+        status = 1
+    return status
 
 
 def stay_up(stack: Stack) -> None:

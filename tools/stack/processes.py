@@ -2,17 +2,19 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 # What a program gets to end by itself before it is killed, in seconds.
 GRACE = 5.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(step: str, text: str) -> None:
@@ -21,26 +23,25 @@ def say(step: str, text: str) -> None:
 
 
 def interrupt_on_signals() -> None:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does, so that all is cleared away."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    for name in ("SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
-            signal.signal(number, leave)
+    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does: by KeyboardInterrupt."""
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Clear away without being stopped halfway by a second Ctrl-C."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+def deferred_signals() -> Iterator[None]:
+    """Let a signal that comes during the block wait until its end."""
+    came: list[int] = []
+    before = [
+        signal.signal(number, lambda came_now, _: came.append(came_now)) for number in SIGNALS
+    ]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager
@@ -52,36 +53,53 @@ def started(
     folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own, and end that session at the end of the block."""
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
+    with contextlib.ExitStack() as cleanup:
+        # A signal in between would leave a program that nobody ends.
+        with deferred_signals():
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            cleanup.callback(end_session, process)
         yield process
-    finally:
-        with uninterrupted():
-            end_session(process)
 
 
 def end_session(process: subprocess.Popen[bytes]) -> None:
     """End a program that leads a session, and everything that it left running there."""
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline:
-            process.poll()  # takes the ended program off the process table
-            if not session_members(process.pid):
-                return
-            time.sleep(0.02)
+    with deferred_signals():  # an impatient second Ctrl-C waits
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+            deadline = time.monotonic() + GRACE
+            while time.monotonic() < deadline:
+                process.poll()  # takes the ended program off the process table
+                if not has_members(process.pid):
+                    return
+                time.sleep(0.02)
 
 
-def session_members(leader: int) -> bool:
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a temporary folder for the length of the block."""
+    with contextlib.ExitStack() as cleanup:
+        with deferred_signals():
+            folder = Path(tempfile.mkdtemp(prefix="roomle-mail-"))
+            cleanup.callback(remove, folder)
+        yield folder
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it."""
+    with deferred_signals():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_members(leader: int) -> bool:
     """Tell whether a session still has processes."""
     try:
         os.killpg(leader, 0)
