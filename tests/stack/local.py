@@ -266,7 +266,7 @@ class LocalStack:
         try:
             yield
         finally:
-            self.client("ses").verify_email_identity(EmailAddress=sender)
+            client.create_email_identity(EmailIdentity=sender)
 
     # -----------------------------------------------------------------------------------------
 

@@ -230,3 +230,12 @@ def test_a_taken_port_ends_it_at_once(stack: LocalStack, tmp_path: Path) -> None
         assert process.wait(timeout=60) == 1
     assert stack.emulator.get("/_ministack/health")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sender_can_lose_its_verification_and_get_it_back(
+    stack: LocalStack, recipient: str
+) -> None:
+    with stack.unverified("hello@brand.example"):
+        assert stack.post(fixtures.payload(email=recipient)).status == 502
+    assert stack.post(fixtures.payload(email=recipient)).status == 200
+    assert len(stack.emails_to(recipient)) == 1

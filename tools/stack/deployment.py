@@ -151,7 +151,7 @@ def deploy(aws: Emulator) -> Stack:
         SecretString=json.dumps({EXAMPLE_API_KEY: EXAMPLE_SECRET}),
     )
     for sender in senders:
-        aws.client("ses").verify_email_identity(EmailAddress=sender)
+        aws.client("sesv2").create_email_identity(EmailIdentity=sender)
     return Stack(
         emulator=aws,
         outputs=outputs,
