@@ -153,6 +153,11 @@ def test_an_element_that_is_not_closed_is_named_with_its_line(source: Path) -> N
     assert problems(source) == [f"{LAYOUT}:{line}: isn't MJML: <mj-section> is never closed"]
 
 
+def test_a_template_that_needs_a_qr_code_is_a_mistake_as_long_links_have_none(source: Path) -> None:
+    edit(source, AR, "{% if qr is defined %}", "{% if true %}")
+    assert "`qr` is undefined" in problems(source)[0]
+
+
 def test_all_mistakes_of_a_file_are_named_at_once(source: Path) -> None:
     edit(source, BRANDS, '"#1f4d43"', '"green"')
     edit(source, BRANDS, '"hello@brand.example"', '"hello"')

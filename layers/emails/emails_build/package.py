@@ -121,12 +121,10 @@ def _check_rendering(
     problems: dict[tuple[Any, ...], Problem] = {}
     for where, brand in _looks(catalog, brands):
         for template, language in product(templates.values(), brand.languages):
-            for links in (template.uses, template.requires):
+            for links, qr in ((template.uses, "qr"), (template.requires, None)):
                 samples = {link: _SAMPLES[link] for link in links}
                 try:
-                    content = catalog.render(
-                        template.name, brand, language, samples, "qr" if template.qr else None
-                    )
+                    content = catalog.render(template.name, brand, language, samples, qr)
                 except TemplateError as err:
                     line = template.find(_culprit(err))
                     why = f"{err.detail or err.message} (in {language} for {where})"
