@@ -7,10 +7,11 @@ PYTHON := .venv/bin/python
 SAM := $(PYTHON) -m tools.sam
 # Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
-	requirements/dev requirements/sam requirements/ministack
+	requirements/dev requirements/sam requirements/checkov requirements/ministack \
+	requirements/schemathesis requirements/capacity
 COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
-BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt $(LOCKS:=.txt) \
+BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
 OPTIONS = $(if $(PORT),--port $(PORT))
 
@@ -20,7 +21,7 @@ OPTIONS = $(if $(PORT),--port $(PORT))
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
 
-setup: .venv/.synced ## install uv and the pinned packages
+setup: .venv/.synced ## install uv, the pinned packages, .venv/bin/roomle-mail
 
 $(UV):
 	@echo "setup: uv $(UV_VERSION)"
@@ -31,6 +32,7 @@ $(UV):
 	@echo "setup: packages of requirements/dev.txt"
 	@$(UV) venv --quiet --clear --python "$$(cat .python-version)" .venv
 	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements/dev.txt
+	@ln -sf ../../tools/roomle_mail_cli/roomle-mail .venv/bin/roomle-mail
 	@touch $@
 
 build: .aws-sam/.built ## build functions and layers into .aws-sam/build
@@ -50,12 +52,14 @@ local: setup ## deploy locally and stay in the foreground; PORT=n to choose the 
 test: check build ## all checks and all tests
 	@$(PYTHON) -m pytest
 
-check: setup ## lint, format, types, template, locks
+check: setup ## code, types, template, locks
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
+	$(UV) tool run --quiet --python $(abspath $(PYTHON)) --with-requirements \
+		requirements/checkov.txt --from checkov checkov --config-file .checkov.yaml
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && for lock in $(LOCKS); do \
 		cp $$lock.txt $$scratch/ && (cd $$(dirname $$lock) && \
 			PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) -o $$scratch/$$(basename $$lock).txt \
