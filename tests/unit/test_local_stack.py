@@ -1,0 +1,139 @@
+"""The local stack's and the demo's own logic; tests/stack runs both for real."""
+
+import platform
+import signal
+from pathlib import Path
+
+import pytest
+
+from tools import demo, sam
+from tools.demo import Result
+from tools.stack import deployment, processes, template
+from tools.stack.deployment import Stack
+from tools.stack.emulator import Emulator
+from tools.stack.webhook import Answer, Email
+
+STACK = Stack(
+    emulator=Emulator(port=1, folder=Path("none")), outputs={}, webhook_url="", functions={}
+)
+EMAIL = Email(
+    sender="hello@brand.example",
+    recipients=("jane.doe@customer.example",),
+    subject="Your design is saved",
+    text="text",
+    html="<p>text</p>",
+)
+EXPECTED = {"recipient": "jane.doe@customer.example"}
+
+
+def test_every_sender_of_a_brand_is_found_wherever_it_stands() -> None:
+    brands = {
+        "default": "one",
+        "brands": {
+            "one": {"sender": "One <hello@one.example>", "colours": {"text": "#000"}},
+            "two": {"sender": "hello@two.example"},
+        },
+        "configurators": {"three": {"brand": "two", "sender": "hello@three.example"}},
+    }
+    assert deployment.sender_addresses(brands) == {
+        "hello@one.example",
+        "hello@two.example",
+        "hello@three.example",
+    }
+
+
+@pytest.mark.parametrize("called", ["${Receiver.Arn}", "${Receiver}"])
+def test_a_route_calls_a_function_or_an_alias_of_one(called: str) -> None:
+    uri = {"Fn::Sub": f"arn:${{AWS::Partition}}:lambda:path/functions/{called}/invocations"}
+    assert deployment.function_called(uri, {"Receiver": "its name"}) == "its name"
+
+
+def test_a_route_that_calls_no_function_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no function"):
+        deployment.function_called({"Fn::Sub": "https://brand.example"}, {})
+
+
+def test_a_deviation_from_what_the_template_no_longer_has_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        template.deviate({"Parameters": {}, "Resources": {}})
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture"),
+    [("x86_64", "x86_64"), ("AMD64", "x86_64"), ("arm64", "arm64"), ("aarch64", "arm64")],
+)
+def test_the_local_stack_runs_on_the_hosts_own_processor(
+    monkeypatch: pytest.MonkeyPatch, machine: str, architecture: str
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    assert template.architecture() == architecture
+
+
+@pytest.mark.parametrize(
+    ("emails", "subjects", "fault"),
+    [
+        ([], ["is saved"], "1 emails should have arrived"),
+        ([EMAIL, EMAIL], ["is saved"], "1 emails should have arrived"),
+        ([EMAIL], ["is shared"], "no subject has 'is shared' in it"),
+    ],
+)
+def test_the_demo_sees_an_email_that_is_missing_extra_or_another(
+    emails: list[Email], subjects: list[str], fault: str
+) -> None:
+    assert fault in demo.faults_of(emails, EXPECTED, subjects)
+
+
+def test_the_demo_sees_an_email_to_somebody_else() -> None:
+    assert demo.faults_of([EMAIL], {"recipient": "eve@other.example"}, [""])
+
+
+def test_the_demo_sees_an_email_after_a_refusal() -> None:
+    assert demo.faults_of([EMAIL], {}, [""]) == ["no email should have been sent"]
+    assert demo.faults_of([], {}, [""]) == []
+
+
+def test_the_demo_is_content_with_what_is_expected() -> None:
+    assert demo.faults_of([EMAIL], EXPECTED, ["is saved"]) == []
+
+
+@pytest.mark.parametrize(
+    ("results", "status"),
+    [
+        ([Result("one", "200 sent", [EMAIL], [])], 0),
+        ([Result("one", "200 sent", [EMAIL], []), Result("two", "500", [], ["wrong"])], 1),
+        ([], 1),
+    ],
+)
+def test_the_demo_succeeds_only_if_all_was_as_expected(
+    monkeypatch: pytest.MonkeyPatch, results: list[Result], status: int
+) -> None:
+    monkeypatch.setattr(demo, "run", lambda _: iter(results))
+    assert demo.show(STACK) == status
+
+
+def test_the_demo_prints_answer_recipient_subject_and_text() -> None:
+    printed = str(Result("one", "200 sent", [EMAIL], ["a fault"]))
+    for part in ("one: 200 sent", *EMAIL.recipients, EMAIL.subject, "| text", "a fault"):
+        assert part in printed
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"Internal Server Error", b"[]", b'{"message": "Not Found"}']
+)
+def test_an_answer_that_is_not_ours_has_no_code(body: bytes) -> None:
+    assert Answer(500, {}, body, 0.0).code is None
+
+
+def test_a_signal_waits_until_what_it_would_interrupt_is_done() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt):  # noqa: SIM117 - the order matters
+        with processes.deferred_signals():
+            signal.raise_signal(signal.SIGINT)
+            done.append("all")
+    assert done == ["all"]
+
+
+def test_programs_run_pinned_and_with_our_own_interpreter() -> None:
+    command = sam.command("--version")
+    assert str(sam.ROOT / "requirements" / "sam.txt") in command
+    assert Path(command[command.index("--python") + 1]).is_absolute()
