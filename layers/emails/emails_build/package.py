@@ -12,7 +12,7 @@ from minijinja import TemplateError
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate
 from emails_build.templates import FAILED, Template, read_templates
-from emails_build.texts import Texts, everything_used, normalised, read_texts, unknown
+from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
 from roomle_mail.emails import Brand, Catalog, shelf_of
 
 if TYPE_CHECKING:
@@ -30,15 +30,29 @@ _SAMPLES = {
 
 def compile_package(source: Path) -> dict[str, str]:
     """Check the folder and make the package's files, name -> content; raises BuildFailed."""
+    files, problems = draft_package(source)
+    if problems:
+        raise BuildFailed(problems)
+    return files
+
+
+def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
+    """The package's files as far as they can be made, and all that is wrong: for a preview.
+
+    Raises BuildFailed where nothing can be shown.
+    """
     templates = read_templates(source / "templates")
     uses = {name: template.texts for name, template in templates.items()}
-    languages = read_texts(source / "texts", uses)
+    languages, problems = draft_texts(source / "texts", uses)
     file = source / "brands.toml"
-    brands = read_brands(file, list(languages))
-    _check_own_texts(file, brands, uses)
+    try:
+        brands = read_brands(file, list(languages))
+    except BuildFailed as failed:
+        raise BuildFailed([*problems, *failed.problems]) from None
+    problems += _own_text_problems(file, brands, uses)
     files = dict(_files(templates, languages, brands))
-    _check_rendering(file, files, templates, brands)
-    return files
+    problems += _rendering_problems(file, files, templates, brands)
+    return files, problems
 
 
 def write(files: Mapping[str, str], target: Path) -> None:
@@ -91,7 +105,9 @@ def _json(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _check_own_texts(file: Path, brands: Brands, uses: Mapping[str, frozenset[str]]) -> None:
+def _own_text_problems(
+    file: Path, brands: Brands, uses: Mapping[str, frozenset[str]]
+) -> list[Problem]:
     anywhere = everything_used(uses)
     owners = [("brands", key, data) for key, data in brands.brands.items()] + [
         ("configurators", key, data.get("differs", {}))
@@ -103,19 +119,16 @@ def _check_own_texts(file: Path, brands: Brands, uses: Mapping[str, frozenset[st
         for tag, sections in data.get("texts", {}).items()
         for path, message in unknown(sections, uses, anywhere)
     ]
-    if found:
-        text = file.read_text(encoding="utf-8")
-        raise BuildFailed(
-            [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found],
-        )
+    text = file.read_text(encoding="utf-8")
+    return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]
 
 
-def _check_rendering(
+def _rendering_problems(
     file: Path,
     files: Mapping[str, str],
     templates: Mapping[str, Template],
     brands: Brands,
-) -> None:
+) -> list[Problem]:
     """Every event x language x brand, with and without the links that it can do without."""
     catalog = Catalog(files.__getitem__)
     problems: dict[tuple[Any, ...], Problem] = {}
@@ -138,8 +151,7 @@ def _check_rendering(
                         f"expected at most {MAX_HTML:,}: mail programs clip longer ones"
                     )
                     problems.setdefault((where, template.name, language), Problem(file, 0, why))
-    if problems:
-        raise BuildFailed(list(problems.values()))
+    return list(problems.values())
 
 
 def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:

@@ -40,27 +40,63 @@ class Texts:
 
 def read_texts(folder: Path, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Texts]:
     """Read and check all languages; `uses` are the keys that each template shows."""
+    languages, problems = draft_texts(folder, uses)
+    if problems:
+        raise BuildFailed(problems)
+    return languages
+
+
+def draft_texts(
+    folder: Path, uses: Mapping[str, AbstractSet[str]]
+) -> tuple[dict[str, Texts], list[Problem]]:
+    """All languages, with marks in the places of texts that are missing, and all that is wrong.
+
+    Raises BuildFailed where a file can't be read at all.
+    """
     files = sorted(folder.glob("*.toml"))
     if not files:
         raise BuildFailed([Problem(folder, 0, "expected texts such as en.toml")])
     problems: list[Problem] = []
+    unreadable: list[Problem] = []
     languages: dict[str, Texts] = {}
     for file in files:
         try:
             raw, source = read_toml(file)
         except BuildFailed as failed:
-            problems += failed.problems
+            unreadable += failed.problems
             continue
-        texts = languages[file.stem] = Texts(file, source, raw)
+        texts = Texts(file, source, raw)
+        languages[file.stem] = Texts(file, source, _completed(texts, uses))
         if not _TAG.fullmatch(file.stem):
             problems.append(Problem(file, 0, 'expected a file name such as "de.toml"'))
         problems += [
             Problem(file, locate(source, path), f"{'.'.join(path)}: {message}")
             for path, message in _wrong(texts, uses)
         ]
-    if problems:
-        raise BuildFailed(problems)
-    return languages
+    if unreadable:
+        raise BuildFailed(unreadable + problems)
+    return languages, problems
+
+
+def _completed(texts: Texts, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Any]:
+    """What there is, and for what there isn't a mark that can't be overlooked in a preview."""
+
+    def section(name: str) -> dict[str, str]:
+        found = texts.raw.get(name)
+        items = found.items() if isinstance(found, dict) else ()
+        return {key: text for key, text in items if isinstance(text, str) and text.strip()}
+
+    shared = section(SHARED)
+    raw: dict[str, Any] = {
+        "name": str(texts.raw.get("name", texts.file.stem)),
+        "dir": "rtl" if texts.raw.get("dir") == "rtl" else "ltr",
+        SHARED: shared,
+    }
+    for template, keys in uses.items():
+        own = section(template)
+        missing = keys - own.keys() - shared.keys()
+        raw[template] = own | {key: f"[{template}.{key} is missing]" for key in missing}
+    return raw
 
 
 def _wrong(
