@@ -1,0 +1,379 @@
+"""The one promise, on the deployed stack: exactly one email, the brand's or else Roomle's."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.stack.local import (
+    MAILER,
+    RECEIVER,
+    Behaviour,
+    LocalStack,
+    answering,
+    dripping,
+    forwarding_to,
+    hanging_up,
+    silent_for,
+)
+from tools import sign
+from tools.stack.webhook import Answer
+
+THROTTLING = answering(429, "TooManyRequestsException")
+BREAKING = answering(500, "InternalFailure")
+# As short as the parameter allows, so that what hangs ends soon.
+SOON = 3
+
+
+def payload(email: str, **changes: Any) -> dict[str, Any]:
+    event = changes.pop("event", "email.savedConfiguration")
+    data = {
+        "email": email,
+        "configurationId": "catalog:item:2564B3D4",
+        "url": "https://test.roomle.com/t/cp/?id=catalog:item:2564B3D4",
+    }
+    return {"event": event, "data": data | changes}
+
+
+def told(answer: Answer) -> tuple[int, str | None]:
+    return answer.status, answer.code
+
+
+def test_the_same_post_many_times_at_once_is_one_email_and_one_answer(
+    stack: LocalStack, recipient: str
+) -> None:
+    warm(stack, recipient)
+    body, token = payload(recipient), stack.token()
+    answers: list[Answer] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(stack.post(body, token=token)))
+        for _ in range(5)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert {told(answer) for answer in answers} == {(200, "sent")}
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+
+
+def respelled(token: str) -> str:
+    return token[3:].rstrip("=").replace("+", "-").replace("/", "_")
+
+
+def spliced(token: str) -> str:
+    data = base64.b64decode(token[3:])
+    return f"01-{base64.b64encode(data[:48] + data[16:48] + data[32:]).decode()}"
+
+
+@pytest.mark.parametrize("change", [str, respelled, spliced])
+def test_a_token_mails_nobody_else(stack: LocalStack, recipient: str, change: Any) -> None:
+    token = stack.token(session="a-session-of-some-length-and-more")
+    assert told(stack.post(payload(recipient), token=token)) == (200, "sent")
+
+    answer = stack.post(payload(f"other.{recipient}"), token=change(token))
+
+    assert told(answer) == (401, "unauthorized")
+    assert stack.emails_to(f"other.{recipient}") == []
+    assert told(stack.post(payload(recipient), token=change(token))) == (200, "sent")
+    assert len(stack.emails_to(recipient)) == 1
+
+
+def test_five_megabytes_are_too_large_and_leave_nothing(stack: LocalStack, recipient: str) -> None:
+    before = len(stack.items())
+
+    answer = stack.post(payload(recipient, padding="x" * 5_000_000))
+
+    assert told(answer) == (413, "too-large")
+    assert len(stack.items()) == before
+
+
+@pytest.mark.parametrize("form", [{"secret": "another-secret-0"}, {"algorithm": "02"}])
+def test_a_forgery_writes_nothing(stack: LocalStack, recipient: str, form: Any) -> None:
+    before = len(stack.items())
+
+    answer = stack.post(payload(recipient), token=stack.token(**form))
+
+    assert told(answer) == (401, "unauthorized")
+    assert answer.body == b'{"status": "refused", "code": "unauthorized"}'
+    assert len(stack.items()) == before
+
+
+# --- by way of the queue ----------------------------------------------------------------------
+
+
+def test_by_the_queue_alone_the_email_comes_a_little_later(
+    stack: LocalStack, recipient: str
+) -> None:
+    with stack.environment(RECEIVER, DELIVERY="sqs"):
+        body, token = payload(recipient), stack.token()
+
+        assert [told(stack.post(body, token=token)) for _ in range(2)] == [(202, "queued")] * 2
+
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert stack.wait_until(lambda: not stack.queued())
+    assert len(stack.emails_to(recipient)) == 1
+
+
+def test_what_ses_throttles_goes_through_the_queue(stack: LocalStack, recipient: str) -> None:
+    with stack.endpoint(RECEIVER, "SESV2", THROTTLING) as calls:
+        assert told(stack.post(payload(recipient))) == (202, "queued")
+        assert len(calls) == 1
+
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+
+
+def test_what_the_mailer_can_never_send_is_a_dead_letter_at_once_and_redriving_sends_it_once(
+    stack: LocalStack, recipient: str
+) -> None:
+    with (
+        stack.endpoint(MAILER, "SESV2", answering(400, "MessageRejected")),
+        stack.environment(RECEIVER, DELIVERY="sqs"),
+    ):
+        assert told(stack.post(payload(recipient))) == (202, "queued")
+        assert stack.wait_until(lambda: any(recipient in m.body for m in stack.dead_letters()))
+        assert stack.emails_to(recipient) == []
+
+    redrive(stack)
+
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert stack.wait_until(lambda: not stack.queued())
+    assert stack.dead_letters() == []
+    assert len(stack.emails_to(recipient)) == 1
+
+
+def redrive(stack: LocalStack) -> None:
+    """What SQS's message move task does, which the emulator lacks."""
+    sqs = stack.client("sqs")
+    source = stack.deployed.outputs["DeadLetterQueueUrl"]
+    found = sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10).get("Messages", [])
+    assert found
+    for message in found:
+        sqs.send_message(QueueUrl=stack.deployed.outputs["QueueUrl"], MessageBody=message["Body"])
+        sqs.delete_message(QueueUrl=source, ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_one_poisoned_message_does_not_keep_the_others(stack: LocalStack, recipient: str) -> None:
+    sqs, url = stack.client("sqs"), stack.deployed.outputs["QueueUrl"]
+    poison = f"not json, for {recipient}"
+    entries = [{"Id": "poison", "MessageBody": poison}]
+    for place in range(3):
+        message = {
+            "id": f"{place:032x}", "event": payload(f"p{place}.{recipient}"), "recipient": "hash",
+            "received": time.time(), "correlation": "test",
+        }  # fmt: skip
+        entries.append({"Id": str(place), "MessageBody": json.dumps(message)})
+    sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    for place in range(3):
+        assert len(stack.emails_to(f"p{place}.{recipient}", at_least=1)) == 1
+    assert stack.wait_until(lambda: any(m.body == poison for m in stack.dead_letters()))
+    sqs.purge_queue(QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"])
+
+
+def test_what_fails_in_passing_waits_in_the_queue(stack: LocalStack, recipient: str) -> None:
+    with stack.endpoint(MAILER, "SESV2", THROTTLING) as calls:
+        with stack.environment(RECEIVER, DELIVERY="sqs"):
+            assert told(stack.post(payload(recipient))) == (202, "queued")
+        assert stack.wait_until(lambda: len(calls) >= 1)
+        assert stack.wait_until(
+            lambda: any(20 < m.visible_at - time.time() <= 31 for m in stack.queued()), within=10
+        )
+
+    assert len(stack.emails_to(recipient, at_least=1, within=90)) == 1
+
+
+# --- when SES fails ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "answer"),
+    [
+        (answering(400, "MessageRejected"), (502, "email-refused")),
+        (answering(400, "LimitExceededException"), (503, "unavailable")),
+        (BREAKING, (503, "unavailable")),
+        (hanging_up, (503, "unavailable")),
+        (silent_for(8), (503, "unavailable")),
+        (dripping(8), (503, "unavailable")),
+    ],
+    ids=["refuses", "quota", "breaks", "hangs up", "is silent", "drips"],
+)
+def test_when_ses_fails_roomle_is_told_in_time_and_ses_is_called_once(
+    stack: LocalStack, recipient: str, behaviour: Behaviour, answer: tuple[int, str]
+) -> None:
+    with (
+        stack.environment(RECEIVER, ANSWER_WITHIN=str(SOON)),
+        stack.endpoint(RECEIVER, "SESV2", behaviour) as calls,
+    ):
+        warm(stack, recipient)
+        calls.clear()
+        body, token = payload(recipient), stack.token()
+        first = stack.post(body, token=token)
+        again = stack.post(body, token=token)
+
+    assert told(first) == told(again) == answer
+    assert first.seconds < SOON
+    assert len(calls) == 1
+    assert stack.emails_to(recipient) == []
+    assert stack.queued() == []
+
+
+def warm(stack: LocalStack, recipient: str) -> None:
+    """Have the function loaded: on a busy machine that alone takes longer than `SOON`."""
+    stack.wait_until(lambda: stack.post({"event": "warm.up", "for": recipient}).status == 200)
+
+
+def test_an_answer_of_ses_that_got_lost_is_the_only_way_to_two_emails(
+    stack: LocalStack, recipient: str
+) -> None:
+    losing = forwarding_to(stack.emulator, then=hanging_up)
+    with stack.endpoint(RECEIVER, "SESV2", losing) as calls:
+        answer = stack.post(payload(recipient))
+
+    assert told(answer) == (503, "unavailable")
+    assert len(calls) == 1
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+
+
+def test_what_the_queue_may_have_taken_is_not_mailed_after_roomle_was_told_to(
+    stack: LocalStack, recipient: str
+) -> None:
+    losing = forwarding_to(stack.emulator, then=hanging_up)
+    with (
+        paused_mailer(stack),
+        stack.environment(RECEIVER, DELIVERY="sqs"),
+        stack.endpoint(RECEIVER, "SQS", losing) as calls,
+    ):
+        body, token = payload(recipient), stack.token()
+        assert told(stack.post(body, token=token)) == (503, "unavailable")
+        assert told(stack.post(body, token=token)) == (503, "unavailable")
+        assert len(stack.queued()) == len(calls)
+
+    assert stack.wait_until(lambda: not stack.queued())
+    assert stack.emails_to(recipient) == []
+
+
+@contextlib.contextmanager
+def paused_mailer(stack: LocalStack) -> Iterator[None]:
+    """Let nothing be taken from the queue for the length of the block."""
+    client = stack.client("lambda")
+    (mapping,) = client.list_event_source_mappings(FunctionName=stack.deployed.functions[MAILER])[
+        "EventSourceMappings"
+    ]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    try:
+        yield
+    finally:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
+@pytest.mark.parametrize("service", ["DYNAMODB", "SECRETS_MANAGER"])
+@pytest.mark.parametrize(
+    "behaviour", [BREAKING, hanging_up, dripping(8)], ids=["breaks", "hangs up", "drips"]
+)
+def test_without_memory_or_secret_roomle_mails(
+    stack: LocalStack, recipient: str, service: str, behaviour: Behaviour
+) -> None:
+    with stack.endpoint(RECEIVER, service, behaviour):
+        answer = stack.post(payload(recipient))
+
+    assert told(answer) == (503, "unavailable")
+    assert answer.seconds < 8
+    assert stack.emails_to(recipient) == []
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+NEW_SECRET = "example-secret-1"
+
+
+def test_a_rotation_fails_no_request_when_aws_is_changed_first(
+    stack: LocalStack, recipient: str
+) -> None:
+    api_key = stack.deployed.api_key
+    assert told(stack.post(payload(recipient))) == (200, "sent")
+
+    with stack.secret({api_key: NEW_SECRET}):
+        answers = [
+            stack.post(payload(recipient), token=stack.token(secret=secret))
+            for secret in (stack.deployed.secret, NEW_SECRET, stack.deployed.secret, NEW_SECRET)
+        ]
+        assert [told(answer) for answer in answers] == [(200, "sent")] * 4
+
+        with stack.environment(RECEIVER, SECRET_OVERLAP="0"):
+            assert told(stack.post(payload(recipient))) == (401, "unauthorized")
+            new = stack.post(payload(recipient), token=stack.token(secret=NEW_SECRET))
+            assert told(new) == (200, "sent")
+
+
+@pytest.mark.parametrize("value", ["not json", "{}", '{"aValidApiKey": "too short"}'])
+def test_an_unusable_secret_accepts_nothing_and_says_what_to_mend(
+    stack: LocalStack, recipient: str, value: str
+) -> None:
+    with stack.secret(value), stack.environment(RECEIVER, SECRET_OVERLAP="1"):
+        assert told(stack.post(payload(recipient))) == (503, "unavailable")
+
+    assert stack.wait_until(lambda: any('"problem"' in line for line in stack.log(RECEIVER)))
+    assert stack.emails_to(recipient) == []
+
+
+def test_the_published_secret_counts_on_a_local_stack_only(
+    stack: LocalStack, recipient: str
+) -> None:
+    assert stack.deployed.secret == sign.EXAMPLE_SECRET
+    with stack.environment(RECEIVER, LOCAL_STACK="false"):
+        assert told(stack.post(payload(recipient))) == (503, "unavailable")
+
+
+# --- other parameters -------------------------------------------------------------------------
+
+
+def test_prefixed_tokens_count_where_the_parameter_says_so(
+    stack: LocalStack, recipient: str
+) -> None:
+    with stack.environment(RECEIVER, TOKEN_IV="prefix"):
+        assert told(stack.post(payload(recipient), token=stack.token(iv="prefix"))) == (200, "sent")
+        assert told(stack.post(payload(recipient))) == (401, "unauthorized")
+    assert told(stack.post(payload(recipient), token=stack.token(iv="prefix"))) == (
+        401, "unauthorized",
+    )  # fmt: skip
+
+
+def test_over_the_limits_one_is_suppressed_and_the_other_left_to_roomle(
+    stack: LocalStack, recipient: str
+) -> None:
+    with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="1"):
+        assert told(stack.post(payload(recipient))) == (200, "sent")
+        assert told(stack.post(payload(recipient))) == (200, "suppressed")
+    with stack.environment(RECEIVER, MAX_EMAILS_PER_HOUR="1"):
+        answers = {told(stack.post(payload(f"{n}.{recipient}"))) for n in range(3)}
+    assert (503, "unavailable") in answers
+
+
+# --- the log ----------------------------------------------------------------------------------
+
+
+def test_no_log_line_holds_an_address_a_token_a_secret_or_a_links_query(
+    stack: LocalStack, recipient: str
+) -> None:
+    token = stack.token()
+    stack.post(payload(recipient), token=token)
+    stack.post(payload(f"other.{recipient}"), token=token)
+    with stack.environment(RECEIVER, DELIVERY="sqs"):
+        stack.post(payload(f"queued.{recipient}"))
+    assert stack.emails_to(f"queued.{recipient}", at_least=1)
+
+    text = "\n".join(stack.log(RECEIVER) + stack.log(MAILER))
+    assert '"event_id"' in text
+    for forbidden in (
+        recipient, token[3:30], stack.deployed.secret, stack.deployed.api_key, "2564B3D4",
+    ):  # fmt: skip
+        assert forbidden not in text
