@@ -510,6 +510,7 @@ def environment() -> dict[str, dict[str, str]]:
         "AWS_ENDPOINT_URL": LOCAL_STACK,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",
+        "STACK_NAME": "roomle-mail",
     }
     return {
         "ReceiverFunction": {**common, "POWERTOOLS_SERVICE_NAME": "receiver"},

@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail import events, tokens
+from roomle_mail import events, telemetry, tokens
 from roomle_mail.attempt import Attempt, Request
 from roomle_mail.aws import Clients
 from roomle_mail.credentials import CredentialStore
@@ -20,7 +20,6 @@ from roomle_mail.emails import Catalog
 from roomle_mail.errors import BodyTooLarge, BrandNotAllowed, TokenExpired, TokenUnverified
 from roomle_mail.once import Memory, Outcome
 from roomle_mail.settings import Settings
-from roomle_mail.telemetry import logger
 
 if TYPE_CHECKING:
     from roomle_mail.deadline import Deadline
@@ -36,12 +35,12 @@ credentials = CredentialStore(
     settings.secret_id,
     overlap=settings.secret_overlap,
     allow_published=settings.local_stack,
-    warn=lambda problem: logger.error("the secret is unusable", problem=problem),
+    warn=lambda problem: telemetry.log("ERROR", "the secret is unusable", {"problem": problem}),
 )
 sender = SesSender(clients.ses, settings.configuration_set)
 queue = SqsQueue(lambda: clients.sqs, settings.queue_url)
 for parameter in settings.warnings:
-    logger.warning("this parameter weakens the protection", parameter=parameter)
+    telemetry.log("WARNING", "this parameter weakens the protection", {"parameter": parameter})
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -66,8 +65,8 @@ def receive(attempt: Attempt, deadline: Deadline) -> Outcome:
     event = events.parse(request.body)
     if event is None:
         return Outcome(200, "ignored")
-    attempt.note(event, claims)
     brand = catalog.brand(event.configurator_id)
+    attempt.note(event, brand.id, claims)
     if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
         raise BrandNotAllowed
     email = catalog.compose(event, brand)

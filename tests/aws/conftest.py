@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -193,6 +191,17 @@ class World:
         lines = [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
         return [line for line in lines if "_aws" not in line]
 
+    def metrics(self) -> dict[str, list[float]]:
+        """The values of every metric that was written so far."""
+        values: dict[str, list[float]] = {}
+        for line in self.output().splitlines():
+            if line.startswith('{"_aws"'):
+                found = json.loads(line)
+                for directive in found["_aws"]["CloudWatchMetrics"]:
+                    for metric in directive["Metrics"]:
+                        values.setdefault(metric["Name"], []).append(found[metric["Name"]])
+        return values
+
 
 def saved(**changes: Any) -> dict[str, Any]:
     """An event of Roomle's; data may be changed."""
@@ -244,15 +253,11 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    # Loaded only now, since it reads the environment; it keeps the standard output that it finds.
-    lines = io.StringIO()
-    for handler in importlib.import_module("roomle_mail.telemetry").logger.handlers:
-        handler.stream = lines
     printed: list[str] = []
 
     def output() -> str:
         printed.append(capsys.readouterr().out)
-        return lines.getvalue() + "".join(printed)
+        return "".join(printed)
 
     with mock_aws():
         boto3.client("dynamodb", region_name=REGION).create_table(

@@ -1,5 +1,6 @@
 """template.yaml promises what the code and the design count on."""
 
+import inspect
 import json
 import re
 import tomllib
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from roomle_mail import telemetry
 from roomle_mail.mailing import EMAIL_TAKES, Message
 from roomle_mail.once import CLAIM_LAPSES_AFTER
 from roomle_mail.settings import Settings
@@ -224,11 +226,12 @@ def test_every_variable_that_the_code_reads_is_set(stack: Stack, name: str) -> N
     assert bool(settings.dead_letter_queue_url) is (name == "MailerFunction")
 
 
-def test_the_environment_is_read_by_the_settings_alone() -> None:
+def test_the_environment_is_read_by_the_settings_and_for_the_log_alone() -> None:
     shipped = [*ROOT.glob("layers/shared/python/**/*.py"), *ROOT.glob("functions/*/app.py")]
     reads = [
         (path.name, line.strip())
         for path in shipped
+        if path.name != "telemetry.py"
         for line in path.read_text().splitlines()
         if re.search(r"\benviron\b|\bgetenv\b", line)
     ]
@@ -238,9 +241,13 @@ def test_the_environment_is_read_by_the_settings_alone() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_what_powertools_reads_is_set(stack: Stack, name: str) -> None:
+def test_what_log_and_metrics_read_is_set(stack: Stack, name: str) -> None:
     variables = environment(stack, name)
+    read = re.findall(r'environ.get\("(\w+)"', inspect.getsource(telemetry))
 
+    assert len(read) == 4
+    assert set(read) <= set(variables)
+    assert variables["STACK_NAME"] == "roomle-mail"
     assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower()
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "RoomleMail"
     assert variables["POWERTOOLS_LOG_LEVEL"] == "INFO"

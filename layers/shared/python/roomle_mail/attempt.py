@@ -95,17 +95,17 @@ class Attempt:
     settings: Settings
     event_id: str = ""
     facts: dict[str, object] = field(default_factory=dict)
+    began: float = field(default_factory=time.time)
     _delivery: Delivery = field(default_factory=Delivery)
     _claimed: str | None = None
     _give_back: list[Callable[[], None]] = field(default_factory=list)
 
     def answer(self, work: Work) -> dict[str, Any]:
         """Do the work within the deadline, settle what follows from it, and answer Roomle."""
-        began = time.time()
-        deadline = Deadline(self.settings.answer_within - (began - self.request.started_at))
+        deadline = Deadline(self.settings.answer_within - (self.began - self.request.started_at))
         outcome, error = self._work(work, deadline)
         outcome = self._settle(outcome, error, deadline)
-        self._log(outcome, error, began)
+        self._log(outcome, error)
         return {
             "statusCode": outcome.status,
             "headers": {"content-type": "application/json"},
@@ -144,14 +144,16 @@ class Attempt:
             raise expired
         return self._repeat(key, record, deadline)
 
-    def note(self, event: Event, claims: Claims | None) -> None:
-        """Keep for log and limits what may be known of an event."""
+    def note(self, event: Event, brand: str, claims: Claims | None) -> None:
+        """Keep for log and limits what may be known of an event, and log that it was received."""
         key = claims.credential.hash_key if claims else self.memory.pepper()
         self.facts |= {
             "event": event.name,
             "configurator": telemetry.safe_configurator(event.configurator_id),
+            "brand": brand,
             "recipient": telemetry.hash_address(fold_address(event.recipient), key=key),
         }
+        telemetry.decided("received", self.facts | self._ids)
 
     def reserve(self, now: float) -> bool:
         """Take a place under both limits; False where this recipient has none left.
@@ -176,7 +178,7 @@ class Attempt:
         self, event: Event, email: Email, sender: Sender, queue: Queue, deadline: Deadline
     ) -> Outcome:
         """Bring the email into somebody's custody."""
-        self.facts |= {"brand": email.brand, "language": email.language}
+        self.facts["language"] = email.language
         queued = Queued(
             id=self.event_id,
             event=event.payload,
@@ -193,6 +195,11 @@ class Attempt:
             deadline=deadline,
             reserve=_SETTLING_TAKES + _ANSWERING_TAKES,
         )
+        if custody.status == "sent":
+            self.facts |= {
+                "age_ms": telemetry.milliseconds_since(self.request.started_at),
+                "time_to_ses_ms": telemetry.milliseconds_since(self.began),
+            }
         return _IN_CUSTODY[custody.status]
 
     # --- the frame around it ------------------------------------------------------------------
@@ -226,7 +233,7 @@ class Attempt:
                         with telemetry.best_effort("give a place back", self.event_id):
                             give_back()
         except Interrupted:
-            telemetry.logger.error("settling was cut off", event_id=self.event_id)
+            telemetry.log("ERROR", "settling was cut off", self._ids)
         return self._final(outcome)
 
     def _final(self, outcome: Outcome) -> Outcome:
@@ -238,19 +245,22 @@ class Attempt:
         if not self.memory.withdraw(self.event_id, now=time.time()):
             self._delivery.custody = Custody("queued", "")
 
-    def _log(self, outcome: Outcome, error: BaseException | None, began: float) -> None:
+    def _log(self, outcome: Outcome, error: BaseException | None) -> None:
         custody = self._delivery.custody
-        facts = self.facts | {
+        facts = self.facts | self._ids
+        facts |= {
             "answer": outcome.status,
-            "event_id": self.event_id or None,
             "message_id": custody.message_id if custody else None,
-            "correlation_id": self.request.id,
-            "duration_ms": round((time.time() - began) * 1000, 1),
+            "duration_ms": telemetry.milliseconds_since(self.began),
         }
-        if error is not None:
-            facts |= telemetry.explain(error)
+        if (why := error or self._delivery.failed) is not None:
+            facts |= telemetry.explain(why)
         what = "repeated" if "repeat" in facts else word(outcome)
         telemetry.decided(what, facts, severe=outcome.status >= _SERVER_ERROR)
+
+    @property
+    def _ids(self) -> dict[str, object]:
+        return {"event_id": self.event_id or None, "correlation_id": self.request.id}
 
     # --- keys ---------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from roomle_mail.errors import (
     NotTaken,
     QueueUncertain,
     Refused,
+    SendUncertain,
     TimeRunningOut,
     Uncertain,
 )
@@ -92,9 +93,13 @@ class Custody:
 
 @dataclass(slots=True)
 class Delivery:
-    """One event's way out. `custody` is the fact that decides the answer, set by nothing else."""
+    """One event's way out. `custody` is the fact that decides the answer, set by nothing else.
+
+    `failed` is why an earlier way than the last one did not take it.
+    """
 
     custody: Custody | None = None
+    failed: AwsCallFailed | None = None
 
     def deliver(
         self,
@@ -112,29 +117,34 @@ class Delivery:
         Raises TimeRunningOut before a send that could not end in time, EmailRefused,
         QueueUncertain, or another AwsCallFailed.
         """
-        failed: AwsCallFailed | None = None
         for way in ways:
             if deadline.remaining(reserve=reserve) < SEND_TAKES:
-                raise TimeRunningOut from failed
+                raise TimeRunningOut from self.failed
             try:
                 if way == "ses":
                     self.custody = Custody("sent", send(sender, email, event_id=queued.id))
                 else:
                     self.custody = Custody("queued", put(queue, queued))
             except NotTaken as err:
-                failed = err
+                self.failed = err
             else:
                 return self.custody
-        assert failed is not None  # noqa: S101 (there is at least one way)
-        raise failed
+        assert self.failed is not None  # noqa: S101 (there is at least one way)
+        raise self.failed
 
 
 def send(sender: Sender, email: Email, *, event_id: str) -> str:
-    """Send by SES; raises EmailRefused for what SES refuses for good, else AwsCallFailed."""
+    """Send by SES.
+
+    Raises EmailRefused for what SES refuses for good, SendUncertain where it can't be known, else
+    AwsCallFailed.
+    """
     try:
         return sender.send(email, event_id=event_id)
     except Refused as err:
         raise EmailRefused(err.detail) from err
+    except Uncertain as err:
+        raise SendUncertain(err.detail) from err
 
 
 def put(queue: Queue, queued: Queued) -> str:

@@ -201,3 +201,7 @@ class Refused(AwsCallFailed):
 
 class Uncertain(AwsCallFailed):
     """The answer got lost: the service may have acted or not."""
+
+
+class SendUncertain(AwsCallFailed):
+    """It can't be known whether SES took the email."""

@@ -102,12 +102,12 @@ class Mailing:
     memory: Memory
     queues: Queues
     _facts: dict[str, object] = field(default_factory=dict)
+    _began: float = field(default_factory=time.time)
     _taken: str | None = None
     _end: End | None = None
 
     def settle(self, catalog: Catalog, sender: Sender) -> bool:
         """Make the try; True if the message may be deleted, False if it stays in the queue."""
-        began = time.time()
         deadline = Deadline(EMAIL_TAKES)
         error: Exception | None = None
         try:
@@ -121,8 +121,8 @@ class Mailing:
             with deadline.interrupting():
                 self._follow_up(error)
         except Interrupted:
-            telemetry.logger.error("settling was cut off", event_id=self._taken)
-        self._log(error, began)
+            telemetry.log("ERROR", "settling was cut off", {"event_id": self._taken})
+        self._log(error)
         return self._end is not None
 
     def _mail(self, catalog: Catalog, sender: Sender) -> None:
@@ -131,7 +131,7 @@ class Mailing:
             "event_id": queued.id,
             "recipient": queued.recipient,
             "correlation_id": queued.correlation,
-            "age_ms": round((time.time() - queued.received) * 1000),
+            "age_ms": telemetry.milliseconds_since(queued.received),
         }
         taken = self.memory.take(queued.id, now=time.time())
         if taken == "busy":
@@ -152,6 +152,10 @@ class Mailing:
         }
         self._facts["message_id"] = send(sender, email, event_id=queued.id)
         self._end = "sent"
+        self._facts |= {
+            "age_ms": telemetry.milliseconds_since(queued.received),
+            "time_to_ses_ms": telemetry.milliseconds_since(self._began),
+        }
 
     def _follow_up(self, error: Exception | None) -> None:
         if self._end is None and isinstance(error, _HOPELESS):
@@ -168,10 +172,10 @@ class Mailing:
                 else:
                     self.memory.release(self._taken)
 
-    def _log(self, error: Exception | None, began: float) -> None:
+    def _log(self, error: Exception | None) -> None:
         facts = self._facts | {
             "receives": self.message.receives,
-            "duration_ms": round((time.time() - began) * 1000, 1),
+            "duration_ms": telemetry.milliseconds_since(self._began),
         }
         if error is not None:
             facts |= telemetry.explain(error)
