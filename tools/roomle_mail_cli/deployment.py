@@ -1,0 +1,212 @@
+"""Which stack a command is about, and what is deployed there."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from roomle_mail.errors import SettingsInvalid
+from roomle_mail.settings import Settings
+from tools.roomle_mail_cli.screen import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEFAULT = "roomle-mail"
+RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
+_CONFIG = Config(
+    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3}
+)
+_PERMISSION = (
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "UnauthorizedOperation",
+)
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Tell what AWS said, with what to do about it; raises CliError."""
+    try:
+        yield
+    except ClientError as err:
+        code, message = error_code(err), str(err.response.get("Error", {}).get("Message", ""))
+        operation = err.operation_name
+        if code in _PERMISSION:
+            raise CliError(
+                f"AWS does not allow {operation}: {message}",
+                "Use credentials that may do it (AWS_PROFILE, AWS_ACCESS_KEY_ID).",
+            ) from err
+        raise CliError(f"AWS answered {operation} with {code}: {message}") from err
+    except BotoCoreError as err:
+        raise CliError(
+            f"AWS can't be reached: {err}",
+            "Check credentials and region: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL.",
+        ) from err
+
+
+def error_code(err: ClientError) -> str:
+    """AWS's code of an error."""
+    return str(err.response.get("Error", {}).get("Code", ""))
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """A stack, by its name in CloudFormation.
+
+    `description` is what a local stack says of itself (`.local/stack.json`), empty on AWS.
+    """
+
+    name: str
+    session: boto3.Session = field(repr=False)
+    endpoint_url: str | None = None
+    description: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def find(cls, stack: str | None) -> Deployment:
+        """Take a stack's name, or the file that describes a local stack; raises CliError."""
+        named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
+        if named.endswith(".json"):
+            return cls._described(Path(named))
+        try:
+            session = boto3.Session()
+        except BotoCoreError as err:
+            raise CliError(str(err), "Check AWS_PROFILE.") from err
+        if session.region_name is None:
+            raise CliError("No region is set.", "Set AWS_REGION, or use a profile that has one.")
+        return cls(named, session, os.environ.get("AWS_ENDPOINT_URL") or None)
+
+    @classmethod
+    def _described(cls, path: Path) -> Deployment:
+        try:
+            description = json.loads(path.read_text())
+            session = boto3.Session(
+                aws_access_key_id="test",
+                aws_secret_access_key="test",  # noqa: S106 (the emulator's, they open nothing)
+                region_name=description["region"],
+            )
+            return cls(DEFAULT, session, description["endpoint_url"], description)
+        except FileNotFoundError as err:
+            raise CliError(f"{path} does not exist.", "Start a local stack: make local") from err
+        except (OSError, ValueError, KeyError) as err:
+            raise CliError(f"{path} does not describe a local stack.") from err
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
+        """Return a client of AWS's, made once."""
+        if service not in self._clients:
+            self._clients[service] = self.session.client(
+                service,
+                config=_CONFIG,
+                endpoint_url=self.endpoint_url,
+            )
+        return self._clients[service]
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def region(self) -> str:
+        """The region."""
+        return str(self.session.region_name)
+
+    @cached_property
+    def stack(self) -> dict[str, Any]:
+        """What CloudFormation says of the stack; raises CliError."""
+        try:
+            with aws_errors():
+                found = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
+        except CliError as err:
+            if "does not exist" in str(err):
+                raise CliError(
+                    f"There is no stack {self.name!r} in {self.region}.",
+                    "Name it: --stack NAME or ROOMLE_MAIL_STACK; or set AWS_REGION. A local one: "
+                    "--stack .local/stack.json",
+                ) from err
+            raise
+        return dict(found[0])
+
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """The stack's outputs."""
+        return {each["OutputKey"]: each["OutputValue"] for each in self.stack.get("Outputs", [])}
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The parameters that it was deployed with."""
+        return {
+            each["ParameterKey"]: each.get("ParameterValue", "")
+            for each in self.stack.get("Parameters", [])
+        }
+
+    @cached_property
+    def resources(self) -> dict[str, tuple[str, str]]:
+        """Logical id -> (type, physical id)."""
+        with aws_errors():
+            pages = self.client("cloudformation").get_paginator("list_stack_resources")
+            return {
+                each["LogicalResourceId"]: (
+                    each["ResourceType"],
+                    each.get("PhysicalResourceId", ""),
+                )
+                for page in pages.paginate(StackName=self.name)
+                for each in page["StackResourceSummaries"]
+            }
+
+    def of_type(self, kind: str) -> dict[str, str]:
+        """Logical id -> physical id of all resources of a type."""
+        return {name: each[1] for name, each in self.resources.items() if each[0] == kind}
+
+    def output(self, name: str) -> str:
+        """One output; raises CliError where the stack is not one of ours."""
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise CliError(
+                f"The stack {self.name!r} has no output {name}.", "Is it a stack of Roomle Mail?"
+            ) from None
+
+    @property
+    def webhook_url(self) -> str:
+        """Where Roomle posts to."""
+        if self.description:
+            return str(self.description["webhook_url"])
+        url = self.output("WebhookUrl")
+        if self.endpoint_url:
+            # An emulator serves the API below its own address.
+            api = self.resources["HttpApi"][1]
+            return f"{self.endpoint_url.rstrip('/')}/_aws/execute-api/{api}/$default/webhook"
+        return url
+
+    def function(self, logical_id: str) -> dict[str, Any]:
+        """A function's configuration."""
+        with aws_errors():
+            found = self.client("lambda").get_function_configuration(
+                FunctionName=self.resources[logical_id][1]
+            )
+        return dict(found)
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """The receiver's environment, from which everything about it follows."""
+        return dict(self.function(RECEIVER)["Environment"]["Variables"])
+
+    @property
+    def settings(self) -> Settings:
+        """The receiver's settings; raises CliError."""
+        try:
+            return Settings.from_environment(self.environment)
+        except SettingsInvalid as err:
+            raise CliError(
+                f"The receiver's environment is invalid: {err}", "Deploy the stack again."
+            ) from err

@@ -1,0 +1,611 @@
+"""What keeps a deployment from mailing, or soon will, and what to do about it.
+
+Each check asks AWS what is so, never what was intended. A check that AWS does not let us make is a
+warning, not a failure.
+"""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parseaddr
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+import yaml
+from botocore.exceptions import ClientError
+
+from roomle_mail.errors import SecretUnusable
+from tools.roomle_mail_cli import keys, letters, posting
+from tools.roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from tools.roomle_mail_cli.screen import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tools.roomle_mail_cli.deployment import Deployment
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = "python3.13"
+# A new account's; AWS raises it by itself, or on request (Lambda's page "Lambda quotas").
+_FEW_ENVIRONMENTS = 50
+_QUOTA_NEARLY = 0.8
+_CLOCK_WARN, _SLOW = 5.0, 3.0
+_UNAUTHORIZED = 401
+
+type State = Literal["ok", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What one check found, and what to do about it unless it is fine."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+    @property
+    def as_json(self) -> dict[str, str]:
+        """For programs."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
+    """All checks by name, in the order in which they are made."""
+    return {
+        "stack": check_stack,
+        "region": check_region,
+        "versions": check_versions,
+        "settings": check_settings,
+        "secret": check_secret,
+        "sandbox": check_account,
+        "identities": check_identities,
+        "configuration set": check_configuration_set,
+        "throttle": check_throttle,
+        "webhook": check_webhook,
+        "queue": check_queue,
+        "dead letters": check_dead_letters,
+        "memory": check_table,
+        "alarms": check_alarms,
+    }
+
+
+def make(
+    name: str, check: Callable[[Deployment], Iterator[Check]], deployment: Deployment
+) -> list[Check]:
+    """Make one check."""
+    try:
+        return list(check(deployment))
+    except CliError as err:
+        return [Check(name, "warn", f"could not be checked: {err}", err.advice)]
+
+
+# --- the stack --------------------------------------------------------------------------------
+
+
+def check_stack(deployment: Deployment) -> Iterator[Check]:
+    """It is deployed in full."""
+    status = deployment.stack["StackStatus"]
+    fine = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+    if fine:
+        yield Check("stack", "ok", f"{deployment.name}: {status}")
+    elif status == "UPDATE_ROLLBACK_COMPLETE":
+        yield Check(
+            "stack",
+            "warn",
+            f"{deployment.name}: {status}",
+            "The last update failed and was taken back. What failed: "
+            f"aws cloudformation describe-stack-events --stack-name {deployment.name}",
+        )
+    else:
+        yield Check(
+            "stack",
+            "fail",
+            f"{deployment.name}: {status}",
+            f"aws cloudformation describe-stack-events --stack-name {deployment.name}",
+        )
+    for logical_id in (RECEIVER, MAILER):
+        function = deployment.function(logical_id)
+        state = function.get("State", "Active")
+        update = function.get("LastUpdateStatus", "Successful")
+        well = state in ("Active", "Inactive") and update == "Successful"
+        yield Check(
+            logical_id,
+            "ok" if well else "fail",
+            f"{state}, last update {update}",
+            "" if well else str(function.get("StateReason") or "Deploy again."),
+        )
+
+
+def check_region(deployment: Deployment) -> Iterator[Check]:
+    """SES sends from the region of the stack, so everything of SES's must be there."""
+    there = str(deployment.stack["StackId"]).split(":")[3]
+    if there == deployment.region:
+        yield Check("region", "ok", f"{there}; identities and quotas count per region")
+    else:
+        yield Check(
+            "region",
+            "warn",
+            f"asked in {deployment.region}, the stack is in {there}",
+            f"Set AWS_REGION={there}.",
+        )
+
+
+def check_versions(deployment: Deployment) -> Iterator[Check]:
+    """The runtime is the one that the layers were built for, the template that of this folder."""
+    function = deployment.function(RECEIVER)
+    runtime = function["Runtime"]
+    architecture = ",".join(function.get("Architectures", []))
+    yield Check(
+        "runtime",
+        "ok" if runtime == RUNTIME else "fail",
+        f"{runtime} on {architecture}, deployed {str(function['LastModified'])[:19]}",
+        "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
+    )
+    tools = f"roomle-mail {_project_version()}, Python {platform.python_version()}, "
+    yield Check("tools", "ok", f"{tools}boto3 {boto3.__version__}, typer {version('typer')}")
+    unknown, missing = _template_differences(deployment)
+    if missing or unknown:
+        parts = [
+            f"{what}: {', '.join(sorted(names))}"
+            for what, names in (("only here", missing), ("only there", unknown))
+            if names
+        ]
+        yield Check(
+            "template",
+            "warn",
+            f"parameters differ from this folder's ({'; '.join(parts)})",
+            "Deploy this version, or use the one that was deployed.",
+        )
+    else:
+        yield Check("template", "ok", "its parameters are those of this folder's template")
+
+
+def check_settings(deployment: Deployment) -> Iterator[Check]:
+    """No parameter weakens the protection."""
+    weak = deployment.settings.warnings
+    if weak:
+        yield Check(
+            "settings",
+            "warn",
+            f"weakened by {', '.join(weak)}",
+            "docs/security.md says what each gives up. Deploy without it if you can.",
+        )
+    else:
+        yield Check("settings", "ok", "no parameter weakens the protection")
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+
+def check_secret(deployment: Deployment) -> Iterator[Check]:
+    """It has the form that the receiver needs."""
+    version = keys.fetch(deployment, keys.CURRENT)
+    if version is None:
+        yield Check("secret", "fail", "it has no value", "roomle-mail secret set API_KEY")
+        return
+    try:
+        found = keys.parse(version.text, allow_published=deployment.settings.local_stack)
+    except SecretUnusable as err:
+        yield Check("secret", "fail", err.problem, "roomle-mail secret set API_KEY")
+        return
+    yield Check("secret", "ok", f"{len(found)} API key(s), changed {version.created:%Y-%m-%d}")
+
+
+# --- SES --------------------------------------------------------------------------------------
+
+
+def check_account(deployment: Deployment) -> Iterator[Check]:
+    """SES may send to everyone, and today's quota is not used up."""
+    account = _ses_account(deployment)
+    if account.get("ProductionAccessEnabled"):
+        yield Check("sandbox", "ok", "the account is out of SES's sandbox")
+    else:
+        yield Check(
+            "sandbox",
+            "fail",
+            "the account is in SES's sandbox: only verified recipients",
+            "Ask for production access: SES console, Account dashboard, or "
+            "aws sesv2 put-account-details",
+        )
+    enforcement = account.get("EnforcementStatus", "HEALTHY")
+    if not account.get("SendingEnabled", True) or enforcement == "SHUTDOWN":
+        yield Check(
+            "sending",
+            "fail",
+            f"SES has paused sending ({enforcement})",
+            "See the SES console, Reputation metrics; Roomle mails meanwhile.",
+        )
+    elif enforcement == "PROBATION":
+        yield Check(
+            "sending",
+            "warn",
+            "the account is under review",
+            "See the SES console, Reputation metrics.",
+        )
+    else:
+        yield Check("sending", "ok", f"enabled, {enforcement}")
+    quota = account["SendQuota"]
+    day, used = quota["Max24HourSend"], quota["SentLast24Hours"]
+    found = f"{used:.0f} of {day:.0f} emails in 24 hours, {quota['MaxSendRate']:g} a second"
+    if day > 0 and used > _QUOTA_NEARLY * day:
+        yield Check("quota", "warn", found, "Ask for more: SES console, or Service Quotas.")
+    else:
+        yield Check("quota", "ok", found)
+
+
+def check_identities(deployment: Deployment) -> Iterator[Check]:
+    """Every sender's identity is verified and signs with DKIM."""
+    names = [each for each in deployment.parameters.get("SenderIdentities", "").split(",") if each]
+    for name in names:
+        domain = name.rpartition("@")[2]
+        # A domain's verification and DKIM count for its addresses too.
+        known = [each for each in (_identity(deployment, n) for n in {name, domain}) if each]
+        if any(each.get("VerifiedForSendingStatus") for each in known):
+            yield Check(f"identity {name}", "ok", "verified")
+        else:
+            status = known[0].get("VerificationStatus", "PENDING") if known else "unknown to SES"
+            yield Check(
+                f"identity {name}",
+                "fail",
+                f"{status} in {deployment.region}",
+                "SES console, Identities; without it SES refuses every email of this sender.",
+            )
+        dkim = [each.get("DkimAttributes", {}) for each in known]
+        if any(each.get("SigningEnabled") and each.get("Status") == "SUCCESS" for each in dkim):
+            yield Check(f"DKIM {name}", "ok", "signed")
+        else:
+            statuses = ", ".join(sorted({str(each.get("Status", "NOT_STARTED")) for each in dkim}))
+            yield Check(
+                f"DKIM {name}",
+                "warn",
+                f"not signed ({statuses or 'no identity'})",
+                f"Verify the domain and add SES's three CNAME records for {domain} to its DNS; "
+                "without them large mailbox providers refuse or hide the emails.",
+            )
+    uncovered = sorted(
+        sender
+        for sender in _senders()
+        if sender not in names and sender.rpartition("@")[2] not in names
+    )
+    if uncovered:
+        yield Check(
+            "senders",
+            "warn",
+            f"no identity for {', '.join(uncovered)} of brands.toml",
+            "Name them, or their domains, in the parameter SenderIdentities.",
+        )
+    else:
+        yield Check("senders", "ok", "SenderIdentities covers every sender of brands.toml")
+
+
+def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
+    """The configuration set, which every email is sent with, exists and sends."""
+    name = deployment.settings.configuration_set
+    with aws_errors():
+        found = deployment.client("sesv2").get_configuration_set(ConfigurationSetName=name)
+    if found.get("SendingOptions", {}).get("SendingEnabled", True):
+        yield Check("configuration set", "ok", f"{name} sends")
+    else:
+        yield Check(
+            "configuration set",
+            "fail",
+            f"{name} is switched off",
+            "aws sesv2 put-configuration-set-sending-options --sending-enabled "
+            f"--configuration-set-name {name}",
+        )
+
+
+def check_throttle(deployment: Deployment) -> Iterator[Check]:
+    """The webhook takes no more than SES sends, or what is left over has a way."""
+    quota = _ses_account(deployment)["SendQuota"]
+    rate = float(deployment.parameters.get("ThrottleRate") or 0)
+    sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
+    cap = deployment.settings.max_emails_per_hour
+    ways = deployment.settings.delivery
+    found = f"webhook {rate:g} requests a second, SES {sends:g} emails a second"
+    if rate <= sends or sends < 0:
+        yield Check("throttle", "ok", found)
+    elif "sqs" in ways:
+        yield Check("throttle", "ok", f"{found}; what is too much for SES waits in the queue")
+    else:
+        yield Check(
+            "throttle",
+            "warn",
+            found,
+            "Above SES's rate Roomle's own emails go out. Deploy with Delivery=ses,sqs, "
+            "or ask SES for a higher rate.",
+        )
+    if cap and 0 < day < cap * 24:
+        yield Check(
+            "daily quota",
+            "warn",
+            f"{cap} emails an hour are allowed, {day:.0f} a day",
+            "At that pace the quota is used up before the day is over, and Roomle mails. "
+            "Ask SES for more, or lower MaxEmailsPerHour.",
+        )
+    with aws_errors():
+        limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
+    free = limits["UnreservedConcurrentExecutions"]
+    state: State = "warn" if free < _FEW_ENVIRONMENTS else "ok"
+    yield Check(
+        "concurrency",
+        state,
+        f"{free} runs of functions at once in this region",
+        ""
+        if state == "ok"
+        else "A new account's limit: ask for 1000 in Service Quotas, "
+        "Lambda, Concurrent executions.",
+    )
+
+
+# --- the way in -------------------------------------------------------------------------------
+
+
+def check_webhook(deployment: Deployment) -> Iterator[Check]:
+    """It answers, and lets nobody in without a token; its clock is ours."""
+    url = deployment.webhook_url
+    try:
+        answer = posting.post(posting.Request(url, {"Content-Type": "application/json"}, b""))
+    except CliError as err:
+        yield Check("webhook", "fail", str(err), "Is it deployed, and is this network free?")
+        return
+    _, code = answer.told
+    found = f"{url} answers {answer.status} {code or answer.body[:80]} in {answer.seconds:.2f} s"
+    if answer.status == _UNAUTHORIZED and code == "unauthorized":
+        state: State = "warn" if answer.seconds > _SLOW else "ok"
+        yield Check(
+            "webhook",
+            state,
+            found,
+            "" if state == "ok" else "A cold start; slow if it happens again.",
+        )
+    elif not deployment.settings.require_token:
+        yield Check("webhook", "warn", found, "It lets everyone in: RequireToken is false.")
+    elif code is None:
+        yield Check(
+            "webhook", "fail", found, "API Gateway answers by itself. Its log (AccessLog) says why."
+        )
+    else:
+        yield Check(
+            "webhook",
+            "fail",
+            found,
+            "It should refuse a request without token with 401: roomle-mail logs --follow",
+        )
+    if not url.startswith("https://") and not deployment.endpoint_url:
+        yield Check(
+            "TLS", "fail", "the webhook's URL is not https", "Enter the https URL at Roomle."
+        )
+    yield from _clock(deployment, answer)
+
+
+def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
+    if answer.date is None:
+        yield Check("clock", "skip", "the webhook's answer has no date")
+        return
+    difference = (datetime.now(UTC) - answer.date).total_seconds()
+    # The header has whole seconds.
+    off = max(0.0, abs(difference) - 1)
+    max_age = deployment.settings.token_max_age
+    found = f"this machine and AWS differ by about {off:.0f} s"
+    if off >= max_age:
+        yield Check("clock", "fail", found, "Tokens signed here are refused: set this clock.")
+    elif off > _CLOCK_WARN:
+        yield Check("clock", "warn", found, f"Set this clock; tokens may differ by {max_age} s.")
+    else:
+        yield Check("clock", "ok", found)
+
+
+# --- the queue --------------------------------------------------------------------------------
+
+
+def check_queue(deployment: Deployment) -> Iterator[Check]:
+    """The mailer takes from it, and nothing waits for long."""
+    with aws_errors():
+        attributes = deployment.client("sqs").get_queue_attributes(
+            QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
+        )["Attributes"]
+        mappings = deployment.client("lambda").list_event_source_mappings(
+            FunctionName=deployment.resources[MAILER][1]
+        )["EventSourceMappings"]
+        if not mappings:
+            # An alias's are listed under the alias.
+            found = deployment.client("lambda").list_event_source_mappings(
+                EventSourceArn=attributes["QueueArn"]
+            )
+            mappings = found["EventSourceMappings"]
+    waiting = int(attributes["ApproximateNumberOfMessages"])
+    working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
+    found_text = f"{waiting} waiting, {working} at work or waiting for their next try"
+    yield Check("queue", "ok", found_text)
+    state = next((str(each["State"]) for each in mappings), "absent")
+    if state == "Enabled":
+        yield Check("mailer", "ok", "takes from the queue")
+    elif state in ("Creating", "Enabling", "Updating"):
+        yield Check("mailer", "warn", f"its event source is {state}", "Look again in a minute.")
+    else:
+        yield Check(
+            "mailer",
+            "fail",
+            f"its event source is {state}: nothing leaves the queue",
+            "aws lambda update-event-source-mapping --enabled --uuid ..., or deploy again",
+        )
+
+
+def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
+    """There are none."""
+    dead = letters.count(deployment)
+    if dead:
+        yield Check(
+            "dead letters",
+            "warn",
+            f"{dead} emails were given up",
+            "roomle-mail dead-letters list says why; once that is mended: "
+            "roomle-mail dead-letters redrive",
+        )
+    else:
+        yield Check("dead letters", "ok", "none")
+
+
+def check_table(deployment: Deployment) -> Iterator[Check]:
+    """The memory works, and forgets by itself."""
+    name = deployment.output("TableName")
+    with aws_errors():
+        client = deployment.client("dynamodb")
+        status = client.describe_table(TableName=name)["Table"]["TableStatus"]
+        ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    fine = status in ("ACTIVE", "UPDATING")
+    yield Check(
+        "memory",
+        "ok" if fine else "fail",
+        f"table {status}",
+        "" if fine else "Without it every event is answered with 503.",
+    )
+    if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
+        yield Check("forgetting", "ok", "items expire")
+    elif deployment.settings.local_stack:
+        yield Check("forgetting", "skip", "the emulator does not tell whether items expire")
+    else:
+        yield Check("forgetting", "warn", "items never expire", "Deploy again.")
+
+
+# --- being told -------------------------------------------------------------------------------
+
+
+def check_alarms(deployment: Deployment) -> Iterator[Check]:
+    """Alarms are quiet, switched on, and somebody gets them."""
+    names = sorted(
+        physical
+        for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+        for physical in deployment.of_type(kind).values()
+    )
+    if not names:
+        yield Check("alarms", "warn", "the stack has none", "Deploy a version that has alarms.")
+        return
+    alarms = _alarms(deployment, names)
+    loud = [each["AlarmName"] for each in alarms if each["StateValue"] == "ALARM"]
+    if loud:
+        yield Check(
+            "alarms",
+            "fail",
+            f"ringing: {', '.join(loud)}",
+            "Each alarm's description says what to do; so does docs/operations.md.",
+        )
+    else:
+        yield Check("alarms", "ok", f"{len(alarms)}, none is ringing")
+    off = [each["AlarmName"] for each in alarms if not each.get("ActionsEnabled", True)]
+    if off:
+        yield Check(
+            "alarm actions",
+            "warn",
+            f"switched off: {', '.join(off)}",
+            f"aws cloudwatch enable-alarm-actions --alarm-names {' '.join(off)}",
+        )
+    topics = sorted(
+        {each for alarm in alarms for each in alarm.get("AlarmActions", []) if ":sns:" in each}
+    )
+    if not topics:
+        yield Check(
+            "alarm emails",
+            "warn",
+            "the alarms tell nobody",
+            "Deploy with AlarmEmail=you@example.com",
+        )
+    for topic in topics:
+        yield _subscriptions(deployment, topic)
+
+
+def _subscriptions(deployment: Deployment, topic: str) -> Check:
+    with aws_errors():
+        pages = deployment.client("sns").get_paginator("list_subscriptions_by_topic")
+        found = [each for page in pages.paginate(TopicArn=topic) for each in page["Subscriptions"]]
+    pending = [each for each in found if not _confirmed(deployment, each["SubscriptionArn"])]
+    confirmed = len(found) - len(pending)
+    if confirmed and not pending:
+        return Check("alarm emails", "ok", f"{confirmed} confirmed subscription(s)")
+    if pending:
+        return Check(
+            "alarm emails",
+            "fail" if not confirmed else "warn",
+            f"{len(pending)} subscription(s) not confirmed, {confirmed} confirmed",
+            'Follow the link in AWS\'s email "Subscription Confirmation"; look among spam.',
+        )
+    return Check(
+        "alarm emails", "warn", "nobody is subscribed", "Deploy with AlarmEmail=you@example.com"
+    )
+
+
+def _confirmed(deployment: Deployment, subscription: str) -> bool:
+    # SNS writes "PendingConfirmation" in the place of the ARN.
+    if not subscription.startswith("arn:"):
+        return False
+    with aws_errors():
+        found = deployment.client("sns").get_subscription_attributes(SubscriptionArn=subscription)
+    return str(found["Attributes"].get("PendingConfirmation", "false")) == "false"
+
+
+def _alarms(deployment: Deployment, names: list[str]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    with aws_errors():
+        for start in range(0, len(names), 100):
+            answer = deployment.client("cloudwatch").describe_alarms(
+                AlarmNames=names[start : start + 100],
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"],
+                MaxRecords=100,
+            )
+            found += answer.get("MetricAlarms", []) + answer.get("CompositeAlarms", [])
+    return found
+
+
+# ----------------------------------------------------------------------------------------------
+
+
+@cache
+def _ses_account(deployment: Deployment) -> dict[str, Any]:
+    with aws_errors():
+        return dict(deployment.client("sesv2").get_account())
+
+
+def _identity(deployment: Deployment, name: str) -> dict[str, Any] | None:
+    """What SES knows of an identity; None if it does not."""
+    with aws_errors():
+        try:
+            return dict(deployment.client("sesv2").get_email_identity(EmailIdentity=name))
+        except ClientError as err:
+            if error_code(err) == "NotFoundException":
+                return None
+            raise
+
+
+def _project_version() -> str:
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def _senders() -> set[str]:
+    """The addresses that brands.toml sends from, wherever in it they stand."""
+
+    def within(table: dict[str, Any]) -> set[str]:
+        found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
+        return found.union(*(within(each) for each in table.values() if isinstance(each, dict)))
+
+    return within(tomllib.loads((ROOT / "layers" / "emails" / "brands.toml").read_text()))
+
+
+def _template_differences(deployment: Deployment) -> tuple[set[str], set[str]]:
+    """The parameters that only the deployed template has, and those that only ours has."""
+
+    class Loader(yaml.SafeLoader):
+        """Takes CloudFormation's short functions for what they are not asked about."""
+
+    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+    # A safe loader all the same: it makes nothing but plain values.
+    ours = set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506
+    theirs = set(deployment.parameters)
+    return theirs - ours, ours - theirs

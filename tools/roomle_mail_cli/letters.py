@@ -1,0 +1,243 @@
+"""The dead letters: emails that were given up, and what can be done with them.
+
+The mailer itself moves what can never be sent, and SQS what failed for six hours. Both kinds go
+back by StartMessageMoveTask only if its destination is named (SQS's page "StartMessageMoveTask");
+an endpoint that lacks it is served by receiving, sending and deleting. A letter that was sent in
+the meantime is skipped by the mailer's memory, so nothing here can send an email twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from roomle_mail.delivery import Queued
+from roomle_mail.errors import BodyMalformed
+from roomle_mail.events import fold_address
+from roomle_mail.telemetry import safe_configurator
+from tools.roomle_mail_cli.deployment import aws_errors, error_code
+from tools.roomle_mail_cli.screen import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from tools.roomle_mail_cli.deployment import Deployment
+
+# While they are looked at they are hidden, so that each is seen once; afterwards they are put back.
+_HIDDEN_FOR = 120
+_BATCH = 10
+_GIVEN_UP_AFTER = "tries used up"
+_LACKING = frozenset(
+    {
+        "InvalidAction",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+        "NotImplemented",
+        "AWS.SimpleQueueService.UnsupportedOperation",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter. `since` is when the mailer moved it, or when it was queued if SQS did."""
+
+    id: str
+    receipt: str = field(repr=False)
+    body: str = field(repr=False)
+    reason: str
+    since: datetime
+    queued: Queued | None = field(repr=False)
+
+    @property
+    def event_id(self) -> str | None:
+        """The event's id, as in the log."""
+        return self.queued.id if self.queued else None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The event's data, as Roomle sent it."""
+        data = self.queued.event.get("data") if self.queued else None
+        return data if isinstance(data, dict) else {}
+
+    @property
+    def address(self) -> str | None:
+        """To whom the email is owed."""
+        address = self.data.get("email")
+        return address if isinstance(address, str) else None
+
+    def facts(self, *, personal: bool) -> dict[str, Any]:
+        """What may be shown; address, links and ids of configurations are personal."""
+        queued = self.queued
+        facts: dict[str, Any] = {
+            "id": self.id,
+            "reason": self.reason,
+            "since": self.since.isoformat(timespec="seconds"),
+            "event_id": self.event_id,
+            "event": str(queued.event.get("event")) if queued else None,
+            "configurator": _configurator(self.data.get("configuratorId")),
+            "recipient": queued.recipient if queued else None,
+            "received": _iso(queued.received) if queued else None,
+            "correlation_id": queued.correlation if queued else None,
+        }
+        if personal:
+            facts |= {"address": self.address, "body": _as_json(self.body)}
+        return facts
+
+
+def count(deployment: Deployment) -> int:
+    """About how many there are; SQS counts approximately."""
+    with aws_errors():
+        attributes = deployment.client("sqs").get_queue_attributes(
+            QueueUrl=deployment.output("DeadLetterQueueUrl"),
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+            ],
+        )["Attributes"]
+    return sum(int(each) for each in attributes.values())
+
+
+def collect(deployment: Deployment, step: Callable[[int], Any] = lambda _: None) -> list[Letter]:
+    """Take all letters in hand, hidden from others for two minutes: `put_back` those left over."""
+    sqs, url = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
+    letters: dict[str, Letter] = {}
+    began = time.monotonic()
+    with aws_errors():
+        # A long poll asks all of SQS's servers, so an empty one means that there is nothing more.
+        while time.monotonic() < began + _HIDDEN_FOR / 2:
+            found = sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=_BATCH,
+                VisibilityTimeout=_HIDDEN_FOR,
+                WaitTimeSeconds=1,
+                AttributeNames=["SentTimestamp"],
+                MessageAttributeNames=["reason"],
+            ).get("Messages", [])
+            if not found:
+                break
+            letters |= {each["MessageId"]: _letter(each) for each in found}
+            step(len(found))
+    return sorted(letters.values(), key=lambda each: each.since)
+
+
+def put_back(deployment: Deployment, letters: Collection[Letter]) -> None:
+    """Make letters visible again at once."""
+    url = deployment.output("DeadLetterQueueUrl")
+    with aws_errors():
+        for letter in letters:
+            deployment.client("sqs").change_message_visibility(
+                QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
+            )
+
+
+def drop(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
+    """Delete letters for good."""
+    url = deployment.output("DeadLetterQueueUrl")
+    with aws_errors():
+        for letter in letters:
+            deployment.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+            step(1)
+    return len(letters)
+
+
+def resend(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
+    """Send letters to the queue again, one by one: sent first, then deleted, so none gets lost."""
+    sqs = deployment.client("sqs")
+    queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
+    with aws_errors():
+        for letter in letters:
+            sqs.send_message(QueueUrl=queue, MessageBody=letter.body)
+            sqs.delete_message(QueueUrl=dead, ReceiptHandle=letter.receipt)
+            step(1)
+    return len(letters)
+
+
+def redrive(deployment: Deployment, *, rate: int | None, step: Callable[[int], Any]) -> int | None:
+    """Let SQS move all letters back; how many it moved, or None if the endpoint can't do that.
+
+    `rate` is in messages a second, 500 at most. Raises CliError.
+    """
+    sqs = deployment.client("sqs")
+    source = _arn(deployment, "DeadLetterQueueUrl")
+    try:
+        with aws_errors():
+            try:
+                sqs.start_message_move_task(
+                    SourceArn=source,
+                    # The mailer moves letters itself, so SQS doesn't know where they came from.
+                    DestinationArn=_arn(deployment, "QueueUrl"),
+                    **({"MaxNumberOfMessagesPerSecond": rate} if rate else {}),
+                )
+            except ClientError as err:
+                if error_code(err) in _LACKING:
+                    return None
+                raise
+            return _follow(sqs, source, step)
+    except KeyboardInterrupt:
+        raise CliError(
+            "No longer watched; SQS goes on moving.", "aws sqs list-message-move-tasks shows it."
+        ) from None
+
+
+def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: ANN401
+    moved = 0
+    while True:
+        task = sqs.list_message_move_tasks(SourceArn=source, MaxResults=1)["Results"][0]
+        now_moved = int(task.get("ApproximateNumberOfMessagesMoved", 0))
+        step(now_moved - moved)
+        moved = now_moved
+        if task["Status"] == "FAILED":
+            raise CliError(f"SQS stopped moving: {task.get('FailureReason', 'no reason given')}")
+        if task["Status"] not in ("RUNNING", "CANCELLING"):
+            return moved
+        time.sleep(1)
+
+
+def same_address(letter: Letter, address: str) -> bool:
+    """Whether the email is owed to that person, whatever the spelling."""
+    return letter.address is not None and fold_address(letter.address) == fold_address(address)
+
+
+def _letter(message: dict[str, Any]) -> Letter:
+    reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
+    sent = int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000
+    try:
+        queued = Queued.load(message["Body"])
+    except BodyMalformed:
+        queued = None
+    return Letter(
+        id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        reason=reason or _GIVEN_UP_AFTER,
+        since=datetime.fromtimestamp(sent, UTC),
+        queued=queued,
+    )
+
+
+def _arn(deployment: Deployment, output: str) -> str:
+    found = deployment.client("sqs").get_queue_attributes(
+        QueueUrl=deployment.output(output), AttributeNames=["QueueArn"]
+    )
+    return str(found["Attributes"]["QueueArn"])
+
+
+def _configurator(value: object) -> str | None:
+    return safe_configurator(value) if isinstance(value, str) else None
+
+
+def _iso(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
+
+
+def _as_json(body: str) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body

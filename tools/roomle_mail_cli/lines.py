@@ -1,0 +1,209 @@
+"""What the log says of a person or an event.
+
+A line has no address, only its hash, keyed by the secret that signed the event: so whoever asks
+needs the secret, and all keys that count or counted are tried.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from roomle_mail.events import fold_address
+from roomle_mail.telemetry import hash_address
+from tools.roomle_mail_cli import keys
+from tools.roomle_mail_cli.deployment import aws_errors
+from tools.roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from tools.roomle_mail_cli.deployment import Deployment
+
+# API Gateway's own log tells nothing of an event.
+_LEFT_OUT = frozenset({"AccessLog"})
+_FUNCTIONS = {"ReceiverLog": "receiver", "MailerLog": "mailer"}
+_POLL = 2.0
+# Lines may come to be found in another order than they were written in.
+_LATE = 15
+_SINCE = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+# What Powertools adds to each line and nobody asks for.
+_UNASKED = frozenset(
+    {
+        "timestamp",
+        "level",
+        "location",
+        "message",
+        "service",
+        "sampling_rate",
+        "xray_trace_id",
+        "cold_start",
+        "function_name",
+        "function_memory_size",
+        "function_arn",
+        "function_request_id",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the log: who wrote it, what happened, and the facts beside it."""
+
+    at: datetime
+    source: str
+    what: str
+    facts: dict[str, Any]
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        at = self.at.isoformat(timespec="milliseconds")
+        return {"at": at, "source": self.source, "what": self.what} | self.facts
+
+    def __str__(self) -> str:
+        """For people."""
+        facts = " ".join(f"{name}={value}" for name, value in self.facts.items())
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.source:<8} {self.what} {facts}".rstrip()
+
+
+def since(text: str, *, now: datetime) -> datetime:
+    """Read `30m`, `2h`, `7d` or an ISO date; raises CliError."""
+    if match := _SINCE.fullmatch(text):
+        return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CliError(
+            f"{text!r} is no time.", "Write 30m, 2h, 7d or 2026-01-31T09:30.", code=Exit.USAGE
+        ) from None
+    return moment if moment.tzinfo else moment.astimezone()
+
+
+def hashes(deployment: Deployment, address: str) -> list[str]:
+    """All hashes under which the log may have an address; raises CliError."""
+    folded = fold_address(address.strip())
+    found = [
+        hash_address(folded, key=credential.hash_key) for _, credential in keys.known(deployment)
+    ]
+    with aws_errors():
+        # Without a required token, the key is a random one that the stack keeps.
+        item = (
+            deployment.client("dynamodb")
+            .get_item(TableName=deployment.output("TableName"), Key={"key": {"S": "pepper"}})
+            .get("Item")
+        )
+    if item:
+        found.append(hash_address(folded, key=bytes(item["value"]["B"])))
+    return list(dict.fromkeys(found))
+
+
+def groups(deployment: Deployment) -> dict[str, str]:
+    """Log groups by who writes them: receiver, mailer, and SES's own events if they are kept."""
+    found = deployment.of_type("AWS::Logs::LogGroup")
+    return {
+        _FUNCTIONS.get(name, "ses"): group for name, group in found.items() if name not in _LEFT_OUT
+    }
+
+
+def search(
+    deployment: Deployment, terms: Sequence[str], *, start: datetime, personal: bool = False
+) -> list[Line]:
+    """All lines that hold one of the terms (all lines if there are none), oldest first."""
+    found = {
+        str(line): line
+        for source, group in groups(deployment).items()
+        for term in terms or [""]
+        for line in _read(deployment, source, group, term, start=start, personal=personal)
+    }
+    # What SES says of an email names the event, but no hash.
+    events = {line.facts.get("event_id") for line in found.values()} - {None, *terms}
+    if terms and events and "ses" in groups(deployment):
+        group = groups(deployment)["ses"]
+        for event in events:
+            for line in _read(deployment, "ses", group, str(event), start=start, personal=personal):
+                found[str(line)] = line
+    return sorted(found.values(), key=lambda line: line.at)
+
+
+def follow(
+    deployment: Deployment,
+    terms: Sequence[str],
+    *,
+    start: datetime,
+    lasting: float | None,
+    personal: bool = False,
+) -> Generator[Line]:
+    """Lines as they come, for `lasting` seconds or until Ctrl-C."""
+    shown: set[str] = set()
+    began = time.monotonic()
+    while True:
+        for line in search(deployment, terms, start=start, personal=personal):
+            if str(line) not in shown:
+                shown.add(str(line))
+                yield line
+        if lasting is not None and time.monotonic() - began >= lasting:
+            return
+        start = max(start, datetime.now(UTC) - timedelta(seconds=_LATE))
+        time.sleep(_POLL)
+
+
+def _read(
+    deployment: Deployment, source: str, group: str, term: str, *, start: datetime, personal: bool
+) -> Iterator[Line]:
+    with aws_errors():
+        pages = deployment.client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(
+            logGroupName=group,
+            startTime=int(start.timestamp() * 1000),
+            **({"filterPattern": f'"{term}"'} if term else {}),
+        ):
+            for event in page["events"]:
+                line = _line(source, event, personal=personal)
+                if line is not None:
+                    yield line
+
+
+def _line(source: str, event: dict[str, Any], *, personal: bool) -> Line | None:
+    try:
+        read = json.loads(event["message"])
+    except ValueError:
+        return None  # Lambda's own
+    # Metrics come the same way (CloudWatch's page "Embedded metric format").
+    if not isinstance(read, dict) or "_aws" in read:
+        return None
+    at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+    if "detail-type" in read:
+        return _ses_line(at, read, personal=personal)
+    facts = {name: value for name, value in read.items() if name not in _UNASKED}
+    return Line(at, source, str(read.get("message")), facts)
+
+
+def _ses_line(at: datetime, read: dict[str, Any], *, personal: bool) -> Line:
+    """One of SES's events; it has the address, which is shown only if asked for."""
+    detail = read.get("detail") or {}
+    mail = detail.get("mail") or {}
+    kind = str(detail.get("eventType") or read["detail-type"])
+    about = detail.get(kind[:1].lower() + kind[1:]) or {}
+    facts = {
+        "event_id": next(iter((mail.get("tags") or {}).get("event") or []), None),
+        "message_id": mail.get("messageId"),
+        **{
+            name: about.get(name)
+            for name in (
+                "bounceType",
+                "bounceSubType",
+                "complaintFeedbackType",
+                "delayType",
+                "reason",
+                "processingTimeMillis",
+            )
+        },
+        "address": ",".join(mail.get("destination") or []) if personal else None,
+    }
+    return Line(at, "ses", kind, {name: value for name, value in facts.items() if value})

@@ -1,0 +1,152 @@
+"""An event as Roomle sends it: body, token, POST, answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from roomle_mail import events, tokens
+from roomle_mail.errors import TokenRejected
+from tools import sign
+from tools.roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from roomle_mail.tokens import Credential
+
+# Longer than API Gateway waits for the receiver.
+PATIENCE = 35
+# Roomle's page "Webhook" has this one.
+EXAMPLE_ID = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C"
+EXAMPLE_ASSET = "https://uploads.roomle.com/example/configuration.glb"
+_REDIRECT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A POST that is ready to be sent."""
+
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The webhook's answer. `date` is the server's clock, if it told it."""
+
+    status: int
+    body: str
+    seconds: float
+    date: datetime | None
+
+    @property
+    def fine(self) -> bool:
+        """Whether Roomle sends no email of its own (Roomle's page "Webhook")."""
+        return self.status < _REDIRECT
+
+    @property
+    def told(self) -> tuple[str | None, str | None]:
+        """The answer's `status` and `code`; None if it isn't the receiver's but API Gateway's."""
+        try:
+            read = json.loads(self.body)
+            return str(read["status"]), str(read["code"])
+        except (ValueError, KeyError, TypeError):
+            return None, None
+
+
+def event_name(name: str) -> str:
+    """Complete an event's name: `savedConfiguration` is `email.savedConfiguration`."""
+    return f"email.{name}" if f"email.{name}" in events.EVENTS else name
+
+
+def payload(
+    name: str,
+    *,
+    to: str,
+    url: str | None = None,
+    configuration_id: str | None = None,
+    item_id: str | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write an event; what isn't given is as in Roomle's example. `more` goes into `data`."""
+    content = configuration_id or item_id or EXAMPLE_ID
+    data: dict[str, Any] = {"success": True, "email": to}
+    data |= {"itemId": item_id} if item_id else {"configurationId": content}
+    link = url or f"https://www.roomle.com/t/cp/?id={quote(content, safe=':')}"
+    data["url"] = link
+    if event_name(name) == events.EXPORT:
+        data["resultUrl"] = EXAMPLE_ASSET
+    return {"event": event_name(name), "data": data | dict(more or {})}
+
+
+def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, session: str) -> str:
+    """Make a token that is `age` seconds old."""
+    now = datetime.fromtimestamp(time.time() - age, UTC)
+    return sign.make_token(
+        now=now,
+        api_key=credential.api_key,
+        secret=credential.secret.decode(),
+        session=session,
+        **form,
+    )
+
+
+def event_id(token: str, body: bytes) -> str | None:
+    """The id under which the log has a POST; None if the token is none."""
+    try:
+        data = tokens.decode(token, algorithms=("01", "02")).data
+    except TokenRejected:
+        return None
+    digest = hashlib.sha256(body).digest()
+    return hashlib.sha256(data + b"\0" + digest).hexdigest()[:32]
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: Roomle's own email follows."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def post(request: Request) -> Answer:
+    """Send a POST and wait for its answer; raises CliError where none comes."""
+    if urlsplit(request.url).scheme not in ("http", "https"):
+        raise CliError(f"{request.url} is no http(s) URL.", code=Exit.USAGE)
+    opener = urllib.request.build_opener(_NoRedirect)
+    prepared = urllib.request.Request(
+        request.url, data=request.body, headers=request.headers, method="POST"
+    )
+    began = time.monotonic()
+    try:
+        with opener.open(prepared, timeout=PATIENCE) as response:
+            return _answer(response, began)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return _answer(refused, began)
+    except (OSError, ValueError) as err:
+        reason = getattr(err, "reason", err)
+        raise CliError(
+            f"{request.url} can't be reached: {reason}", "Check the URL and the network."
+        ) from err
+
+
+def _answer(response: Any, began: float) -> Answer:  # noqa: ANN401 (two classes alike)
+    body = response.read(100_000).decode("utf-8", "replace")
+    return Answer(response.status, body, time.monotonic() - began, _date(response.headers["Date"]))
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,392 @@
+"""A token, explained: how it is spelled, what every key and vector makes of it, what to change.
+
+The receiver must not tell why it refuses a token; this does, to whoever holds the secret. The
+verdict is the shipped code's own (`roomle_mail.tokens`), under the deployment's settings.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import product
+from typing import TYPE_CHECKING, Any, Literal
+
+from Crypto.Cipher import AES
+from Crypto.Util.strxor import strxor
+
+from roomle_mail import tokens
+from roomle_mail.errors import (
+    TokenAlgorithmNotAllowed,
+    TokenExpired,
+    TokenMalformed,
+    TokenRejected,
+)
+from tools.roomle_mail_cli.deployment import aws_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from roomle_mail.settings import Settings
+    from roomle_mail.tokens import Credential
+    from tools.roomle_mail_cli.deployment import Deployment
+
+BLOCK = tokens.BLOCK
+MAX_CHARACTERS = 4_096
+_TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?)")
+_PREFIX = re.compile(r"(\d\d)-(.*)", re.ASCII | re.DOTALL)
+_OTHERS = re.compile(r"[^A-Za-z0-9+/_=-]")
+
+OVER = "AWSPREVIOUS, over"
+UNENCRYPTED = (
+    "03 is plain Base64 without encryption, which proves nothing: it can't be allowed. "
+    "Roomle's support must switch the webhook to 01."
+)
+
+type Vector = Literal["zero", "key", "prefix"]
+VECTORS: dict[Vector | None, str] = {
+    "zero": "sixteen zero bytes",
+    "key": "the key's first sixteen bytes",
+    "prefix": "sixteen bytes in front of the ciphertext",
+    None: "none, as in ECB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How a header's value is written."""
+
+    characters: int
+    algorithm: str
+    alphabet: str
+    padded: bool
+    size: int
+    faults: list[str]
+    data: bytes = field(repr=False)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All but the bytes."""
+        return {name: value for name, value in asdict(self).items() if name != "data"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one key makes of a token under one algorithm and vector.
+
+    `session` tells its length only, unless it is Roomle's `anonymous`: it is a person's.
+    """
+
+    api_key: str
+    stage: str
+    algorithm: str
+    iv: Vector | None
+    padding: bool
+    timestamp: str | None
+    session: str | None
+    names: str | None
+    """The API key that the text itself names."""
+    fits: bool
+    issued_at: float | None
+
+    @property
+    def merit(self) -> tuple[int, ...]:
+        """What makes one reading likelier than another."""
+        return (self.fits, self.timestamp is not None, self.names == self.api_key, self.padding)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that can be told of a token."""
+
+    spelling: Spelling
+    readings: list[Reading]
+    verdict: str
+    accepted: bool
+    age: float | None
+    advice: list[str]
+
+    @property
+    def best(self) -> Reading | None:
+        """The reading that fits, or the one that comes closest."""
+        return max(self.readings, key=lambda each: each.merit, default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "accepted": self.accepted,
+            "verdict": self.verdict,
+            "age_seconds": self.age,
+            "spelling": self.spelling.facts,
+            "fits": [asdict(each) for each in self.readings if each.fits],
+            "closest": asdict(self.best) if self.best and self.best.merit > (0, 0, 0, 0) else None,
+            "advice": self.advice,
+        }
+
+
+def spell(header: str) -> Spelling:
+    """Read a header's value as far as it can be read."""
+    match = _PREFIX.fullmatch(header)
+    # The receiver's own rule: whichever reading gives whole blocks.
+    if match is not None and not _whole(_decode(header)):
+        algorithm, text = match[1], match[2]
+    else:
+        algorithm, text = "none", header
+    body = text.rstrip("=")
+    faults = []
+    if "," in header:
+        faults.append("It has a comma: two token headers were joined.")
+    elif strange := sorted(set(_OTHERS.findall(text))):
+        faults.append(f"It has characters that are not Base64: {' '.join(map(repr, strange))}")
+    if re.search("[+/]", text) and re.search("[-_]", text):
+        faults.append("It mixes the standard and the URL-safe alphabet.")
+    if len(header) > MAX_CHARACTERS:
+        faults.append(f"It is longer than {MAX_CHARACTERS} characters.")
+    data = _decode(text)
+    if not faults and algorithm != "03":
+        if len(data) % BLOCK:
+            faults.append(f"It has {len(data)} bytes, which are no whole AES blocks: cut off?")
+        elif len(data) < 2 * BLOCK:
+            faults.append("It has less than two AES blocks, too little for a timestamp.")
+    return Spelling(
+        characters=len(header),
+        algorithm=algorithm,
+        alphabet="URL-safe" if re.search("[-_]", text) else "standard",
+        padded=text != body,
+        size=len(data),
+        faults=faults,
+        data=data,
+    )
+
+
+def explain(
+    header: str,
+    credentials: Sequence[tuple[str, Credential]],
+    settings: Settings | None,
+    *,
+    now: float,
+) -> Explanation:
+    """Explain a token. `credentials` come with their version's stage; `now` is epoch seconds.
+
+    Without `settings` those of a new deployment hold.
+    """
+    spelling = spell(header)
+    readings = _readings(spelling, credentials)
+    best = max(readings, key=lambda each: each.merit, default=None)
+    age = now - best.issued_at if best and best.issued_at is not None else None
+    allowed = settings.token_algorithms if settings else frozenset({"01"})
+    iv, max_age = (settings.token_iv, settings.token_max_age) if settings else ("fixed", 300)
+    try:
+        tokens.verify(
+            tokens.decode(header, algorithms=allowed),
+            [each for stage, each in credentials if stage != OVER],
+            now=now,
+            iv=iv,
+            max_age=max_age,
+        )
+        verdict, accepted = "accepted", True
+    except TokenRejected as err:
+        verdict, accepted = _verdict(err), False
+    advice = [] if accepted else _advice(spelling, best, allowed, iv, max_age, age)
+    return Explanation(spelling, readings, verdict, accepted, age, advice)
+
+
+def _verdict(err: TokenRejected) -> str:
+    words = {
+        TokenMalformed: "refused: it is not Base64 of whole AES blocks",
+        TokenAlgorithmNotAllowed: "refused: this algorithm is not among TokenAlgorithms",
+        TokenExpired: "refused: its time is too far from now",
+    }
+    return words.get(type(err), "refused: no secret makes a token's text of it under TokenIv")
+
+
+def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
+    spelling: Spelling,
+    best: Reading | None,
+    allowed: frozenset[str],
+    iv: str,
+    max_age: float,
+    age: float | None,
+) -> list[str]:
+    if spelling.algorithm == "03":
+        return [UNENCRYPTED]
+    if spelling.faults:
+        return [*spelling.faults, "Capture the header anew and paste all of it."]
+    if best is None:
+        return ["There is no secret to try."]
+    if best.fits:
+        found = []
+        if spelling.algorithm in ("01", "02") and spelling.algorithm != best.algorithm:
+            found.append(
+                f"It is written as {spelling.algorithm} but encrypted as {best.algorithm}."
+            )
+        elif best.algorithm not in allowed:
+            found.append(
+                f"Deploy with TokenAlgorithms={','.join(sorted({*allowed, '02'}))}: "
+                "but docs/security.md says what 02 gives up."
+            )
+        elif best.algorithm == "01" and (best.iv == "prefix") != (iv == "prefix"):
+            wanted = "prefix" if best.iv == "prefix" else "fixed"
+            found.append(f"Deploy with TokenIv={wanted}: the vector is {VECTORS[best.iv]}.")
+        if best.stage == OVER:
+            found.append(
+                "It was signed with the secret before the last change, whose SecretOverlap is "
+                "over: set the new one at Roomle too."
+            )
+        if age is not None and abs(age) > max_age:
+            when = "old" if age > 0 else "ahead"
+            found.append(
+                f"It is {abs(age):.0f} s {when} and may be {max_age:.0f} s at most "
+                "(TokenMaxAge). That is normal for a captured token: --at tells when it came."
+            )
+        return found
+    if best.timestamp is not None and best.padding and best.names is not None:
+        names = f"the token names the API key {best.names!r}"
+        return [
+            f"The secret fits, but {names} and it is kept for {best.api_key!r}.",
+            f"If that is your tenant's key: roomle-mail secret set {best.names}",
+        ]
+    if best.padding and best.names == best.api_key:
+        return [
+            "The key fits, for the text ends as it should; only the first block is unreadable.",
+            "So the initialisation vector is none of the three that are known.",
+            "If you know the minute in which it came, --at shows what it would be.",
+        ]
+    if _repeats(spelling.data):
+        return ["Blocks repeat, so this looks like ECB; but no secret decrypts it."]
+    return [
+        "No secret decrypts it: the one in Rubens Admin and the one in Secrets Manager differ.",
+        "A tenant without an API key in its settings signs with a default secret of Roomle's.",
+    ]
+
+
+def earlier_use(
+    deployment: Deployment, header: str, credentials: Sequence[tuple[str, Credential]]
+) -> str | None:
+    """What the deployment's memory has of a token; None if it never saw it. Raises CliError."""
+    settings = deployment.settings
+    try:
+        claims = tokens.verify(
+            tokens.decode(header, algorithms=settings.token_algorithms),
+            [each for stage, each in credentials if stage != OVER],
+            now=0,
+            iv=settings.token_iv,
+            max_age=float("inf"),
+        )
+    except TokenRejected:
+        return None
+    if settings.token_reuse == "allow":
+        return None  # the body is part of the key then
+    with aws_errors():
+        found = deployment.client("dynamodb").get_item(
+            TableName=deployment.output("TableName"),
+            Key={"key": {"S": f"token#{claims.replay_key.hex()}"}},
+        )
+    item = found.get("Item")
+    if item is None:
+        return None
+    at = datetime.fromtimestamp(float(item["claimed"]["N"]), UTC).isoformat(timespec="seconds")
+    answer = f"{item['status']['N']} {item['code']['S']}" if "status" in item else "no answer yet"
+    return f"at {at}: {answer}, event {item['event']['S']}"
+
+
+def unknown_vector(spelling: Spelling, secret: bytes, moment: datetime) -> str:
+    """The vector under which the first block would say that minute.
+
+    The first block holds exactly `yyyy-MM-dd'T'HH:mm`, so the minute gives it away. What repeats
+    a part of the secret is not shown.
+    """
+    block = AES.new(secret, AES.MODE_ECB).decrypt(spelling.data[:BLOCK])
+    vector = strxor(block, moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M").encode())
+    parts = {secret[start : start + 3] for start in range(len(secret) - 2)}
+    if any(each in vector or each in vector[::-1] for each in parts):
+        return "made from the secret"
+    readable = vector.isascii() and vector.decode().isprintable()
+    return f"{vector.hex()} ({vector.decode()!r})" if readable else vector.hex()
+
+
+def _readings(spelling: Spelling, credentials: Sequence[tuple[str, Credential]]) -> list[Reading]:
+    if spelling.faults or spelling.algorithm == "03" or not _whole(spelling.data):
+        return []
+    ways: tuple[tuple[str, Vector | None], ...] = (
+        ("01", "zero"),
+        ("01", "key"),
+        ("01", "prefix"),
+        ("02", None),
+    )
+    found = [
+        _read(spelling.data, stage, credential, algorithm, iv)
+        for (stage, credential), (algorithm, iv) in product(credentials, ways)
+    ]
+    # A prefix is a claim about the algorithm, and it may be wrong: what fits counts.
+    return sorted(found, key=lambda each: each.merit, reverse=True)
+
+
+def _read(
+    data: bytes, stage: str, credential: Credential, algorithm: str, iv: Vector | None
+) -> Reading:
+    text = _plain_text(data, credential.secret, algorithm, iv)
+    pad = text[-1] if text else 0
+    padding = 1 <= pad <= BLOCK and text.endswith(bytes((pad,)) * pad)
+    text = text[: len(text) - pad] if padding else text
+    timestamp, first, rest = text.partition(b";")
+    session, second, names = rest.rpartition(b";")
+    issued_at = _moment(timestamp)
+    form = bool(first and second)
+    readable = form and names.isascii() and names.decode().isprintable()
+    return Reading(
+        api_key=credential.api_key,
+        stage=stage,
+        algorithm=algorithm,
+        iv=iv,
+        padding=padding,
+        timestamp=timestamp.decode() if issued_at is not None else None,
+        session=_masked(session) if readable and issued_at is not None else None,
+        names=names.decode() if readable else None,
+        fits=padding and form and issued_at is not None and names == credential.api_key.encode(),
+        issued_at=issued_at,
+    )
+
+
+def _plain_text(data: bytes, secret: bytes, algorithm: str, iv: Vector | None) -> bytes:
+    if algorithm == "02":
+        return AES.new(secret, AES.MODE_ECB).decrypt(data)
+    if iv == "prefix":
+        return AES.new(secret, AES.MODE_CBC, iv=data[:BLOCK]).decrypt(data[BLOCK:])
+    vector = bytes(BLOCK) if iv == "zero" else secret[:BLOCK]
+    return AES.new(secret, AES.MODE_CBC, iv=vector).decrypt(data)
+
+
+def _moment(timestamp: bytes) -> float | None:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        return None
+    try:
+        return datetime.fromisoformat(timestamp.decode()).timestamp()
+    except ValueError:
+        return None
+
+
+def _masked(session: bytes) -> str:
+    return "anonymous" if session == b"anonymous" else f"({len(session)} characters)"
+
+
+def _whole(data: bytes) -> bool:
+    return len(data) >= 2 * BLOCK and len(data) % BLOCK == 0
+
+
+def _repeats(data: bytes) -> bool:
+    blocks = [data[start : start + BLOCK] for start in range(0, len(data), BLOCK)]
+    return len(set(blocks)) < len(blocks)
+
+
+def _decode(text: str) -> bytes:
+    """Decode Base64 of either alphabet, leniently; b"" if it can't be."""
+    body = text.rstrip("=").replace("+", "-").replace("/", "_")
+    if _OTHERS.search(body):
+        return b""
+    try:
+        return urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    except (Base64Error, ValueError):
+        return b""

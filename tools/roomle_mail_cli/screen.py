@@ -1,0 +1,108 @@
+"""What a command prints: tables for people, JSON for programs, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+
+
+class Exit(IntEnum):
+    """The exit codes, as `--help` documents them."""
+
+    FINE = 0
+    NOT_FINE = 1
+    USAGE = 2
+    UNREACHABLE = 3
+
+
+class CliError(Exception):
+    """A command can't go on; `advice` says what to do, `code` is the exit code."""
+
+    def __init__(self, problem: str, advice: str = "", *, code: Exit = Exit.UNREACHABLE) -> None:
+        super().__init__(problem)
+        self.advice = advice
+        self.code = code
+
+
+def out() -> Console:
+    """The console for results, looked up each time since a test may have replaced the stream.
+
+    What comes from outside is printed as it is: nothing in it is markup.
+    """
+    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def err() -> Console:
+    """The console for everything else."""
+    return Console(file=sys.stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+
+def show_json(value: object) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def show_json_line(value: object) -> None:
+    """Print JSON on one line, at once."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def show_facts(facts: Iterable[tuple[str, object]]) -> None:
+    """Print names and values, aligned; what has no value is left out."""
+    known = [(name, visible(str(value))) for name, value in facts if value not in (None, "")]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        out().print(f"{name:<{width}}  {value}")
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table, as wide as the terminal; piped, nothing is cut off."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else visible(str(cell)) for cell in row))
+    console = out()
+    if not console.is_terminal:
+        console.width = 250
+    console.print(table)
+
+
+def visible(text: str) -> str:
+    """Make control characters visible: what strangers wrote must not steer a terminal."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
+
+
+def note(text: str) -> None:
+    """Say something that is not the result."""
+    err().print(visible(text), style="dim")
+
+
+@contextmanager
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
+    """Show a bar (a spinner where the total is unknown); yields what to tell of each step."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=err(),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(what, total=total)
+        yield lambda steps: bar.update(task, advance=steps)
