@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from roomle_mail import once
 from roomle_mail.deadline import Deadline
-from roomle_mail.errors import StillAtWork, TokenReplayed
+from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
 from roomle_mail.once import CLAIM_LAPSES_AFTER, Memory, Outcome, Record
 
 NOW = 1_900_000_000.0
@@ -57,6 +61,25 @@ def test_a_claim_whose_answer_got_lost_is_recognised_by_its_owner(another: Open)
 
     assert claim(memory) is None
     assert claim(memory) is None
+
+
+def test_an_answer_that_was_cut_off_tells_nothing(another: Open) -> None:
+    """It names the failed condition in a header, but not what is there."""
+    claim(another())
+    second = another()
+    whole = second.client.put_item
+
+    def put_item(**parameters: Any) -> Any:
+        try:
+            return whole(**parameters)
+        except ClientError as err:
+            del err.response["Item"]  # type: ignore[typeddict-item]
+            raise
+
+    cut = SimpleNamespace(put_item=put_item)
+
+    with pytest.raises(Uncertain):
+        claim(replace(second, client=cut))
 
 
 def test_another_body_is_a_replay_before_and_after_the_outcome(another: Open) -> None:

@@ -131,6 +131,15 @@ def test_a_refresh_that_fails_keeps_what_is_known(given: Fixture) -> None:
     assert given.warnings == ["Secrets Manager: ConnectTimeoutError"]
 
 
+def test_an_answer_that_was_cut_off_is_no_answer(given: Fixture) -> None:
+    """botocore takes a text that is not JSON for an empty answer, where the status is 200."""
+    given.aws.put(OLD, START - OVERLAP)
+    given.aws.get_secret_value = lambda **_: {}  # type: ignore[method-assign]
+
+    with pytest.raises(SecretUnusable, match="IncompleteAnswer"):
+        given.store.get(START)
+
+
 def test_a_secret_older_than_five_minutes_does_not_count_while_aws_is_away(given: Fixture) -> None:
     given.aws.put(OLD, START - OVERLAP)
     given.store.get(START)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from botocore.exceptions import ClientError
 
 from roomle_mail.aws import aws_errors
-from roomle_mail.errors import AwsCallFailed, SecretUnusable
+from roomle_mail.errors import AwsCallFailed, SecretUnusable, Uncertain
 from roomle_mail.tokens import Credential
 
 if TYPE_CHECKING:
@@ -108,6 +108,9 @@ class CredentialStore:
         try:
             with aws_errors():
                 answer = self._ask(stage)
+            # botocore takes a text that is not JSON for an empty answer.
+            if answer is not None and "CreatedDate" not in answer:
+                raise Uncertain("IncompleteAnswer")
         except AwsCallFailed as err:
             raise SecretUnusable(f"Secrets Manager: {err.detail}") from err
         if answer is None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from botocore.exceptions import ClientError
 
 from roomle_mail.aws import aws_errors
-from roomle_mail.errors import StillAtWork, TokenReplayed
+from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -305,7 +305,9 @@ class Memory:
             except ClientError as err:
                 if err.response["Error"]["Code"] != "ConditionalCheckFailedException":
                     raise
-                found: Item = err.response["Item"]  # type: ignore[typeddict-item]
+                found: Item | None = err.response.get("Item")  # type: ignore[assignment]
+                if found is None:
+                    raise Uncertain("IncompleteAnswer") from err
                 # The answer to our own write got lost, and botocore wrote again.
                 return None if found["owner"]["S"] == self.owner else found
         return None
