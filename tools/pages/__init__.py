@@ -1,0 +1,94 @@
+"""What the local pages have in common: served to this machine alone, loading nothing else.
+
+They are tools. Nothing of them is deployed.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Blueprint, Flask, Response, abort, request
+from jinja2 import StrictUndefined
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from tools.stack.emulator import HOST
+
+HERE = Path(__file__).parent
+# Nothing from another host, no script or style within a page, no form that leads elsewhere.
+PAGE_POLICY = (
+    "default-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'; "
+    "object-src 'none'"
+)
+
+
+class PageFailedError(Exception):
+    """A page can't be served. The text says why."""
+
+
+class Quiet(WSGIRequestHandler):
+    """Prints no line for each request."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Print nothing."""
+
+
+def application(name: str, folder: Path) -> Flask:
+    """Make a page's application, whose templates and files are in a folder of its own."""
+    app = Flask(name, static_folder=folder / "static", template_folder=str(folder / "templates"))
+    # No page of another site may be at home here under a name of its own.
+    app.config["TRUSTED_HOSTS"] = [HOST, "localhost"]
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.register_blueprint(
+        Blueprint(
+            "pages",
+            __name__,
+            static_folder=HERE / "static",
+            static_url_path="/pages",
+            template_folder=str(HERE / "templates"),
+        )
+    )
+    app.before_request(refuse_other_sites)
+    app.after_request(secure)
+    return app
+
+
+def refuse_other_sites() -> None:
+    """Let no other site's page send forms here."""
+    if request.method != "GET" and request.headers.get("Sec-Fetch-Site", "same-origin") not in {
+        "same-origin",
+        "none",
+    }:
+        abort(403)
+
+
+def secure(response: Response) -> Response:
+    """Say what a page may load; what an email may is said where one is served."""
+    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@contextlib.contextmanager
+def served(app: Flask, port: int) -> Iterator[str]:
+    """Serve a page on loopback for the length of the block; yields its address.
+
+    Port 0 takes a free one. Raises PageFailedError.
+    """
+    try:
+        server = make_server(HOST, port, app, threaded=True, request_handler=Quiet)
+    except (OSError, SystemExit) as failure:
+        raise PageFailedError(f"port {port} is taken; choose another, or 0 for a free one") from (
+            failure
+        )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,97 @@
+"""An email as a mail program shows it: in a frame that can do nothing, in light or dark."""
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.header import decode_header, make_header
+from email.utils import parseaddr
+from typing import Literal
+
+import html5lib
+from flask import Response
+
+type Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+
+# What layouts put behind the preview line, to keep the email's text out of it.
+FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPACE}"
+ASKS_FOR_SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
+OFFERS_SCHEMES = re.compile(r"(color-schemes?(?:\"\s+content=\"|\s*:\s*))light dark")
+ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An inline picture, which the HTML shows as `cid:` and its content id."""
+
+    content_id: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class InboxLine:
+    """What an inbox shows of an email."""
+
+    name: str
+    address: str
+    subject: str
+    preview: str
+
+    @classmethod
+    def of(cls, sender: str, subject: str, html: str) -> "InboxLine":
+        """Read it as a mail program does, from the header's value and the HTML."""
+        name, address = parseaddr(sender)
+        return cls(
+            name=str(make_header(decode_header(name))) or address,
+            address=address,
+            subject=subject,
+            preview=preview_line(html),
+        )
+
+
+def preview_line(html: str) -> str:
+    """Return the document's first text, which inboxes show beside the subject."""
+    body = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False).find("body")
+    assert body is not None  # noqa: S101 (html5lib makes one)
+    texts = (text.strip(f"{FILLERS} \r\n\t") for text in body.itertext())
+    return next(filter(None, texts), "")
+
+
+def with_scheme(html: str, scheme: Scheme) -> str:
+    """Return the HTML as it is in one colour scheme, whatever the browser's is."""
+
+    def decided(match: re.Match[str]) -> str:
+        return ALWAYS if match[1] == scheme else NEVER
+
+    return OFFERS_SCHEMES.sub(rf"\g<1>{scheme}", ASKS_FOR_SCHEME.sub(decided, html))
+
+
+def with_pictures(html: str, pictures: Iterable[Picture]) -> str:
+    """Return the HTML with its inline pictures in it."""
+    for picture in pictures:
+        data = base64.b64encode(picture.data).decode()
+        inline = f"data:{picture.media_type};base64,{data}"
+        html = html.replace(f'src="cid:{picture.content_id}"', f'src="{inline}"')
+    return html
+
+
+def framed(
+    html: str, pictures: Iterable[Picture], scheme: Scheme | None, *, remote_images: bool = False
+) -> Response:
+    """Answer with an email for a frame: no script, no form, no link that opens.
+
+    Pictures from other hosts are blocked, as many mail programs do, unless `remote_images`.
+    """
+    html = with_pictures(html, pictures)
+    if scheme:
+        html = with_scheme(html, scheme)
+    # In a sandbox without pop-ups, a link that asks for a new page leads nowhere.
+    html = re.sub(r"(<head\b[^>]*>)", r'\1<base target="_blank">', html, count=1)
+    response = Response(html, mimetype="text/html")
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
+        f"img-src data:{' https:' if remote_images else ''}; sandbox allow-same-origin"
+    )
+    return response

@@ -1,0 +1,65 @@
+"""Show all emails on a page of this machine, or write them to a folder as pictures.
+
+make preview
+make preview PICTURES=folder
+"""
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from emails_build.problems import BuildFailed
+from tools import pages
+from tools.preview import page, pictures
+from tools.preview.drafts import SOURCE, Folder, relative
+from tools.stack import processes
+
+# Beside the emulator's and the simulator's.
+PORT = 24568
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.preview", description=__doc__)
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        help="where the page is, on loopback; 0 is any free port (default: %(default)s)",
+    )
+    parser.add_argument("--pictures", type=Path, help="write PNG pictures here, and end")
+    parser.add_argument(
+        "--source", type=Path, default=SOURCE, help="the emails (default: layers/emails)"
+    )
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    options = parse(arguments)
+    folder = Folder(options.source)
+    try:
+        if options.pictures:
+            count = pictures.write(folder, options.pictures)
+            processes.say("preview", f"{count} pictures in {options.pictures}")
+            return 0
+        processes.interrupt_on_signals()
+        with pages.served(page.application(folder), options.port) as address:
+            processes.say("preview", f"the emails are at {address} until Ctrl-C")
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0
+    except BuildFailed as failed:
+        for problem in failed.problems:
+            print(relative(problem, folder.source), file=sys.stderr)
+        return 1
+    except pages.PageFailedError as failed:
+        print(f"failed: {failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
