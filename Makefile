@@ -16,7 +16,7 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo local test check lock clean
+.PHONY: help setup build demo local preview pictures browser test check lock clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -48,8 +48,14 @@ demo: setup ## deploy locally, post every fixture, show the emails; ONCE=1 to en
 local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port
 	@$(PYTHON) -m tools.stack $(OPTIONS)
 
+preview: setup $(if $(PICTURES),browser) ## all emails on a page; PICTURES=folder to write them as PNG instead
+	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)")
+
+browser: setup ## a Chromium, unless there is one
+	@$(PYTHON) -m tools.browser
+
 # pytest comes last, so that its closing line is the verdict.
-test: check build ## all checks and all tests
+test: check build browser ## all checks and all tests
 	@$(PYTHON) -m pytest
 
 check: setup ## code, types, template, locks
