@@ -25,6 +25,13 @@ USED = {
         *("_raw_api.py", "_file_system.py", "_cpu_features.py", "_cpuid_c.*"),
         *("strxor.py", "_strxor.*"),
     ],
+    # Logger and Metrics, and what these import.
+    "aws_lambda_powertools": [
+        *("*.py", "exceptions", "logging", "metrics", "shared", "tracing"),
+        *("utilities", "warnings"),
+    ],
+    "aws_lambda_powertools/metrics/provider": ["*.py", "cloudwatch_emf"],
+    "aws_lambda_powertools/utilities": ["__init__.py", "jmespath_utils"],
     # A service's files are read when a client of it is made.
     "botocore/data": ["*.json", "dynamodb", "secretsmanager", "sesv2", "sqs"],
     "botocore/data/dynamodb": ["2012-08-10"],
