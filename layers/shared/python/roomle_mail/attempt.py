@@ -20,7 +20,6 @@ from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
 from roomle_mail.errors import (
     HourlyCapReached,
     NoTemplate,
-    QueueUncertain,
     RoomleMailError,
     TimeRunningOut,
     TokenExpired,
@@ -104,7 +103,7 @@ class Attempt:
         """Do the work within the deadline, settle what follows from it, and answer Roomle."""
         deadline = Deadline(self.settings.answer_within - (self.began - self.request.started_at))
         outcome, error = self._work(work, deadline)
-        outcome = self._settle(outcome, error, deadline)
+        outcome = self._settle(outcome, deadline)
         self._log(outcome, error)
         return {
             "statusCode": outcome.status,
@@ -217,11 +216,11 @@ class Attempt:
             return Outcome(RoomleMailError.status, RoomleMailError.code), err
         return Outcome(error.status, error.code), error
 
-    def _settle(self, outcome: Outcome, error: BaseException | None, deadline: Deadline) -> Outcome:
+    def _settle(self, outcome: Outcome, deadline: Deadline) -> Outcome:
         """Do what follows from the outcome, as far as it goes in the time that is left."""
         try:
             with deadline.interrupting(reserve=_ANSWERING_TAKES):
-                if isinstance(error, QueueUncertain):
+                if self._delivery.queue_asked and self._delivery.custody is None:
                     with telemetry.best_effort("withdraw", self.event_id):
                         self._withdraw()
                 outcome = self._final(outcome)

@@ -95,11 +95,14 @@ class Custody:
 class Delivery:
     """One event's way out. `custody` is the fact that decides the answer, set by nothing else.
 
-    `failed` is why an earlier way than the last one did not take it.
+    `failed` is why an earlier way than the last one did not take it. Once the queue was asked, it
+    may have the event whatever became of the call: that the last try failed for certain says
+    nothing of an earlier one whose answer got lost.
     """
 
     custody: Custody | None = None
     failed: AwsCallFailed | None = None
+    queue_asked: bool = False
 
     def deliver(
         self,
@@ -124,6 +127,7 @@ class Delivery:
                 if way == "ses":
                     self.custody = Custody("sent", send(sender, email, event_id=queued.id))
                 else:
+                    self.queue_asked = True
                     self.custody = Custody("queued", put(queue, queued))
             except NotTaken as err:
                 self.failed = err
