@@ -15,13 +15,16 @@ from typing import Any
 
 import boto3
 import pytest
+from boto3.session import Session
 from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 from moto.backends import get_backend
 
+from roomle_mail import aws
 from tools import sign
 
 ROOT = Path(__file__).resolve().parents[2]
+SESSION = Session()
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
 
@@ -253,6 +256,8 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    # One session for all tests: each new one reads AWS's service descriptions again.
+    monkeypatch.setattr(aws, "Session", lambda: SESSION)
     printed: list[str] = []
 
     def output() -> str:
