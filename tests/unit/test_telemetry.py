@@ -146,12 +146,12 @@ def test_what_fails_in_a_best_effort_is_logged_without_its_words(
 
 def test_an_error_of_ours_is_told_by_its_facts() -> None:
     error = errors.EmailRefused("MessageRejected")
-    error.__cause__ = errors.Refused("MessageRejected")
+    error.__cause__ = errors.CallRefused("MessageRejected")
 
     assert telemetry.explain(error) == {
         "reason": "EmailRefused",
         "detail": "MessageRejected",
-        "cause": "Refused",
+        "cause": "CallRefused",
     }
 
 

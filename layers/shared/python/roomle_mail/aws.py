@@ -18,8 +18,8 @@ from botocore.parsers import ResponseParserError
 from roomle_mail.deadline import Interrupted
 from roomle_mail.errors import (
     AwsCallFailed,
+    CallRefused,
     QuotaUsedUp,
-    Refused,
     Throttled,
     Uncertain,
     Unreachable,
@@ -100,7 +100,7 @@ def translate(err: botocore.BotoCoreError | botocore.ClientError) -> AwsCallFail
         return Uncertain(type(err).__name__)
     # Everything else (no credentials, parameters that don't validate) fails before sending.
     if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
-        return Refused(type(err).__name__)
+        return CallRefused(type(err).__name__)
     return Uncertain(type(err).__name__)
 
 
@@ -116,7 +116,7 @@ def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
         return QuotaUsedUp(code)
     if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
         return Throttled(code)
-    return Refused(code)
+    return CallRefused(code)
 
 
 @contextmanager

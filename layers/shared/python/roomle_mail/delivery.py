@@ -15,10 +15,10 @@ from roomle_mail.aws import aws_errors
 from roomle_mail.errors import (
     AwsCallFailed,
     BodyMalformed,
+    CallRefused,
     EmailRefused,
     NotTaken,
     QueueUncertain,
-    Refused,
     SendUncertain,
     TimeRunningOut,
     Uncertain,
@@ -145,7 +145,7 @@ def send(sender: Sender, email: Email, *, event_id: str) -> str:
     """
     try:
         return sender.send(email, event_id=event_id)
-    except Refused as err:
+    except CallRefused as err:
         raise EmailRefused(err.detail) from err
     except Uncertain as err:
         raise SendUncertain(err.detail) from err

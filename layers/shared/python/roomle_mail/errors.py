@@ -195,7 +195,7 @@ class QuotaUsedUp(AwsCallFailed):
     """Certain that the service did not act, nor will it before tomorrow."""
 
 
-class Refused(AwsCallFailed):
+class CallRefused(AwsCallFailed):
     """Certain that the service did not act, and it never will."""
 
 
