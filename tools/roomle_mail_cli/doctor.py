@@ -114,13 +114,14 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
         function = deployment.function(logical_id)
         state = function.get("State", "Active")
         update = function.get("LastUpdateStatus", "Successful")
-        well = state in ("Active", "Inactive") and update == "Successful"
-        yield Check(
-            logical_id,
-            "ok" if well else "fail",
-            f"{state}, last update {update}",
-            "" if well else str(function.get("StateReason") or "Deploy again."),
-        )
+        found = f"{state}, last update {update}"
+        if update == "InProgress" or state == "Pending":
+            yield Check(logical_id, "warn", found, "Look again in a minute.")
+        elif update == "Successful" and state in ("Active", "Inactive"):
+            yield Check(logical_id, "ok", found)
+        else:
+            reason = function.get("LastUpdateStatusReason") or function.get("StateReason")
+            yield Check(logical_id, "fail", found, str(reason or "Deploy again."))
 
 
 def check_region(deployment: Deployment) -> Iterator[Check]:

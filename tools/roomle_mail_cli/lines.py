@@ -164,24 +164,25 @@ def _read(
             **({"filterPattern": f'"{term}"'} if term else {}),
         ):
             for event in page["events"]:
-                line = _line(source, event, personal=personal)
+                line = read(source, event, personal=personal)
                 if line is not None:
                     yield line
 
 
-def _line(source: str, event: dict[str, Any], *, personal: bool) -> Line | None:
+def read(source: str, event: dict[str, Any], *, personal: bool) -> Line | None:
+    """Read one event of CloudWatch's; None for Lambda's own lines and for metrics."""
     try:
-        read = json.loads(event["message"])
+        said = json.loads(event["message"])
     except ValueError:
         return None  # Lambda's own
     # Metrics come the same way (CloudWatch's page "Embedded metric format").
-    if not isinstance(read, dict) or "_aws" in read:
+    if not isinstance(said, dict) or "_aws" in said:
         return None
     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-    if "detail-type" in read:
-        return _ses_line(at, read, personal=personal)
-    facts = {name: value for name, value in read.items() if name not in _UNASKED}
-    return Line(at, source, str(read.get("message")), facts)
+    if "detail-type" in said:
+        return _ses_line(at, said, personal=personal)
+    facts = {name: value for name, value in said.items() if name not in _UNASKED}
+    return Line(at, source, str(said.get("message")), facts)
 
 
 def _ses_line(at: datetime, read: dict[str, Any], *, personal: bool) -> Line:

@@ -1,0 +1,264 @@
+"""What the command line asks of AWS where the emulator can't show it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from tools.roomle_mail_cli import doctor, keys, letters
+from tools.roomle_mail_cli.deployment import Deployment
+from tools.roomle_mail_cli.screen import CliError
+
+REGION = "eu-central-1"
+QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
+SECRETS = [{"anApiKey": f"example-secret-{n}"} for n in range(4)]
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A deployment whose outputs and environment are known without asking."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    found = Deployment("roomle-mail", boto3.Session(region_name=REGION))
+    vars(found)["outputs"] = {
+        "SecretName": "secret", "QueueUrl": "https://q", "DeadLetterQueueUrl": "https://d",
+        "TableName": "table",
+    }  # fmt: skip
+    vars(found)["environment"] = {
+        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
+        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
+        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
+        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
+        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
+        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
+    }  # fmt: skip
+    return found
+
+
+# --- redriving --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sqs(deployment: Deployment) -> Iterator[Stubber]:
+    with Stubber(deployment.client("sqs")) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def expect_arns(sqs: Stubber) -> None:
+    for url, arn in (("https://d", DEAD), ("https://q", QUEUE)):
+        sqs.add_response(
+            "get_queue_attributes",
+            {"Attributes": {"QueueArn": arn}},
+            {"QueueUrl": url, "AttributeNames": ["QueueArn"]},
+        )
+
+
+def test_all_letters_are_moved_by_sqs_with_their_destination_named(
+    deployment: Deployment, sqs: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    expect_arns(sqs)
+    sqs.add_response(
+        "start_message_move_task",
+        {"TaskHandle": "handle"},
+        {"SourceArn": DEAD, "DestinationArn": QUEUE, "MaxNumberOfMessagesPerSecond": 10},
+    )
+    for status, moved in (("RUNNING", 3), ("COMPLETED", 5)):
+        sqs.add_response(
+            "list_message_move_tasks",
+            {"Results": [{"Status": status, "ApproximateNumberOfMessagesMoved": moved}]},
+            {"SourceArn": DEAD, "MaxResults": 1},
+        )
+    steps: list[int] = []
+
+    assert letters.redrive(deployment, rate=10, step=steps.append) == 5
+    assert steps == [3, 2]
+
+
+def test_an_endpoint_that_cannot_move_is_told_apart_from_one_that_refuses(
+    deployment: Deployment, sqs: Stubber
+) -> None:
+    expect_arns(sqs)
+    sqs.add_client_error("start_message_move_task", "InvalidAction")
+    assert letters.redrive(deployment, rate=None, step=lambda _: None) is None
+
+    expect_arns(sqs)
+    sqs.add_client_error("start_message_move_task", "AccessDenied", "not allowed")
+    with pytest.raises(CliError, match="AWS does not allow StartMessageMoveTask"):
+        letters.redrive(deployment, rate=None, step=lambda _: None)
+
+
+def test_a_move_that_fails_says_why(deployment: Deployment, sqs: Stubber) -> None:
+    expect_arns(sqs)
+    sqs.add_response("start_message_move_task", {"TaskHandle": "handle"})
+    sqs.add_response(
+        "list_message_move_tasks",
+        {"Results": [{"Status": "FAILED", "FailureReason": "AWS.SQS.AccessDenied"}]},
+    )
+    with pytest.raises(CliError, match=r"AWS\.SQS\.AccessDenied"):
+        letters.redrive(deployment, rate=None, step=lambda _: None)
+
+
+def test_a_letter_is_sent_before_it_is_deleted(deployment: Deployment, sqs: Stubber) -> None:
+    now = datetime.now(UTC)
+    letter = letters.Letter("id", "receipt", "body", reason="-", since=now, queued=None)
+    sqs.add_client_error("send_message", "ServiceUnavailable", http_status_code=503)
+    with pytest.raises(CliError, match="ServiceUnavailable"):
+        letters.resend(deployment, [letter], lambda _: None)
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+
+def test_a_second_change_within_the_overlap_is_warned_about(deployment: Deployment) -> None:
+    with mock_aws():
+        client = boto3.client("secretsmanager", region_name=REGION)
+        client.create_secret(Name="secret")
+        assert keys.put(deployment, SECRETS[0]).warnings == []
+        assert keys.put(deployment, SECRETS[1]).warnings == []
+        [warning] = keys.put(deployment, SECRETS[2]).warnings
+        assert "still counted" in warning
+        later = datetime.now(UTC) + timedelta(hours=2)
+        assert keys.put(deployment, SECRETS[3], now=later).warnings == []
+        assert [stage for stage, _ in keys.known(deployment)] == ["AWSCURRENT", "AWSPREVIOUS"]
+
+
+def test_the_published_secret_is_not_taken_on_aws(deployment: Deployment) -> None:
+    with mock_aws():
+        boto3.client("secretsmanager", region_name=REGION).create_secret(Name="secret")
+        with pytest.raises(CliError, match="published"):
+            keys.put(deployment, {"anApiKey": "a-Secr3t_Str1ng!"})
+
+
+def test_a_value_that_is_no_json_is_only_replaced_when_asked(deployment: Deployment) -> None:
+    with mock_aws():
+        client = boto3.client("secretsmanager", region_name=REGION)
+        client.create_secret(Name="secret", SecretString="example-secret-0")
+        with pytest.raises(CliError, match="not a JSON object"):
+            keys.put(deployment, SECRETS[0])
+        assert keys.put(deployment, SECRETS[0], replace=True).changed
+        assert json.loads(client.get_secret_value(SecretId="secret")["SecretString"]) == SECRETS[0]
+
+
+# --- doctor -----------------------------------------------------------------------------------
+
+
+def found(deployment: Deployment, name: str) -> dict[str, tuple[str, str]]:
+    checks = doctor.make(name, doctor.checks()[name], deployment)
+    return {each.name: (each.state, each.advice) for each in checks}
+
+
+def account(**changes: Any) -> dict[str, Any]:
+    quota = {"Max24HourSend": 50_000.0, "MaxSendRate": 14.0, "SentLast24Hours": 10.0}
+    return {
+        "ProductionAccessEnabled": True,
+        "SendingEnabled": True,
+        "EnforcementStatus": "HEALTHY",
+        "SendQuota": quota | changes.pop("quota", {}),
+    } | changes
+
+
+@pytest.mark.parametrize(
+    ("answer", "name", "state"),
+    [
+        (account(), "sandbox", "ok"),
+        (account(ProductionAccessEnabled=False), "sandbox", "fail"),
+        (account(SendingEnabled=False), "sending", "fail"),
+        (account(EnforcementStatus="SHUTDOWN"), "sending", "fail"),
+        (account(EnforcementStatus="PROBATION"), "sending", "warn"),
+        (account(quota={"SentLast24Hours": 45_000.0}), "quota", "warn"),
+    ],
+)
+def test_what_ses_says_of_the_account_is_told(
+    deployment: Deployment, answer: dict[str, Any], name: str, state: str
+) -> None:
+    with Stubber(deployment.client("sesv2")) as ses:
+        ses.add_response("get_account", answer)
+        result = found(deployment, "sandbox")[name]
+    assert result[0] == state
+    assert (result[1] == "") == (state == "ok")
+
+
+@pytest.mark.parametrize(
+    ("delivery", "rate", "cap", "states"),
+    [
+        ("ses", "10", "0", {"throttle": "ok"}),
+        ("ses", "50", "0", {"throttle": "warn"}),
+        ("ses,sqs", "50", "0", {"throttle": "ok"}),
+        ("ses,sqs", "50", "10000", {"throttle": "ok", "daily quota": "warn"}),
+    ],
+)
+def test_the_throttle_is_compared_with_what_ses_sends(
+    deployment: Deployment, delivery: str, rate: str, cap: str, states: dict[str, str]
+) -> None:
+    vars(deployment)["parameters"] = {"ThrottleRate": rate}
+    deployment.environment.update({"DELIVERY": delivery, "MAX_EMAILS_PER_HOUR": cap})
+    with Stubber(deployment.client("sesv2")) as ses, Stubber(deployment.client("lambda")) as aws:
+        ses.add_response("get_account", account())
+        limits = {"ConcurrentExecutions": 10, "UnreservedConcurrentExecutions": 10}
+        aws.add_response("get_account_settings", {"AccountLimit": limits})
+        result = {name: state for name, (state, _) in found(deployment, "throttle").items()}
+    assert result == states | {"concurrency": "warn"}
+
+
+@pytest.mark.parametrize(
+    ("subscription", "state"),
+    [
+        (None, "warn"),
+        ("PendingConfirmation", "fail"),
+        ("arn:aws:sns:eu-central-1:123456789012:t:1", "ok"),
+    ],
+)
+def test_an_alarm_that_tells_nobody_is_found(
+    deployment: Deployment, subscription: str | None, state: str
+) -> None:
+    topic = "arn:aws:sns:eu-central-1:123456789012:t"
+    vars(deployment)["resources"] = {"DeadLetters": ("AWS::CloudWatch::Alarm", "alarm")}
+    alarm = {
+        "AlarmName": "alarm", "StateValue": "ALARM", "ActionsEnabled": False,
+        "AlarmActions": [topic],
+    }  # fmt: skip
+    with (
+        Stubber(deployment.client("cloudwatch")) as watch,
+        Stubber(deployment.client("sns")) as sns,
+    ):
+        watch.add_response("describe_alarms", {"MetricAlarms": [alarm]})
+        given = [{"SubscriptionArn": subscription}] if subscription else []
+        sns.add_response("list_subscriptions_by_topic", {"Subscriptions": given})
+        if state == "ok":
+            attributes = {"PendingConfirmation": "false"}
+            sns.add_response("get_subscription_attributes", {"Attributes": attributes})
+        result = {name: found_state for name, (found_state, _) in
+                  found(deployment, "alarms").items()}  # fmt: skip
+    assert result == {"alarms": "fail", "alarm actions": "warn", "alarm emails": state}
+
+
+def test_what_aws_does_not_let_us_check_is_a_warning(deployment: Deployment) -> None:
+    with Stubber(deployment.client("sesv2")) as ses:
+        ses.add_client_error("get_account", "AccessDeniedException", "no")
+        assert found(deployment, "sandbox")["sandbox"][0] == "warn"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("UPDATE_COMPLETE", "ok"),
+        ("UPDATE_ROLLBACK_COMPLETE", "warn"),
+        ("ROLLBACK_COMPLETE", "fail"),
+    ],
+)
+def test_the_state_of_the_stack_and_its_region_are_told(
+    deployment: Deployment, status: str, state: str
+) -> None:
+    stack_id = "arn:aws:cloudformation:eu-west-1:123456789012:stack/roomle-mail/1"
+    vars(deployment)["stack"] = {"StackStatus": status, "StackId": stack_id}
+    assert next(doctor.check_stack(deployment)).state == state
+    assert [each.state for each in doctor.check_region(deployment)] == ["warn"]

@@ -1,0 +1,47 @@
+"""The command line, run in this process as a shell would."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tools.roomle_mail_cli.app import main
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Run `roomle-mail` with arguments and a text on standard input."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Result:
+        with self.monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["roomle-mail", *arguments])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+            self.capsys.readouterr()
+            try:
+                main()
+                code: Any = 0
+            except SystemExit as ended:
+                code = ended.code
+        captured = self.capsys.readouterr()
+        return Result(int(code or 0), captured.out, captured.err)

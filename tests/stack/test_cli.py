@@ -1,0 +1,380 @@
+"""The command line on the deployed stack, found through CloudFormation as on AWS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line import CommandLine, Result
+from tests.stack.local import RECEIVER, LocalStack
+from tools import fixtures
+from tools.stack import deployment
+
+SENDER = "hello@brand.example"
+OTHER_SECRET = "example-secret-1"
+
+
+@pytest.fixture
+def cli(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """The command line in the environment of AWS's own tools."""
+    for name, value in stack.emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("ROOMLE_API_KEY", "ROOMLE_SECRET", "ROOMLE_MAIL_STACK"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(monkeypatch, capsys)
+
+
+def states(result: Result) -> dict[str, str]:
+    return {each["name"]: each["state"] for each in result.json["checks"]}
+
+
+# --- doctor -----------------------------------------------------------------------------------
+
+
+def test_a_sound_stack_has_no_failing_check(cli: CommandLine) -> None:
+    result = cli("doctor", "--json")
+
+    assert [each for each in result.json["checks"] if each["state"] == "fail"] == []
+    assert result.code == 0
+    found = states(result)
+    for name in (
+        "stack", RECEIVER, "region", "runtime", "tools", "template", "secret", "sandbox",
+        "quota", f"identity {SENDER}", "configuration set", "throttle", "webhook", "clock",
+        "queue", "mailer", "memory",
+    ):  # fmt: skip
+        assert found[name] == "ok", name
+    assert all(each.get("advice") for each in result.json["checks"] if each["state"] == "warn")
+
+
+def test_doctor_finds_what_is_wrong_and_says_what_to_do(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    sqs, dead = stack.client("sqs"), stack.deployed.outputs["DeadLetterQueueUrl"]
+    sqs.send_message(QueueUrl=dead, MessageBody="not json")
+    with (
+        stack.secret({stack.deployed.api_key: "too short"}),
+        stack.unverified(SENDER),
+        stack.environment(RECEIVER, TOKEN_REUSE="allow", DELIVERY="ses"),
+    ):
+        result = cli("doctor", "--json")
+    sqs.purge_queue(QueueUrl=dead)
+
+    found = states(result)
+    assert found["secret"] == "fail"
+    assert found[f"identity {SENDER}"] == "fail"
+    assert found["dead letters"] == "warn"
+    assert found["settings"] == "warn"
+    assert found["throttle"] == "warn"
+    assert result.code == 1
+    assert "too short" not in result.out
+    assert all(
+        each["advice"] for each in result.json["checks"] if each["state"] in ("warn", "fail")
+    )
+
+
+def test_doctor_tells_people_in_lines_and_finds_a_local_stack_by_its_file(
+    cli: CommandLine, stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    path = tmp_path / "stack.json"
+    with deployment.described(stack.deployed, path):
+        result = cli("doctor", str(path))
+    assert result.code == 0, result.out
+    assert "401 unauthorized" in result.out
+    assert "-> " in result.out
+
+
+# --- send, sign, verify -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", ["savedConfiguration", "shareConfigurationAR", "3DExportAsset"])
+def test_send_mails_and_tells_the_event_that_the_log_has(
+    cli: CommandLine, stack: LocalStack, recipient: str, event: str
+) -> None:
+    result = cli("send", event, "--to", recipient, "--wait", "20", "--json")
+
+    assert (result.code, result.json["code"]) == (0, "sent"), result
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert "sent" in {line["what"] for line in result.json["log"]}
+    assert {line["event_id"] for line in result.json["log"]} == {result.json["event_id"]}
+
+
+def test_send_takes_fields_and_bodies_and_says_no_by_its_exit_code(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    german = cli(
+        "send", "email.savedConfiguration", "--to", recipient, "--field", 'newField={"a": 1}',
+        "--url", "https://www.roomle.com/t/cp/?id=catalog:item:1&lang=de",
+    )  # fmt: skip
+    assert german.code == 0
+    assert "ist gespeichert" in stack.emails_to(recipient, at_least=1)[0].subject
+
+    body = json.dumps(fixtures.payload("email.orderConfirmation", email=recipient))
+    unknown = cli("send", "--body", "-", stdin=body)
+    assert unknown.code == 1
+    assert "no-template" in unknown.out
+    assert "Roomle would send its own email" in unknown.err
+
+    old = cli("send", "savedConfiguration", "--to", recipient, "--age", "3600", "--json")
+    assert (old.code, old.json["answer"]) == (1, 401)
+
+
+def test_send_adapts_to_what_the_deployment_accepts(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    with stack.environment(RECEIVER, TOKEN_IV="prefix", TOKEN_HEADER="x-other"):
+        assert cli("send", "savedConfiguration", "--to", recipient).code == 0
+
+
+def test_send_needs_no_aws_where_webhook_and_secret_are_given(
+    cli: CommandLine, stack: LocalStack, recipient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    url = stack.deployed.webhook_url
+    arguments = ("send", "savedConfiguration", "--to", recipient, "--webhook", url)
+
+    given = cli(*arguments, "--secret-stdin", "--api-key", stack.deployed.api_key,
+                stdin=f"{stack.deployed.secret}\n")  # fmt: skip
+    assert given.code == 0, given
+    monkeypatch.setenv("ROOMLE_API_KEY", stack.deployed.api_key)
+    monkeypatch.setenv("ROOMLE_SECRET", OTHER_SECRET)
+    assert cli(*arguments).code == 1
+    monkeypatch.delenv("ROOMLE_SECRET")
+    assert cli(*arguments).code == 3
+
+
+def test_a_dry_run_sends_nothing(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
+    result = cli("send", "savedConfiguration", "--to", recipient, "--dry-run", "--json")
+    assert result.code == 0
+    assert json.loads(result.json["body"])["data"]["email"] == recipient
+    assert result.json["headers"]["token"].startswith("01-")
+    assert stack.emails_to(recipient) == []
+
+
+def test_verify_tells_that_a_token_was_used_before(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    token = cli("sign").out.strip()
+    fresh = cli("verify", "-", "--json", stdin=f"{token}\n")
+    assert (fresh.code, fresh.json["earlier_use"]) == (0, None)
+
+    assert stack.post(fixtures.payload(email=recipient), token=token).status == 200
+    used = cli("verify", token, "--json")
+    assert "200 sent" in used.json["earlier_use"]
+
+
+@pytest.mark.parametrize(
+    ("form", "parameter"),
+    [({"iv": "prefix"}, "TokenIv=prefix"), ({"algorithm": "02"}, "TokenAlgorithms")],
+)
+def test_verify_names_the_parameter_under_which_a_refused_token_passes(
+    cli: CommandLine, stack: LocalStack, recipient: str, form: Any, parameter: str
+) -> None:
+    token = stack.token(**form)
+    assert stack.post(fixtures.payload(email=recipient), token=token).status == 401
+
+    result = cli("verify", token)
+
+    assert result.code == 1
+    assert parameter in result.out
+    assert stack.deployed.secret not in result.out
+
+
+# --- dead letters -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dead(stack: LocalStack, recipient: str) -> Iterator[list[str]]:
+    """Two addresses whose emails SES refused for good."""
+    addresses = [f"{place}.{recipient}" for place in ("one", "two")]
+    with stack.unverified(SENDER), stack.environment(RECEIVER, DELIVERY="sqs"):
+        for address in addresses:
+            assert stack.post(fixtures.payload(email=address)).status == 202
+        assert stack.wait_until(lambda: len(stack.dead_letters()) == 2)
+    yield addresses
+    stack.client("sqs").purge_queue(QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"])
+
+
+def test_dead_letters_are_listed_and_shown_without_personal_data(
+    cli: CommandLine, stack: LocalStack, dead: list[str]
+) -> None:
+    listed = cli("dead-letters", "list", "--json")
+    assert {each["reason"] for each in listed.json} == {"EmailRefused"}
+    assert {each["event"] for each in listed.json} == {"email.savedConfiguration"}
+    for each in listed.json:
+        shown = cli("dead-letters", "show", each["event_id"])
+        assert each["id"] in shown.out
+        for text in (shown.out, listed.out, cli("dead-letters", "list").out):
+            assert "customer.example" not in text
+            assert "2564B3D4" not in text
+    personal = cli("dead-letters", "list", "--show-personal-data", "--json")
+    assert {each["address"] for each in personal.json} == set(dead)
+    assert len(stack.dead_letters()) == 2
+
+
+def test_redriving_one_leaves_the_other(
+    cli: CommandLine, stack: LocalStack, dead: list[str]
+) -> None:
+    mine = cli("dead-letters", "list", "--address", "-", "--json", stdin=dead[0].upper()).json
+    assert len(mine) == 1
+
+    result = cli("dead-letters", "redrive", mine[0]["id"], "--yes", "--json")
+
+    assert result.json == {"moved": 1, "way": "one by one"}
+    assert len(stack.emails_to(dead[0], at_least=1)) == 1
+    assert [dead[1] in each.body for each in stack.dead_letters()] == [True]
+    # Nothing stays hidden from the next command.
+    assert len(cli("dead-letters", "list", "--json").json) == 1
+
+
+def test_redriving_all_works_where_sqs_cannot_move(
+    cli: CommandLine, stack: LocalStack, dead: list[str]
+) -> None:
+    result = cli("dead-letters", "redrive", "--all", "--yes")
+
+    assert (result.code, result.out) == (0, "2 moved to the queue\n")
+    assert "no StartMessageMoveTask" in result.err
+    for address in dead:
+        assert len(stack.emails_to(address, at_least=1)) == 1
+    assert stack.dead_letters() == []
+
+
+def test_dropping_asks_and_erases_one_persons_letters(
+    cli: CommandLine, stack: LocalStack, dead: list[str]
+) -> None:
+    assert cli("dead-letters", "drop").code == 2
+    assert cli("dead-letters", "drop", "--all").code == 2  # nobody there to answer
+    assert cli("dead-letters", "drop", "no-such-id", "--yes").code == 1
+    assert len(cli("dead-letters", "list", "--json").json) == 2
+
+    assert cli("dead-letters", "drop", "--address", dead[0], "--yes", "--json").json == {
+        "dropped": 1
+    }
+    assert [dead[1] in each.body for each in stack.dead_letters()] == [True]
+
+
+# --- logs -------------------------------------------------------------------------------------
+
+
+def test_the_log_is_found_by_address_in_any_spelling_and_by_event(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    with stack.environment(RECEIVER, DELIVERY="sqs"):
+        sent = cli("send", "savedConfiguration", "--to", recipient, "--json").json
+    assert stack.emails_to(recipient, at_least=1)
+    name, _, domain = recipient.partition("@")
+    assert stack.wait_until(
+        lambda: '"sent"' in cli("logs", "--event", sent["event_id"], "--json").out
+    )
+
+    by_address = cli("logs", "--address", f"{name.upper()}+tag@{domain}", "--json")
+    by_event = cli("logs", "--event", sent["event_id"])
+
+    told = [json.loads(line) for line in by_address.out.splitlines()]
+    assert {"queued", "sent"} <= {line["what"] for line in told}
+    assert {line["source"] for line in told} == {"receiver", "mailer"}
+    assert by_event.code == 0
+    assert sent["event_id"] in by_event.out
+    assert "customer.example" not in by_address.out + by_event.out
+    nobody = cli("logs", "--address", "nobody@customer.example")
+    assert (nobody.code, nobody.out) == (1, "")
+
+
+def test_a_person_without_a_log_line_and_a_wrong_time_are_told_apart(cli: CommandLine) -> None:
+    assert cli("logs", "--event", "0" * 32).code == 1
+    assert cli("logs", "--since", "yesterday").code == 2
+
+
+def test_following_shows_what_comes(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
+    began = time.monotonic()
+    stack.post(fixtures.payload(email=recipient))
+    result = cli("logs", "--follow", "--for", "3", "--since", "30s", "--json")
+    assert result.code == 0
+    assert time.monotonic() - began < 30
+    assert len(set(result.out.splitlines())) == len(result.out.splitlines()) > 0
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+
+def current(stack: LocalStack) -> str:
+    return str(
+        stack.client("secretsmanager").get_secret_value(
+            SecretId=stack.deployed.outputs["SecretName"]
+        )["SecretString"]
+    )
+
+
+def test_setting_a_secret_keeps_the_others_and_never_shows_any(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    api_key, secret = stack.deployed.api_key, stack.deployed.secret
+    with stack.secret({api_key: secret}):
+        added = cli("secret", "set", "anotherApiKey", stdin=f"{OTHER_SECRET}\n")
+        assert (added.code, added.out) == (0, f"Set. API keys: {api_key}, anotherApiKey\n")
+        assert json.loads(current(stack)) == {api_key: secret, "anotherApiKey": OTHER_SECRET}
+        again = cli("secret", "set", "anotherApiKey", "--json", stdin=OTHER_SECRET)
+        assert again.json["changed"] is False
+        listed = cli("secret", "list")
+        sent = cli("send", "savedConfiguration", "--to", recipient, "--api-key", "anotherApiKey")
+        ambiguous = cli("send", "savedConfiguration", "--to", recipient)
+        removed = cli("secret", "remove", "anotherApiKey", "--yes", "--json")
+
+        assert (sent.code, ambiguous.code) == (0, 2)
+        assert removed.json["api_keys"] == [api_key]
+        everything = [added, again, listed, sent, ambiguous, removed]
+        for hidden in (secret, OTHER_SECRET):
+            assert not any(hidden in each.out + each.err for each in everything)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin"),
+    [
+        (("anotherApiKey",), "fifteen-chars--"),
+        (("anotherApiKey",), ""),
+        (("another;Key",), OTHER_SECRET),
+        ((), "not json"),
+        ((), '{"anotherApiKey": 1}'),
+        (("--replace",), "{}"),
+    ],
+)
+def test_an_unusable_secret_changes_nothing(
+    cli: CommandLine, stack: LocalStack, arguments: tuple[str, ...], stdin: str
+) -> None:
+    before = current(stack)
+    result = cli("secret", "set", *arguments, stdin=stdin)
+    assert result.code in (1, 2)
+    assert current(stack) == before
+    assert not stdin or stdin not in result.out + result.err
+
+
+# --- what a user meets first ------------------------------------------------------------------
+
+
+def test_the_launcher_runs_from_any_folder(stack: LocalStack, tmp_path: Path) -> None:
+    launcher = deployment.ROOT / "tools" / "roomle_mail_cli" / "roomle-mail"
+    ran = subprocess.run(
+        [str(launcher), "secret", "list", "--json"],
+        cwd=tmp_path, env=stack.emulator.environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert [each["api_key"] for each in json.loads(ran.stdout)] == [stack.deployed.api_key]
+
+
+def test_what_cannot_be_reached_says_so_in_a_sentence(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = cli("doctor", "no-such-stack")
+    assert missing.code == 3
+    assert "no stack 'no-such-stack'" in missing.err
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert cli("doctor").code == 3
+    assert cli("doctor", "no-such-file.json").code == 3
