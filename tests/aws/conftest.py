@@ -202,7 +202,7 @@ class World:
                 found = json.loads(line)
                 for directive in found["_aws"]["CloudWatchMetrics"]:
                     for metric in directive["Metrics"]:
-                        values.setdefault(metric["Name"], []).append(found[metric["Name"]])
+                        values.setdefault(metric["Name"], []).extend(found[metric["Name"]])
         return values
 
 

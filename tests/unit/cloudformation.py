@@ -112,6 +112,7 @@ FUNCTIONS: dict[str, Callable[[Any, Mapping[str, str]], Any]] = {
     "Ref": lambda name, names: names.get(name, name),
     "Fn::GetAtt": lambda path, _: ".".join(path),
     "Fn::Equals": lambda pair, _: pair[0] == pair[1],
+    "Fn::Not": lambda argument, _: not argument[0],
     "Fn::Join": lambda argument, _: argument[0].join(argument[1]),
     "Fn::Split": lambda argument, _: argument[1].split(argument[0]),
     "Fn::Select": lambda argument, _: argument[1][int(argument[0])],
