@@ -70,12 +70,14 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
     build()
     announce_deviations()
     processes.say("emulator", "starting")
-    with emulator.running(port) as aws:
-        processes.say("emulator", f"answers at {aws.url}")
-        stack = deploy(aws)
-        processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
-        yield stack
-    processes.say("stack", "taken away")
+    try:
+        with emulator.running(port) as aws:
+            processes.say("emulator", f"answers at {aws.url}")
+            stack = deploy(aws)
+            processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
+            yield stack
+    finally:
+        processes.say("stack", "taken away")
 
 
 @contextlib.contextmanager

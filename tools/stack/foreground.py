@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from subprocess import CalledProcessError
 
@@ -32,10 +33,17 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def in_foreground(options: argparse.Namespace, work: Callable[[Stack], int], *, stay: bool) -> int:
+def in_foreground(
+    options: argparse.Namespace,
+    work: Callable[[Stack], int],
+    *,
+    stay: bool,
+    beside: Callable[[Stack], AbstractContextManager[object]] = nullcontext,
+) -> int:
     """Run a stack, describe it in a file, do the work; return the exit status.
 
-    With `stay` it lasts until Ctrl-C or a signal. In every case nothing is left behind.
+    With `stay` it lasts until Ctrl-C or a signal, and so does what is `beside` it. In every case
+    nothing is left behind.
     """
     processes.interrupt_on_signals()
     status = INTERRUPTED
@@ -46,10 +54,11 @@ def in_foreground(options: argparse.Namespace, work: Callable[[Stack], int], *, 
         ):
             status = work(stack)
             if stay:
-                processes.say("stack", f"webhook at {stack.webhook_url}")
-                processes.say("stack", f"described in {options.description}")
-                processes.say("stack", "stays until Ctrl-C")
-                stay_up(stack)
+                with beside(stack):
+                    processes.say("stack", f"webhook at {stack.webhook_url}")
+                    processes.say("stack", f"described in {options.description}")
+                    processes.say("stack", "stays until Ctrl-C")
+                    stay_up(stack)
     except KeyboardInterrupt:
         pass
     except (CalledProcessError, emulator.EmulatorFailedError) as failure:
