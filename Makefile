@@ -42,7 +42,7 @@ build: .aws-sam/.built ## build functions and layers into .aws-sam/build
 	$(SAM) build
 	@touch $@
 
-demo: setup ## deploy locally, post every fixture, show the emails; ONCE=1 to end then
+demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before it
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
 
 local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port

@@ -1,9 +1,11 @@
 """Show the whole path at work on the local stack: `make demo`, `make demo ONCE=1`.
 
 Every fixture of events/ goes its way: the receiver's are signed at this moment and POSTed, the
-mailer's are put into the queue. Printed are the answers and the emails that arrived.
+mailer's are put into the queue. Printed are the answers and the emails that arrived. Then a page
+that plays Roomle is served beside the stack (tools/simulator).
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,8 @@ from textwrap import indent
 from typing import Any
 
 from tools import fixtures
-from tools.stack import webhook
+from tools.simulator import page
+from tools.stack import processes, webhook
 from tools.stack.deployment import Stack
 from tools.stack.foreground import in_foreground, parser
 from tools.stack.webhook import Email
@@ -132,12 +135,20 @@ def show(stack: Stack) -> int:
     return 1 if wrong or not right else 0
 
 
+@contextlib.contextmanager
+def simulator(stack: Stack) -> Iterator[None]:
+    """Serve the simulator page beside the stack, and say where it is."""
+    with page.beside(stack) as address:
+        processes.say("simulator", f"play Roomle at {address}")
+        yield
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options_of = parser("python -m tools.demo", __doc__)
     options_of.add_argument("--once", action="store_true", help="end when all is shown")
     options = options_of.parse_args(arguments)
-    return in_foreground(options, show, stay=not options.once)
+    return in_foreground(options, show, stay=not options.once, beside=simulator)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""A page that plays Roomle against the running stack: part of `make demo`."""

@@ -1,0 +1,108 @@
+"""The simulator page: a form that plays Roomle, and what becomes of each event."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from re import fullmatch
+
+from flask import Flask, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from tools import pages
+from tools.pages.emails import InboxLine, framed
+from tools.simulator import scenario as scenarios
+from tools.simulator.runs import Run, Runs
+from tools.simulator.scenario import Scenario, configurators
+from tools.simulator.stage import Stage, standing
+from tools.stack.deployment import Stack
+from tools.stack.emulator import taken
+
+# Beside the emulator's.
+PORT = 24567
+
+
+def application(stage: Stage) -> Flask:
+    """Make the page for a stack on whose stage it stands."""
+    app = pages.application(__name__, Path(__file__).parent)
+    runs = Runs(stage)
+    app.jinja_env.filters["pretty"] = pretty
+
+    def show(scenario: Scenario, run: Run | None) -> str:
+        return render_template(
+            "simulator.html",
+            chosen=asdict(scenario),
+            offered=scenarios,
+            configurators=configurators(),
+            runs=runs.all,
+            run=run,
+            story=story(run) if run else "",
+        )
+
+    @app.get("/")
+    def start() -> str:
+        last = runs.all[-1].scenario if runs.all else Scenario()
+        return show(Scenario(email=next_address(last.email, len(runs.all))), None)
+
+    @app.post("/runs")
+    def send() -> Redirect:
+        try:
+            run = runs.start(Scenario.of(request.form))
+        except ValueError:
+            abort(400)
+        return redirect(url_for("one", number=run.number, _anchor="story"), code=303)
+
+    @app.get("/runs/<int:number>")
+    def one(number: int) -> str:
+        run = runs.get(number) or abort(404)
+        address = next_address(run.scenario.email, len(runs.all))
+        return show(replace(run.scenario, email=address), run)
+
+    @app.get("/runs/<int:number>/story")
+    def told(number: int) -> str:
+        return story(runs.get(number) or abort(404))
+
+    @app.get("/runs/<int:number>/emails/<int:place>")
+    def email(number: int, place: int) -> Response:
+        run = runs.get(number) or abort(404)
+        if place >= len(run.emails):
+            abort(404)
+        taken = run.emails[place]
+        return framed(taken.html, taken.pictures, None)
+
+    return app
+
+
+def story(run: Run) -> str:
+    """What has become of an event by now."""
+    emails = [
+        (taken, InboxLine.of(taken.sender, taken.subject, taken.html)) for taken in run.emails
+    ]
+    return render_template("story.html", run=run, emails=emails, verdict=run.verdict)
+
+
+def next_address(address: str, count: int) -> str:
+    """Another address for the next event, as long as the visitor has not typed one."""
+    if fullmatch(r"jane\.\d+@customer\.example", address):
+        return f"jane.{count + 1}@customer.example"
+    return address
+
+
+def pretty(text: str) -> str:
+    """JSON to be read by people; anything else as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except ValueError:
+        return text
+
+
+@contextlib.contextmanager
+def beside(stack: Stack, port: int = PORT) -> Iterator[str]:
+    """Serve the page beside a running stack; yields its address.
+
+    A port that is taken, or 0, makes it a free one.
+    """
+    port = 0 if taken(port) else port
+    with standing(stack) as stage, pages.served(application(stage), port) as address:
+        yield address

@@ -1,0 +1,264 @@
+"""One event from Roomle's POST to the one email, as it happens."""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from tools.simulator.scenario import Scenario
+from tools.simulator.stage import MAILER, RECEIVER, Stage, Taken
+from tools.stack import webhook
+from tools.stack.webhook import Answer
+
+# How long a queued event may take, in seconds: the first wait of the mailer's back-off included.
+PATIENCE = 75
+REDIRECT = 300
+# The lines of Lambda's own, and metrics.
+PLUMBING = ("START ", "END ", "REPORT ", "INIT_START ")
+
+MEANINGS = {
+    "sent": "SES has taken the brand’s email.",
+    "queued": "The queue has the event, and the mailer sends the brand’s email from there.",
+    "ignored": "This event owes nobody an email, so nothing is sent.",
+    "suppressed": "This address has had as many emails within the hour as the stack allows.",
+    "unauthorized": "The token does not prove that Roomle sent this, so nothing is done.",
+    "malformed": "The body is not JSON.",
+    "invalid-event": "A field is missing or wrong.",
+    "too-large": "The body is larger than any event of Roomle’s.",
+    "link-not-allowed": "The link leads to a host that the brand has not allowed.",
+    "brand-not-allowed": "The brand does not belong to this API key.",
+    "no-template": "There is no template for this email.",
+    "email-refused": "SES refuses this email for good.",
+    "unavailable": "The email can’t be sent now, or it can’t be known whether it was.",
+    "internal": "Something unforeseen went wrong.",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What Roomle posts."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A log line of a function."""
+
+    function: str
+    raw: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is in it, if it is JSON."""
+        try:
+            read = json.loads(self.raw)
+        except ValueError:
+            return {}
+        return read if isinstance(read, dict) else {}
+
+    @property
+    def why(self) -> str:
+        """The reason by its name in the code, and AWS's own word."""
+        told = (self.facts.get(name) for name in ("reason", "detail", "problem", "hint"))
+        return ", ".join(str(each) for each in told if each)
+
+    @property
+    def worth_reading(self) -> bool:
+        """Whether it says something about the event."""
+        return not self.raw.startswith(PLUMBING) and "_aws" not in self.facts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How many emails the person gets, and whether that is as promised."""
+
+    kind: Literal["pending", "kept", "none", "exception", "broken"]
+    title: str
+    text: str
+
+
+@dataclass
+class Run:
+    """One event. Filled in by a thread of its own while the page looks on."""
+
+    number: int
+    scenario: Scenario
+    stage: Stage
+    others: "list[Run]" = field(repr=False)
+    began: float = field(default_factory=time.time)
+    state: Literal["waiting for its turn", "posting", "delivering", "settled"] = (
+        "waiting for its turn"
+    )
+    request: Request | None = None
+    answers: list[Answer] = field(default_factory=list)
+    prelude: tuple[str, Answer] | None = None
+    problem: str = ""
+    _lines: list[Line] = field(default_factory=list)
+    event_id: str = ""
+
+    def play(self) -> None:
+        """Do it all."""
+        try:
+            with self.stage.mine:
+                self.state = "posting"
+                self._post()
+            self.state = "delivering"
+            self._settle()
+        except Exception as err:  # noqa: BLE001 (the page says so, whatever it is)
+            self.problem = f"{type(err).__name__}: {err}"
+        for place in self.scenario.later_faults(self.stage):
+            self.stage.switches[place].fault = None
+        self.state = "settled"
+
+    def _post(self) -> None:
+        scenario, stage, session = self.scenario, self.stage, secrets.token_hex(8)
+        stage.deliver_by(scenario.delivery)
+        token = scenario.token_for(stage, session)
+        if scenario.token == "replayed":
+            first = replace(scenario, email=f"first.{scenario.email}")
+            self.prelude = (first.email, self._send(self._request(first, token)))
+        stage.read_logs()
+        before = len(stage.lines[RECEIVER])
+        self.request = self._request(scenario, token)
+        self.began = time.time()
+        for place, fault in scenario.later_faults(stage).items():
+            stage.switches[place].fault = fault
+        with stage.failing(scenario.faults(stage)):
+            for _ in range(2 if scenario.token == "repeated" else 1):
+                self.answers.append(self._send(self.request))
+        stage.read_logs()
+        self._lines = [Line("receiver", raw) for raw in stage.lines[RECEIVER][before:]]
+        found = (str(line.facts.get("event_id") or "") for line in self._lines)
+        self.event_id = next(filter(None, found), "")
+
+    def _request(self, scenario: Scenario, token: str) -> Request:
+        headers = {
+            "Content-Type": "application/json",
+            **({"token": token} if token else {}),
+            "User-Agent": "Roomle Mail simulator",
+        }
+        body = json.dumps(scenario.payload, ensure_ascii=False, indent=2)
+        return Request(self.stage.stack.webhook_url, headers, body)
+
+    @staticmethod
+    def _send(request: Request) -> Answer:
+        return webhook.post(request.url, request.body.encode(), request.headers)
+
+    def _settle(self) -> None:
+        """Wait for the mailer, if the queue has the event or may have it."""
+        if not self.event_id or not self.scenario.owed:
+            return
+        deadline = time.monotonic() + PATIENCE
+        while self._at_work() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.stage.read_logs()
+
+    def _at_work(self) -> bool:
+        return any(self.event_id in body for body in self.stage.queued())
+
+    # What the page shows ---------------------------------------------------------------------
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer that counts: to the first of the same POSTs."""
+        return self.answers[0] if self.answers else None
+
+    @property
+    def meaning(self) -> str:
+        """What the answer means."""
+        if self.answer is None or self.answer.code is None:
+            return "This is not the stack’s own answer."
+        return MEANINGS.get(self.answer.code, "")
+
+    @property
+    def fields(self) -> list[str]:
+        """Which fields are at fault, if any."""
+        return [str(name) for line in self._lines for name in line.facts.get("fields", [])]
+
+    @property
+    def emails(self) -> list[Taken]:
+        """The brand's emails to this person for this event, however late."""
+        others = {run.event_id for run in self.others if run is not self}
+        return [
+            taken
+            for taken in self.stage.taken
+            if taken.at >= self.began
+            and self.scenario.email in taken.recipients
+            and (taken.event_id == self.event_id or taken.event_id not in others)
+        ]
+
+    @property
+    def roomles(self) -> int:
+        """How many emails Roomle sends itself: one if any answer tells it to."""
+        refused = any(answer.status >= REDIRECT for answer in self.answers)
+        return int(self.scenario.owed and refused)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.state == "settled"
+
+    @property
+    def lines(self) -> list[Line]:
+        """The functions' log lines for this event."""
+        mailers = (Line("mailer", raw) for raw in self.stage.lines[MAILER])
+        mine = [line for line in mailers if self.event_id and self.event_id in line.raw]
+        return [line for line in self._lines + mine if line.worth_reading]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the promise holds."""
+        brands, total = len(self.emails), len(self.emails) + self.roomles
+        if self.problem:
+            return Verdict("broken", "The simulator failed", self.problem)
+        if not self.settled:
+            return Verdict("pending", *self._progress())
+        if total == 1:
+            whose = "the brand’s" if brands else "Roomle’s own"
+            return Verdict("kept", f"One email: {whose}", "As promised.")
+        if total == 0 and self._nothing_owed():
+            return Verdict("none", "No email, for none is owed", self.meaning)
+        if brands == self.roomles == 1 and self.scenario.ses == "answer-lost":
+            return Verdict(
+                "exception",
+                "Two emails: the one exception",
+                "Nobody can know whether SES took the email when its answer gets lost, and two "
+                "emails are better than none.",
+            )
+        return Verdict("broken", f"{total} emails", "This is not as promised.")
+
+    def _progress(self) -> tuple[str, str]:
+        if self.state == "delivering":
+            return "In the queue", "The mailer tries again by itself until SES takes the email."
+        if self.state == "posting":
+            return "Roomle waits for the answer", "It gets one within eight seconds."
+        return "Waiting", "Another event is being sent."
+
+    def _nothing_owed(self) -> bool:
+        codes = {answer.code for answer in self.answers}
+        return not self.scenario.owed or codes == {"suppressed"}
+
+
+class Runs:
+    """All events of this visit."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.all: list[Run] = []
+
+    def start(self, scenario: Scenario) -> Run:
+        """Begin with one, in a thread of its own."""
+        run = Run(len(self.all) + 1, scenario, self.stage, self.all)
+        self.all.append(run)
+        threading.Thread(target=run.play, daemon=True).start()
+        return run
+
+    def get(self, number: int) -> Run | None:
+        """One of them by its number."""
+        return self.all[number - 1] if 0 < number <= len(self.all) else None

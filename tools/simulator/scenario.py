@@ -1,0 +1,229 @@
+"""What a visitor chooses: the event that Roomle sends, and what goes wrong."""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tools import fixtures, sign
+from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
+from tools.stack import deployment, faults
+from tools.stack.faults import Behaviour
+
+# Longer than the receiver waits for anything.
+FOR_EVER = 30
+OLD = timedelta(minutes=10)
+# As long as a real one; Roomle's is another.
+ANOTHER_SECRET = "another-secret-0"
+
+EVENTS = {
+    "email.savedConfiguration": "A design was saved",
+    "email.shareConfiguration": "A design was shared",
+    "email.shareConfigurationAR": "A link for AR was asked for",
+    "email.3DExportAsset": "A 3D export has ended",
+    "email.orderConfirmation": "An email that the stack doesn’t know",
+    "configuration.opened": "An event that owes nobody an email",
+}
+EXPORT = "email.3DExportAsset"
+SUCCESS = {"true": "yes", "false": "no", "": "it doesn’t say"}
+LANGUAGES = {
+    "": "none is named",
+    "en": "English",
+    "de": "German",
+    "fr": "French",
+    "it": "Italian",
+    "es": "Spanish",
+    "nl": "Dutch",
+}
+# For each switch its values and what they are called; the first is how it should be.
+SWITCHES: Mapping[str, Mapping[str, str]] = {
+    "token": {
+        "fresh": "fresh and right",
+        "wrong-secret": "signed with a wrong secret",
+        "old": "ten minutes old",
+        "replayed": "used before, for somebody else",
+        "repeated": "right, but the same POST comes twice",
+        "missing": "missing",
+    },
+    "ses": {
+        "works": "takes the email",
+        "throttles": "throttles",
+        "throttles-on": "throttles, the queue’s first try too",
+        "refuses": "refuses the email",
+        "quota": "has used up its quota",
+        "hangs": "hangs",
+        "fails": "fails (500)",
+        "answer-lost": "takes it, but its answer gets lost",
+    },
+    "queue": {
+        "works": "takes the event",
+        "throttles": "throttles",
+        "fails": "fails (500)",
+        "hangs": "hangs",
+        "answer-lost": "takes it, but its answer gets lost",
+    },
+    "memory": {
+        "works": "works",
+        "fails": "fails (500)",
+        "hangs": "hangs",
+    },
+    "delivery": {
+        "ses,sqs": "by SES, else by the queue",
+        "ses": "by SES only",
+        "sqs": "by the queue only",
+    },
+}
+TITLES = {
+    "token": "Roomle’s token is",
+    "ses": "SES",
+    "queue": "The queue",
+    "memory": "The memory (DynamoDB)",
+    "delivery": "The stack delivers",
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """All choices, as the form has them."""
+
+    event: str = fixtures.SAVED
+    email: str = "jane.1@customer.example"
+    configurator: str = ""
+    language: str = ""
+    success: str = "true"
+    configuration: str = fixtures.CONFIGURATION
+    item: str = ""
+    url: str = fixtures.link_to(fixtures.CONFIGURATION)
+    result_url: str = fixtures.ASSET
+    token: str = "fresh"
+    ses: str = "works"
+    queue: str = "works"
+    memory: str = "works"
+    delivery: str = "ses,sqs"
+
+    @classmethod
+    def of(cls, form: Mapping[str, str]) -> "Scenario":
+        """Read a form; raises ValueError for a choice that isn't offered."""
+        known = {field.name for field in fields(cls)}
+        made = cls(**{name: value for name, value in form.items() if name in known})
+        offered = {"success": SUCCESS, "language": LANGUAGES, **SWITCHES}
+        for name, values in offered.items():
+            if getattr(made, name) not in values:
+                raise ValueError(name)
+        return made
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Roomle's JSON; a field left empty is left out."""
+        data = {
+            "success": {"true": True, "false": False}.get(self.success),
+            "email": self.email,
+            "configurationId": self.configuration or None,
+            "itemId": self.item or None,
+            "url": in_language(self.url, self.language) or None,
+            "resultUrl": self.result_url or None if self.event == EXPORT else None,
+            "configuratorId": self.configurator or None,
+        }
+        return {
+            "event": self.event,
+            "data": {name: value for name, value in data.items() if value is not None},
+        }
+
+    @property
+    def owed(self) -> bool:
+        """Whether Roomle would have sent an email for it."""
+        return self.event.casefold().startswith("email")
+
+    @property
+    def amiss(self) -> list[str]:
+        """What goes wrong, in words."""
+        return [
+            f"{TITLES[name]}: {values[chosen]}"
+            for name, values in SWITCHES.items()
+            if (chosen := asdict(self)[name]) != next(iter(values))
+        ]
+
+    def token_for(self, stage: Stage, session: str) -> str:
+        """Roomle's token, or a bad one; empty if there is to be none."""
+        if self.token == "missing":
+            return ""
+        stack = stage.stack
+        return sign.make_token(
+            now=datetime.now(UTC) - (OLD if self.token == "old" else timedelta()),
+            api_key=stack.api_key,
+            secret=ANOTHER_SECRET if self.token == "wrong-secret" else stack.secret,
+            session=session,
+        )
+
+    def faults(self, stage: Stage) -> dict[tuple[str, str], Behaviour]:
+        """Which service fails for which function, and how."""
+
+        def lost(seen: Callable[..., None] | None = None) -> Behaviour:
+            return faults.forwarding_to(stage.emulator, then=faults.hanging_up, seen=seen)
+
+        throttling = faults.answering(429, "TooManyRequestsException")
+        ses: dict[str, Behaviour] = {
+            "throttles": throttling,
+            "throttles-on": throttling,
+            "refuses": faults.answering(400, "MessageRejected"),
+            "quota": faults.answering(400, "LimitExceededException"),
+            "hangs": faults.silent_for(FOR_EVER),
+            "fails": faults.answering(500, "InternalFailure"),
+            "answer-lost": lost(stage.take),
+        }
+        others: dict[str, Behaviour] = {
+            "throttles": faults.answering(400, "ThrottlingException"),
+            "hangs": faults.silent_for(FOR_EVER),
+            "fails": faults.answering(500, "InternalFailure"),
+            "answer-lost": lost(),
+        }
+        chosen = {
+            (RECEIVER, SES): ses.get(self.ses),
+            (RECEIVER, SQS): others.get(self.queue),
+            (RECEIVER, DYNAMODB): others.get(self.memory),
+        }
+        return {place: fault for place, fault in chosen.items() if fault}
+
+    def later_faults(self, stage: Stage) -> dict[tuple[str, str], Behaviour]:
+        """What fails once for the mailer, after the answer."""
+        if self.ses != "throttles-on":
+            return {}
+        place = (MAILER, SES)
+        return {place: once(stage, place, faults.answering(429, "TooManyRequestsException"))}
+
+
+def once(stage: Stage, place: tuple[str, str], fault: Behaviour) -> Behaviour:
+    """Fail one time, and put the switch back."""
+
+    def behave(handler: Any) -> None:  # noqa: ANN401 (http.server's handler)
+        stage.switches[place].fault = None
+        fault(handler)
+
+    return behave
+
+
+def in_language(url: str, language: str) -> str:
+    """The link with a language in its query, as a shop's share call may add it."""
+    if not language or not url:
+        return url
+    parts = urlsplit(url)
+    pairs = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "lang"]
+    query = urlencode([*pairs, ("lang", language)], safe=":")
+    return urlunsplit(parts._replace(query=query))
+
+
+def configurators() -> dict[str, str]:
+    """The configurators that can be chosen: id -> its brand's name and the id."""
+    table = tomllib.loads(deployment.BRANDS.read_text(encoding="utf-8"))
+    names = {key: brand["name"] for key, brand in table["brands"].items()}
+    default = names[table["default"]]
+    return {
+        "": f"{default} · no configurator",
+        fixtures.CONFIGURATOR: f"{default} · {fixtures.CONFIGURATOR}, not listed",
+        **{
+            key: f"{values.get('name', names[values['brand']])} · {key}"
+            for key, values in table.get("configurators", {}).items()
+        },
+    }

@@ -1,0 +1,206 @@
+"""The running stack with a switch in front of every AWS service that its functions call."""
+
+import base64
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parseaddr
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tools.pages.emails import Picture
+from tools.stack import deployment, faults, webhook
+from tools.stack.deployment import Stack
+from tools.stack.faults import Behaviour
+from tools.stack.webhook import Answer
+
+RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
+LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
+# By botocore's names.
+SES, SQS, DYNAMODB = "SESV2", "SQS", "DYNAMODB"
+SERVICES = {RECEIVER: (SES, SQS, DYNAMODB), MAILER: (SES,)}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An email that SES took, whole: the emulator itself keeps no pictures, headers or tags."""
+
+    at: float
+    request: Mapping[str, Any]
+
+    @property
+    def event_id(self) -> str:
+        """The tag by which it can be told whose email it is."""
+        tags = {tag["Name"]: tag["Value"] for tag in self.request.get("EmailTags", [])}
+        return str(tags.get("event", ""))
+
+    @property
+    def recipients(self) -> list[str]:
+        """To whom."""
+        return list(self.request["Destination"]["ToAddresses"])
+
+    @property
+    def sender(self) -> str:
+        """The From header's value."""
+        return str(self.request["FromEmailAddress"])
+
+    @property
+    def address(self) -> str:
+        """The address that sends."""
+        return parseaddr(self.sender)[1]
+
+    @property
+    def reply_to(self) -> list[str]:
+        """Who gets the answers."""
+        return list(self.request.get("ReplyToAddresses", []))
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The further headers."""
+        return [(each["Name"], each["Value"]) for each in self._simple.get("Headers", [])]
+
+    @property
+    def subject(self) -> str:
+        """The subject."""
+        return str(self._simple["Subject"]["Data"])
+
+    @property
+    def html(self) -> str:
+        """The HTML part."""
+        return str(self._simple["Body"]["Html"]["Data"])
+
+    @property
+    def text(self) -> str:
+        """The text part."""
+        return str(self._simple["Body"]["Text"]["Data"])
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The inline pictures."""
+        return [
+            Picture(each["ContentId"], each["ContentType"], base64.b64decode(each["RawContent"]))
+            for each in self._simple.get("Attachments", [])
+        ]
+
+    @property
+    def _simple(self) -> dict[str, Any]:
+        simple: dict[str, Any] = self.request["Content"]["Simple"]
+        return simple
+
+
+class Switch:
+    """Stands in front of one service for one function: hands on, unless it is told otherwise."""
+
+    def __init__(self, usual: Behaviour) -> None:
+        self._usual = usual
+        self.fault: Behaviour | None = None
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request, or don't."""
+        (self.fault or self._usual)(handler)
+
+
+class Stage:
+    """A stack whose AWS can be made to fail. One POST at a time has it for itself."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.emulator = stack.emulator
+        self.mine = threading.Lock()
+        self.taken: list[Taken] = []
+        self.switches = {
+            (function, service): Switch(
+                faults.forwarding_to(self.emulator, seen=self.take if service == SES else None)
+            )
+            for function, services in SERVICES.items()
+            for service in services
+        }
+        self.lines: dict[str, list[str]] = {function: [] for function in LOGS}
+        self._groups = {function: self._group(function) for function in LOGS}
+        self._reading = threading.Lock()
+        self._read: dict[tuple[str, str], int] = {}
+        self._began = int(time.time() * 1000)
+
+    def take(self, body: bytes, answer: Answer) -> None:
+        """Keep an email that SES has just taken."""
+        if answer.status == 200:  # noqa: PLR2004 (HTTP's OK)
+            self.taken.append(Taken(time.time(), json.loads(body)))
+
+    @contextlib.contextmanager
+    def failing(self, chosen: Mapping[tuple[str, str], Behaviour]) -> Iterator[None]:
+        """Let services fail for the length of the block."""
+        for place, fault in chosen.items():
+            self.switches[place].fault = fault
+        try:
+            yield
+        finally:
+            for place in chosen:
+                self.switches[place].fault = None
+
+    def variables(self, function: str) -> dict[str, str]:
+        """A function's environment."""
+        name = self.stack.functions[function]
+        client = self.emulator.client("lambda")
+        found = client.get_function_configuration(FunctionName=name)
+        variables: dict[str, str] = found["Environment"]["Variables"]
+        return variables
+
+    def set_variables(self, function: str, variables: Mapping[str, str]) -> None:
+        """Change a function's environment; its next call is a cold start."""
+        self.emulator.client("lambda").update_function_configuration(
+            FunctionName=self.stack.functions[function],
+            Environment={"Variables": dict(variables)},
+        )
+
+    def deliver_by(self, ways: str) -> None:
+        """Set the stack's parameter Delivery, if it is another."""
+        variables = self.variables(RECEIVER)
+        if variables["DELIVERY"] != ways:
+            self.set_variables(RECEIVER, {**variables, "DELIVERY": ways})
+
+    def read_logs(self) -> None:
+        """Add the functions' new log lines to `lines`."""
+        pages = self.emulator.client("logs").get_paginator("filter_log_events")
+        with self._reading:
+            for function, group in self._groups.items():
+                # The emulator gives events no id, but a stream only grows.
+                streams: dict[str, list[str]] = {}
+                for page in pages.paginate(logGroupName=group, startTime=self._began):
+                    for event in page["events"]:
+                        streams.setdefault(event["logStreamName"], []).append(event["message"])
+                for stream, messages in streams.items():
+                    self.lines[function] += messages[self._read.get((group, stream), 0) :]
+                    self._read[group, stream] = len(messages)
+
+    def _group(self, function: str) -> str:
+        described = self.emulator.client("cloudformation").describe_stack_resource(
+            StackName=deployment.NAME, LogicalResourceId=LOGS[function]
+        )
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
+
+    def queued(self) -> list[str]:
+        """The bodies of the messages in the queue, hidden ones too."""
+        url = self.stack.outputs["QueueUrl"]
+        return [message.body for message in webhook.messages_in(self.emulator, url)]
+
+
+@contextlib.contextmanager
+def standing(stack: Stack) -> Iterator[Stage]:
+    """Put the switches into the stack for the length of the block."""
+    stage = Stage(stack)
+    before = {function: stage.variables(function) for function in SERVICES}
+    with contextlib.ExitStack() as servers:
+        changes: dict[str, dict[str, str]] = {function: {} for function in SERVICES}
+        for (function, service), switch in stage.switches.items():
+            url, _ = servers.enter_context(faults.serving(switch))
+            changes[function][f"AWS_ENDPOINT_URL_{service}"] = url
+        for function, added in changes.items():
+            stage.set_variables(function, before[function] | added)
+        try:
+            yield stage
+        finally:
+            for function, variables in before.items():
+                stage.set_variables(function, variables)
