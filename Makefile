@@ -16,7 +16,7 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo local preview pictures browser test check lock clean
+.PHONY: help setup build demo local preview pictures browser test check lock contract clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -73,6 +73,9 @@ check: setup ## code, types, template, locks
 		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
 		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
 	done; echo "locks are current"
+
+contract: setup ## write docs/openapi.json and docs/schemas from the code
+	@$(PYTHON) -m tools.contract
 
 lock: $(UV) ## lock what the .in files ask for, with hashes; UPGRADE=1 to take newer versions
 	@for lock in $(LOCKS); do echo "lock: $$lock.txt" && (cd $$(dirname $$lock) && \

@@ -1,0 +1,84 @@
+"""The contract of docs/openapi.json, tried by schemathesis on the deployed stack.
+
+It makes requests that the contract allows and requests that it doesn't, and holds every answer
+against it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.stack.local import LocalStack
+from tools import contract, sam
+
+CONFIGURATION = Path(__file__).parent / "contract" / "schemathesis.toml"
+SECONDS = 25  # what the trying may take, its start not counted
+PATIENCE = 240  # what all of it may take, its first installation included
+
+
+def tried(
+    stack: LocalStack, document: Path, *options: str, secret: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run schemathesis against the webhook."""
+    url = stack.deployed.webhook_url.removesuffix("/webhook")
+    return subprocess.run(
+        [
+            *sam.pinned("schemathesis", "schemathesis"),
+            *("--config-file", str(CONFIGURATION), "run", str(document)),
+            *("--url", url, "--max-examples", "25", "--max-time", str(SECONDS), "--no-color"),
+            *("--generation-database", "none"),
+            *options,
+        ],
+        cwd=sam.ROOT,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "PYTHONPATH": str(sam.ROOT),
+            "NO_PROXY": "127.0.0.1",
+            "ROOMLE_API_KEY": stack.deployed.api_key,
+            "ROOMLE_SECRET": secret or stack.deployed.secret,
+        },
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_every_answer_is_as_the_contract_says(stack: LocalStack) -> None:
+    before = len(stack.emails())
+    ran = tried(stack, contract.OPENAPI, "--phases", "examples,coverage,fuzzing")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "No issues found" in ran.stdout
+    # The examples are true ones: each of the four events ends as an email.
+    assert len(stack.emails()) >= before + 4
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ("200 is not documented", "Undocumented status code"),
+        ("the code is another", "Response violates schema"),
+    ],
+)
+def test_an_answer_that_the_contract_does_not_have_is_found(
+    stack: LocalStack, tmp_path: Path, lie: str, told: str
+) -> None:
+    document = contract.openapi()
+    responses = document["paths"]["/webhook"]["post"]["responses"]
+    if lie == "200 is not documented":
+        del responses["200"]
+    else:
+        responses["200"] = {
+            "description": "-",
+            "content": {"application/json": {"schema": {"properties": {"code": {"const": "no"}}}}},
+        }
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(document))
+    ran = tried(stack, path, "--phases", "examples")
+    assert ran.returncode == 1
+    assert told in ran.stdout
