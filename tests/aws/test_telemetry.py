@@ -1,0 +1,319 @@
+"""Log and metrics: each decision once, with its facts, and all that is asked for is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+
+from roomle_mail import errors
+from tests import operations, ses_events
+from tests.aws.conftest import saved
+from tools.sign import EXAMPLE_API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.aws.conftest import World
+
+    type Scene = Callable[[World], object]
+
+URL = "https://aws.example"
+LOST = ReadTimeoutError(endpoint_url=URL)
+NO_CONNECTION = EndpointConnectionError(endpoint_url=URL)
+THROTTLED = (429, "TooManyRequestsException", "Too many requests")
+REFUSED = (400, "MessageRejected", "Email address is not verified.")
+QUOTA = (400, "LimitExceededException", "Daily message quota exceeded.")
+DENIED = (400, "AccessDeniedException", "")
+
+
+def post(payload: Any = None, **form: Any) -> Scene:
+    return lambda world: world.post(payload, **form)
+
+
+def fault(world: World, operation: str, *faults: Any) -> None:
+    for each in faults:
+        put = world.door.raise_ if isinstance(each, BaseException) else world.door.answer
+        put(operation, each)
+
+
+def failing(operation: str, *faults: Any, **settings: str) -> Scene:
+    def scene(world: World) -> None:
+        world.set(**settings)
+        world.app("receiver")
+        fault(world, operation, *faults)
+        world.post()
+
+    return scene
+
+
+def mailing(*faults: Any, spoil: Callable[[dict[str, Any]], None] = lambda _: None) -> Scene:
+    """Queue one event, and let the mailer try it once."""
+
+    def scene(world: World) -> None:
+        world.set(DELIVERY="sqs")
+        world.post()
+        (message,) = world.queued()
+        body = json.loads(message["body"])
+        spoil(body)
+        world.app("mailer")
+        fault(world, "sesv2.SendEmail", *faults)
+        world.mail([message | {"body": json.dumps(body)}])
+
+    return scene
+
+
+def no_token(world: World) -> None:
+    event = world.request()
+    del event["headers"]["token"]
+    world.receive(event)
+
+
+def twice(world: World) -> None:
+    event = world.request()
+    world.receive(event)
+    world.receive(event)
+
+
+def another_body(world: World) -> None:
+    event = world.request()
+    world.receive(event)
+    world.receive(event | {"body": json.dumps(saved(email="bob@customer.example"))})
+
+
+def too_many(world: World) -> None:
+    world.set(MAX_EMAILS_PER_RECIPIENT_PER_HOUR="1")
+    world.post()
+    world.post()
+
+
+def over_the_cap(world: World) -> None:
+    world.set(MAX_EMAILS_PER_HOUR="1")
+    world.post()
+    world.post(saved(email="bob@customer.example"))
+
+
+def of_another_brand(world: World) -> None:
+    receiver = world.app("receiver")
+    brand = receiver.catalog.brand(None)
+    slots = {name: getattr(brand, name) for name in brand.__slots__}
+    receiver.catalog.brand = lambda _: type(brand)(**slots | {"api_keys": {EXAMPLE_API_KEY}})
+    world.post()
+
+
+def unforeseen(world: World) -> None:
+    def compose(*_: object) -> None:
+        raise ZeroDivisionError
+
+    world.app("receiver").catalog.compose = compose
+    world.post()
+
+
+def late(world: World) -> None:
+    event = world.request()
+    event["requestContext"]["timeEpoch"] -= 20_000
+    world.receive(event)
+
+
+def still_at_work(world: World) -> None:
+    world.set(ANSWER_WITHIN="3")
+    event = world.request()
+    world.app("receiver")
+    world.door.raise_("dynamodb.UpdateItem", *[LOST] * 9)  # the first outcome is not remembered
+    world.receive(event)
+    world.door.faults.clear()
+    world.receive(event)
+
+
+def mailed_already(world: World) -> None:
+    world.set(DELIVERY="sqs")
+    world.post()
+    (message,) = world.queued()
+    world.mail([message])
+    world.mail([message])
+
+
+def unusable_secret(world: World) -> None:
+    world.set()  # nothing is cached
+    world.app("receiver").clients.secrets.put_secret_value(SecretId="secret", SecretString="{}")
+    world.post()
+
+
+# What is counted -> how it comes about.
+SCENES: dict[str, Scene] = {
+    "Received Sent AgeAtSending TimeToSes": post(saved(configuratorId="myConfigurator")),
+    "Queued Throttled": failing("sesv2.SendEmail", THROTTLED),
+    "Queued Unreachable": failing("sesv2.SendEmail", NO_CONNECTION),
+    "Suppressed": too_many,
+    "Ignored": post({"event": "order.created", "data": {}}),
+    "Repeated": twice,
+    "Refused TokenMissing": no_token,
+    "Refused TokenMalformed": lambda world: world.receive(
+        world.request() | {"headers": {"token": "?"}}
+    ),
+    "Refused TokenAlgorithmNotAllowed": post(algorithm="02"),
+    "Refused TokenUnverified": post(secret="another-secret-0"),
+    "Refused TokenExpired": post(now=1e9),
+    "Refused TokenReplayed": another_body,
+    "Refused BodyTooLarge": post(" " * 65_537),
+    "Refused BodyMalformed": post("no JSON"),
+    "Refused InvalidEvent": post(saved(email="no address")),
+    "Refused LinkNotAllowed": post(saved(url="https://evil.example/")),
+    "Refused BrandNotAllowed": of_another_brand,
+    "Refused NoTemplate": post(saved(event="email.new")),
+    "Failed SecretUnusable": unusable_secret,
+    "Failed TimeRunningOut": late,
+    "Repeated StillAtWork": still_at_work,
+    "Failed HourlyCapReached": over_the_cap,
+    "Failed EmailRefused": failing("sesv2.SendEmail", REFUSED),
+    "Failed QuotaUsedUp": failing("sesv2.SendEmail", QUOTA),
+    "Failed SendUncertain": failing("sesv2.SendEmail", LOST),
+    "Failed QueueUncertain": failing("sqs.SendMessage", LOST, LOST, DELIVERY="sqs"),
+    "Failed Uncertain": failing("dynamodb.PutItem", LOST, LOST, LOST),
+    "Failed CallRefused": failing("dynamodb.PutItem", DENIED),
+    "Failed Unforeseen": unforeseen,
+    "Postponed Throttled AgeAtPostponing": mailing(THROTTLED),
+    "Buried EmailRefused": mailing(REFUSED),
+    "Buried InvalidEvent": mailing(spoil=lambda body: body.update(event={})),
+    "Skipped": mailed_already,
+}
+
+
+@pytest.fixture
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's pauses between its tries are not what is tested."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+@pytest.mark.parametrize("counted", SCENES)
+@pytest.mark.usefixtures("_no_waiting")
+def test_a_decision_is_told_once_and_counted(world: World, counted: str) -> None:
+    SCENES[counted](world)
+
+    what, *more = counted.split()
+    lines = world.logs()
+    measured = world.metrics()
+    # The received line is of the event that the decision is about.
+    assert lines[-1]["message"] == (more[0].lower() if what == "Received" else what.lower())
+    assert {what, *more} <= set(measured)
+    for decision in ("Received", "Sent", "Queued", "Refused", "Failed", "Suppressed", "Repeated"):
+        told = [line for line in lines if line["message"] == decision.lower()]
+        assert len(measured.get(decision, [])) == len(told)
+
+
+@pytest.fixture
+def emitted(world: World) -> tuple[set[str], set[str]]:
+    """The metrics, and the fields of log lines, of everything that can happen."""
+    for scene in SCENES.values():
+        world.set(
+            DELIVERY="ses,sqs",
+            ANSWER_WITHIN="8",
+            MAX_EMAILS_PER_HOUR="0",
+            MAX_EMAILS_PER_RECIPIENT_PER_HOUR="0",
+            REQUIRE_TOKEN="true",
+        )
+        for message in world.queued():
+            world.app("mailer").clients.sqs.delete_message(
+                QueueUrl=world.queue_url, ReceiptHandle=message["receiptHandle"]
+            )
+        if scene is not unusable_secret:
+            scene(world)
+    # Last, since it spoils the secret; and once more with the warning that is said at start.
+    unusable_secret(world)
+    world.set(REQUIRE_TOKEN="false")
+    world.app("receiver")
+    told = {name for line in world.logs() for name in line}
+    return set(world.metrics()), told
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
+    emitted: tuple[set[str], set[str]],
+) -> None:
+    measured, told = emitted
+    of_ses = {name for event in ses_events.EVENTS.values() for name in ses_events.logged(event)}
+
+    named = {each.name for each in operations.metrics() if each.namespace == operations.NAMESPACE}
+    # This one is made from API Gateway's log.
+    assert named - {"WebhookThrottled"} <= measured
+    for name, query in operations.queries().items():
+        assert operations.fields(query) <= told | of_ses, name
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_all_that_is_counted_is_shown(emitted: tuple[set[str], set[str]]) -> None:
+    measured, _ = emitted
+
+    assert measured <= {each.name for each in operations.of_dashboard()}
+
+
+def test_every_reason_is_shown() -> None:
+    def leaves(kind: type[errors.RoomleMailError]) -> set[str]:
+        below = kind.__subclasses__()
+        return set().union(*map(leaves, below)) if below else {kind.__name__}
+
+    # A function with wrong settings does not start, which is an error of Lambda's.
+    reasons = leaves(errors.RoomleMailError) - {"SettingsInvalid"} | {"Unforeseen"}
+
+    assert reasons <= {each.name for each in operations.of_dashboard()}
+
+
+def test_no_reason_is_called_like_a_decision() -> None:
+    names = {name for name, value in vars(errors).items() if isinstance(value, type)}
+
+    assert not names & {counted.split()[0] for counted in SCENES}
+
+
+def test_what_was_sent_is_told_with_all_that_is_known_of_it(world: World) -> None:
+    world.post(saved(configuratorId="myConfigurator"))
+
+    received, sent = world.logs()
+    known = ("event", "configurator", "brand", "recipient", "event_id", "correlation_id")
+    assert {name: received[name] for name in known} == {name: sent[name] for name in known}
+    assert sent["event"] == "email.savedConfiguration"
+    assert sent["configurator"] == "myConfigurator"
+    assert (sent["language"], sent["answer"]) == ("en", 200)
+    assert sent["correlation_id"] == "request-id-of-a-test"
+    assert re.fullmatch(r"[0-9a-f]{32}", sent["recipient"])
+    assert re.fullmatch(r"[0-9a-f]{32}", sent["event_id"])
+    assert sent["message_id"]
+    assert 0 < sent["time_to_ses_ms"] <= sent["duration_ms"]
+    assert 0 < sent["time_to_ses_ms"] <= sent["age_ms"] + 1
+
+
+def test_age_counts_from_the_receipt_and_time_to_ses_from_the_try(world: World) -> None:
+    world.set(DELIVERY="sqs")
+    world.post()
+    (message,) = world.queued()
+    body = json.loads(message["body"])
+    body["received"] -= 100
+
+    world.mail([message | {"body": json.dumps(body)}])
+
+    (sent,) = (line for line in world.logs() if line["message"] == "sent")
+    assert 100_000 <= sent["age_ms"] < 110_000
+    assert sent["time_to_ses_ms"] < 10_000
+    assert world.metrics()["AgeAtSending"] == [sent["age_ms"]]
+    assert world.metrics()["TimeToSes"] == [sent["time_to_ses_ms"]]
+
+
+def test_an_event_that_was_queued_says_why(world: World) -> None:
+    failing("sesv2.SendEmail", THROTTLED)(world)
+
+    line = world.logs()[-1]
+    assert (line["message"], line["level"], line["reason"]) == ("queued", "INFO", "Throttled")
+    assert line["detail"] == "TooManyRequestsException"
+
+
+def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
+    world.post()
+
+    (email,) = world.emails()
+    tags = {tag["Name"]: tag["Value"] for tag in email["EmailTags"]}
+    told = ses_events.logged(ses_events.event("Email Bounced", tags))
+    line = world.logs()[-1]
+    assert told["event_id"] == line["event_id"]
+    assert (told["brand"], told["language"]) == (line["brand"], line["language"])

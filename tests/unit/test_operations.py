@@ -1,0 +1,412 @@
+"""Alarms, dashboard, queries and SES's events, as the template has them."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests import operations, ses_events
+from tests.unit.cloudformation import Stack, read
+
+# What AWS measures: CloudWatch's and each service's page on its metrics.
+OF_AWS = {
+    "AWS/SQS": {
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateAgeOfOldestMessage",
+    },
+    "AWS/Lambda": {"Errors", "Throttles", "ConcurrentExecutions"},
+    "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency"},
+    "AWS/SES": {
+        *("Send", "Delivery", "Bounce", "Complaint", "Reject"),
+        *("Reputation.BounceRate", "Reputation.ComplaintRate"),
+    },
+}
+DIMENSION = {
+    "RoomleMail": ("stack", {"roomle-mail"}),
+    "AWS/SQS": ("QueueName", {"Queue.QueueName", "DeadLetterQueue.QueueName"}),
+    "AWS/Lambda": ("FunctionName", {"ReceiverFunction", "MailerFunction"}),
+    "AWS/ApiGateway": ("ApiId", {"HttpApi"}),
+}
+ALARMS = operations.alarms()
+
+
+def alarm(name: str) -> dict[str, Any]:
+    return ALARMS[name]
+
+
+# Alarms ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_tells_when_it_rings_and_when_it_is_over(name: str) -> None:
+    assert alarm(name)["AlarmActions"] == ["AlarmTopic"]
+    assert alarm(name)["OKActions"] == ["AlarmTopic"]
+    assert alarm(name).get("ActionsEnabled", True) is True
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_says_what_to_do(name: str) -> None:
+    description = alarm(name)["AlarmDescription"]
+
+    assert 80 < len(description) <= 1024
+    assert f"docs/operations.md, {name}." in description
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_looks_at_metrics_of_this_stack(name: str) -> None:
+    for metric in operations.of_alarm(alarm(name)):
+        # SES counts for the whole account, and acts on it.
+        if metric.namespace == "AWS/SES":
+            assert metric.dimensions == ()
+        else:
+            ((dimension, value),) = metric.dimensions
+            assert DIMENSION[metric.namespace][0] == dimension
+            assert value in DIMENSION[metric.namespace][1]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_looks_back_no_further_than_cloudwatch_can(name: str) -> None:
+    # CloudWatch's page "PutMetricAlarm": a day, and a week if periods are an hour or longer.
+    periods = [s["MetricStat"]["Period"] for s in operations.metric_stats(alarm(name))]
+    period = alarm(name).get("Period", max(periods, default=0))
+
+    assert period % 60 == 0
+    limit = 7 * 86_400 if period >= 3600 else 86_400
+    assert period * int(alarm(name)["EvaluationPeriods"]) <= limit
+
+
+def test_the_longest_silence_is_a_week() -> None:
+    (about,) = (p for n, p in _parameters().items() if n == "AlarmSilenceHours")
+
+    assert about["MaxValue"] * 3600 == 7 * 86_400
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_where_nothing_is_measured_nothing_rings_but_silence(name: str) -> None:
+    expected = {"SilenceAlarm": "breaching", "BounceRateAlarm": "ignore"}
+    expected["ComplaintRateAlarm"] = "ignore"
+
+    assert alarm(name)["TreatMissingData"] == expected.get(name, "notBreaching")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "statistic", "comparison", "threshold"),
+    [
+        ("DeadLettersAlarm", "ApproximateNumberOfMessagesVisible", "Maximum", ">", 0),
+        ("OldestMessageAlarm", "ApproximateAgeOfOldestMessage", "Maximum", ">", 600),
+        ("StillWaitingAlarm", "AgeAtPostponing", "Maximum", ">", 600_000),
+        ("BounceRateAlarm", "Reputation.BounceRate", "Maximum", ">=", 0.05),
+        ("ComplaintRateAlarm", "Reputation.ComplaintRate", "Maximum", ">=", 0.001),
+        ("ReceiverThrottlesAlarm", "Throttles", "Sum", ">", 0),
+        ("MailerThrottlesAlarm", "Throttles", "Sum", ">", 0),
+        ("WebhookThrottlesAlarm", "WebhookThrottled", "Sum", ">", 0),
+        ("ThrottledAlarm", "Throttled", "Sum", ">", 10),
+        ("QuotaUsedUpAlarm", "QuotaUsedUp", "Sum", ">", 0),
+        ("TokenReplayedAlarm", "TokenReplayed", "Sum", ">", 0),
+        ("SendUncertainAlarm", "SendUncertain", "Sum", ">", 0),
+        ("QueueUncertainAlarm", "QueueUncertain", "Sum", ">", 0),
+        ("ReceiverErrorsAlarm", "Errors", "Sum", ">", 0),
+        ("MailerErrorsAlarm", "Errors", "Sum", ">", 0),
+        ("UnforeseenAlarm", "Unforeseen", "Sum", ">", 0),
+    ],
+)
+def test_an_alarm_rings_from_its_threshold_on(
+    name: str, metric: str, statistic: str, comparison: str, threshold: float
+) -> None:
+    operators = {">": "GreaterThanThreshold", ">=": "GreaterThanOrEqualToThreshold"}
+
+    assert alarm(name)["MetricName"] == metric
+    assert alarm(name)["Statistic"] == statistic
+    assert alarm(name)["ComparisonOperator"] == operators[comparison]
+    assert alarm(name)["Threshold"] == threshold
+
+
+def test_refusals_ring_as_the_parameter_says() -> None:
+    about = Stack(AlarmRefusals="7").properties("RefusalsAlarm")
+
+    assert (about["MetricName"], about["Statistic"], about["Period"]) == ("Refused", "Sum", 3600)
+    assert (about["ComparisonOperator"], about["Threshold"]) == (
+        "GreaterThanOrEqualToThreshold",
+        "7",
+    )
+
+
+def test_silence_rings_as_the_parameter_says_and_is_off_by_default() -> None:
+    about = Stack(AlarmSilenceHours="30").properties("SilenceAlarm")
+
+    assert about["MetricName"] == "Received"
+    assert (about["Period"], about["EvaluationPeriods"]) == (3600, "30")
+    assert (about["ComparisonOperator"], about["Threshold"]) == ("LessThanThreshold", 1)
+    assert "SilenceAlarm" not in Stack().resources
+
+
+def evaluate(expression: str, **values: float) -> float:
+    """Work out the little metric math that the template has, as CloudWatch does."""
+    python = re.sub(r"IF\((.+?), (.+?), (.+?)\)", r"(\2 if \1 else \3)", expression)
+    return float(eval(python, {}, values))  # noqa: S307 - our own template
+
+
+@pytest.mark.parametrize(
+    ("failed", "requests", "rings"),
+    [(0, 0, False), (2, 2, False), (3, 100, False), (5, 100, False), (6, 100, True), (3, 3, True)],
+)
+def test_more_than_five_failures_in_a_hundred_ring(
+    failed: int, requests: int, *, rings: bool
+) -> None:
+    (rate,) = (m for m in alarm("ServerErrorsAlarm")["Metrics"] if "Expression" in m)
+
+    value = evaluate(rate["Expression"], errors=failed, requests=requests)
+
+    assert alarm("ServerErrorsAlarm")["ComparisonOperator"] == "GreaterThanThreshold"
+    assert (value > alarm("ServerErrorsAlarm")["Threshold"]) is rings
+
+
+@pytest.mark.parametrize(("sent", "rings"), [(159, False), (160, True), (200, True)])
+def test_eighty_percent_of_the_quota_ring(sent: int, *, rings: bool) -> None:
+    about = Stack(SesDailyQuota="200").properties("SesQuotaAlarm")
+    (used,) = (m for m in about["Metrics"] if "Expression" in m)
+    (stat,) = operations.metric_stats(about)
+
+    assert stat["MetricStat"]["Period"] == 86_400
+    assert about["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert (evaluate(used["Expression"], sent=sent) >= about["Threshold"]) is rings
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
+    metrics = alarm(name).get("Metrics", [])
+    condition = read()["Resources"][name].get("Condition")
+
+    # The emulator knows no metric math.
+    assert (condition == "OnAws") is bool(metrics)
+    if metrics:
+        assert [m["Id"] for m in metrics if m.get("ReturnData", True)] == [metrics[0]["Id"]]
+
+
+def test_alarms_go_to_whom_the_parameter_names_if_anybody() -> None:
+    subscription = Stack(AlarmEmail="ops@brand.example").properties("AlarmSubscription")
+
+    assert subscription == {
+        "TopicArn": "AlarmTopic",
+        "Protocol": "email",
+        "Endpoint": "ops@brand.example",
+    }
+    assert "AlarmSubscription" not in Stack().resources
+    assert "AlarmTopic" in Stack().resources
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [("", True), ("ops@brand.example", True), ("a@b,c@d", False), ("ops", False), ("a b@c", False)],
+)
+def test_the_alarms_go_to_one_address(value: str, *, allowed: bool) -> None:
+    assert bool(re.fullmatch(_parameters()["AlarmEmail"]["AllowedPattern"], value)) is allowed
+
+
+def test_only_alarms_of_this_account_may_publish() -> None:
+    policy = operations.stack().properties("AlarmTopicPolicy")
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert policy["Topics"] == ["AlarmTopic"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    # CloudWatch may not use AWS's own key for SNS: such a topic would stay silent.
+    assert "KmsMasterKeyId" not in operations.stack().resources["AlarmTopic"].get("Properties", {})
+
+
+def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
+    stack = operations.stack()
+    about = stack.properties("WebhookThrottled")
+    written = json.loads(stack.properties("HttpApi")["AccessLogSettings"]["Format"])
+    (made,) = about["MetricTransformations"]
+
+    assert about["LogGroupName"] == "AccessLog"
+    assert about["FilterPattern"] == '{ $.status = "429" }'
+    assert written["status"] == "$context.status"
+    assert written["stack"] == "roomle-mail"
+    assert made["Dimensions"] == [{"Key": "stack", "Value": "$.stack"}]
+    assert (made["MetricNamespace"], made["MetricName"]) == ("RoomleMail", "WebhookThrottled")
+
+
+# Dashboard -------------------------------------------------------------------------------------
+
+
+def test_every_metric_that_is_named_is_measured_by_somebody() -> None:
+    # What the code measures is held against what it writes in tests/aws.
+    of_aws = [each for each in operations.metrics() if each.namespace != operations.NAMESPACE]
+
+    assert of_aws
+    assert [each for each in of_aws if each.name not in OF_AWS[each.namespace]] == []
+
+
+def test_the_dashboard_shows_metrics_of_this_stack() -> None:
+    for metric in operations.of_dashboard():
+        if metric.namespace != "AWS/SES":
+            ((dimension, value),) = metric.dimensions
+            assert DIMENSION[metric.namespace][0] == dimension
+            assert value in DIMENSION[metric.namespace][1]
+
+
+@pytest.mark.parametrize("parameters", [{}, operations.EVERYTHING, {"LocalStack": "true"}])
+def test_the_dashboard_shows_every_alarm_that_there_is(parameters: dict[str, str]) -> None:
+    stack = Stack(**parameters)
+    body = json.loads(stack.properties("Dashboard")["DashboardBody"])
+    (shown,) = (w["properties"]["alarms"] for w in body["widgets"] if w["type"] == "alarm")
+
+    assert sorted(shown) == sorted(f"{n}.Arn" for n in stack.of_type("AWS::CloudWatch::Alarm"))
+
+
+def test_no_widget_covers_another() -> None:
+    covered: set[tuple[int, int]] = set()
+    for widget in operations.dashboard()["widgets"]:
+        assert widget["x"] + widget["width"] <= 24
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & covered
+        covered |= cells
+
+
+@pytest.mark.parametrize(("required", "said"), [("true", False), ("false", True)])
+def test_the_dashboard_says_so_if_no_token_is_required(required: str, *, said: bool) -> None:
+    body = json.loads(Stack(RequireToken=required).properties("Dashboard")["DashboardBody"])
+    text = body["widgets"][0]["properties"]["markdown"]
+
+    assert ("RequireToken is false" in text) is said
+
+
+def test_the_first_thing_shown_is_whether_people_get_their_emails() -> None:
+    title, today, *_ = operations.dashboard()["widgets"]
+
+    assert "are people getting their emails?" in title["properties"]["markdown"]
+    names = [metric[1] for metric in today["properties"]["metrics"]]
+    assert {"Received", "Sent", "Queued", "Refused", "Failed"} <= set(names)
+
+
+# Queries ---------------------------------------------------------------------------------------
+
+
+def test_the_questions_are_saved() -> None:
+    saved = operations.stack().of_type("AWS::Logs::QueryDefinition").values()
+
+    assert {each["Properties"]["Name"] for each in saved} == {
+        f"roomle-mail/{question}"
+        for question in (
+            "What happened to this address",
+            "What happened to this event",
+            "Why refused",
+            "Why failed",
+            "Slowest",
+            "Per configurator",
+            "What SES says",
+        )
+    }
+    for each in saved:
+        assert each["Properties"]["LogGroupNames"] == ["ReceiverLog", "MailerLog", "SesLog"]
+
+
+@pytest.mark.parametrize("name", operations.queries())
+def test_a_query_is_of_known_commands(name: str) -> None:
+    # Logs Insights' page "Supported commands".
+    lines = re.sub(r"#[^\n]*", "", operations.queries()[name]).replace("\n", " ").split("|")
+    commands = [line.split()[0] for line in lines]
+
+    assert set(commands) <= {"filter", "sort", "display", "limit", "stats", "SOURCE"}
+    assert operations.fields(operations.queries()[name])
+
+
+# SES's events ----------------------------------------------------------------------------------
+
+
+def test_ses_tells_what_becomes_of_an_email() -> None:
+    stack = operations.stack()
+    about = stack.properties("SesEvents")
+    destination = about["EventDestination"]
+
+    assert about["ConfigurationSetName"] == "ConfigurationSet"
+    assert destination["Enabled"] is True
+    assert set(destination["MatchingEventTypes"]) == {
+        *("delivery", "bounce", "complaint", "reject", "deliveryDelay", "renderingFailure"),
+    }
+    # SES takes the default bus only (its page "Set up an EventBridge destination").
+    bus = "arn:aws:events:eu-central-1:123456789012:event-bus/default"
+    assert destination["EventBridgeDestination"] == {"EventBusArn": bus}
+    assert "EventBusName" not in ses_events.rule()
+
+
+def test_the_rule_knows_every_kind_of_event_that_ses_is_asked_for() -> None:
+    kinds = ses_events.rule()["EventPattern"]["detail-type"]
+    asked = operations.stack().properties("SesEvents")["EventDestination"]["MatchingEventTypes"]
+
+    assert set(kinds) == set(ses_events.EVENTS)
+    assert len(kinds) == len(asked)
+
+
+def test_the_rule_writes_into_a_log_group_that_lets_it() -> None:
+    stack = operations.stack()
+    (target,) = ses_events.rule()["Targets"]
+    policy = json.loads(stack.properties("SesEventsMayBeLogged")["PolicyDocument"])
+    (statement,) = policy["Statement"]
+
+    assert target["Arn"] == "arn:aws:logs:eu-central-1:123456789012:log-group:SesLog"
+    # EventBridge's page "Using resource-based policies": CloudWatch Logs takes no role.
+    assert "RoleArn" not in target
+    assert statement == {
+        "Sid": "LogEventsOfSes",
+        "Effect": "Allow",
+        "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": "SesLog.Arn",
+    }
+
+
+@pytest.mark.parametrize("kind", ses_events.EVENTS)
+def test_an_event_of_ses_is_found_by_the_events_id(kind: str) -> None:
+    line = ses_events.logged(ses_events.EVENTS[kind])
+
+    assert line["message"] == kind
+    assert line["service"] == "ses"
+    assert line["event_id"] == "0f" * 16
+    assert line["message_id"] == "0107018d-message-id-000000"
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        ("Email Delivered", {"delivery_ms": "1204"}),
+        (
+            "Email Bounced",
+            {"bounce_type": "Permanent", "bounce_sub_type": "General", "bounce_status": "5.1.1"},
+        ),
+        ("Email Complaint Received", {"complaint_type": "abuse"}),
+        ("Email Rejected", {"reject_reason": "Bad content"}),
+        ("Email Delivery Delayed", {"delay_type": "TransientCommunicationFailure"}),
+        ("Email Rendering Failed", {}),
+    ],
+)
+def test_an_event_of_ses_keeps_its_cause(kind: str, facts: dict[str, str]) -> None:
+    line = ses_events.logged(ses_events.EVENTS[kind])
+    common = {"message", "service", "event_id", "message_id", "brand", "language", "template"}
+
+    assert {n: v for n, v in line.items() if n not in common and v} == facts
+
+
+@pytest.mark.parametrize("kind", ses_events.EVENTS)
+def test_no_event_of_ses_brings_an_address_or_a_subject_into_the_log(kind: str) -> None:
+    text = json.dumps(ses_events.logged(ses_events.EVENTS[kind]))
+
+    assert "customer" not in text
+    assert "brand.example" not in text
+    assert "design" not in text
+
+
+# -----------------------------------------------------------------------------------------------
+
+
+def _parameters() -> dict[str, Any]:
+    parameters: dict[str, Any] = read()["Parameters"]
+    return parameters
