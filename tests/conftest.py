@@ -1,12 +1,21 @@
-"""For all tests: the built emails can be imported, as from the layer; log lines can be caught."""
+"""For all tests: the built emails can be imported, as from the layer; log lines can be caught.
+
+The deployed stack is here too, since more than one folder's tests need it.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+import pytest
 
 from tests import emails_package
+
+if TYPE_CHECKING:
+    from tools.stack.deployment import Stack
 
 sys.path.insert(0, str(emails_package.build()))
 
@@ -26,3 +35,13 @@ class _StandardOutput(logging.StreamHandler[TextIO]):
 
 for handler in telemetry.logger.handlers:
     handler.__class__ = _StandardOutput
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Stack]:
+    """One stack on a free port, deployed once, for the tests that ask for it."""
+    from tools.stack import deployment, processes  # noqa: PLC0415 (few tests need it)
+
+    processes.interrupt_on_signals()
+    with deployment.running(port=0) as stack:
+        yield stack

@@ -24,6 +24,8 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No page that it is shown can make it ask for another host's name.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     # The same letters on every machine, for pictures.
     "--font-render-hinting=none",
 )

@@ -1,20 +1,17 @@
-"""One stack, deployed once on a free port, for all tests of this folder."""
+"""What the tests of this folder share: the stack, deployed once, and an address of one's own."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from tests.stack.local import LocalStack
-from tools.stack import deployment, processes
+from tools.stack.deployment import Stack
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[LocalStack]:
+def stack(deployed: Stack) -> LocalStack:
     """The deployed stack; what it can do is told in tests/stack/local.py."""
-    processes.interrupt_on_signals()
-    with deployment.running(port=0) as deployed:
-        yield LocalStack(deployed)
+    return LocalStack(deployed)
 
 
 @pytest.fixture
