@@ -85,8 +85,13 @@ def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     before = len(webhook.sent_emails(emulator))
     dead_before = len(webhook.messages_in(emulator, dead_letter_queue_url))
     began = time.monotonic()
-    for record in fixtures.load(name)["Records"]:
-        emulator.client("sqs").send_message(QueueUrl=queue_url, MessageBody=record["body"])
+    emulator.client("sqs").send_message_batch(
+        QueueUrl=queue_url,
+        Entries=[
+            {"Id": record["messageId"], "MessageBody": record["body"]}
+            for record in fixtures.load(name)["Records"]
+        ],
+    )
     while webhook.messages_in(emulator, queue_url) and time.monotonic() < began + PATIENCE:
         time.sleep(0.1)
     seconds = time.monotonic() - began

@@ -132,6 +132,10 @@ class LocalStack:
         """Return the messages in the dead-letter queue; takes none."""
         return webhook.messages_in(self.emulator, self.deployed.outputs["DeadLetterQueueUrl"])
 
+    def forget_dead_letters(self) -> None:
+        """Empty the dead-letter queue, so that the next test finds only its own there."""
+        self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["DeadLetterQueueUrl"])
+
     def items(self) -> list[dict[str, Any]]:
         """Return the memory: all items of the table, in DynamoDB's typed form."""
         pages = self.client("dynamodb").get_paginator("scan")

@@ -141,6 +141,7 @@ def test_a_function_can_do_nothing_that_is_not_its_work(
 @pytest.mark.parametrize("name", fixtures.expectations())
 def test_every_fixture_ends_as_expected(stack: LocalStack, name: str) -> None:
     result = demo.send(stack.deployed, name)
+    stack.forget_dead_letters()
     assert not result.faults, str(result)
 
 
