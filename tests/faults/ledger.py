@@ -1,0 +1,160 @@
+"""What became of each event: the answers, the emails, the dead letters. And what may never be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults.proxy import Call
+
+REDIRECT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What API Gateway answers to one POST; `code` is None where it answers by itself."""
+
+    status: int
+    code: str | None
+    seconds: float
+
+    @property
+    def roomle_mails(self) -> bool:
+        return self.status >= REDIRECT
+
+
+# The function died or ran out of its time.
+DIED = (500, None)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One event. What AWS did is told by the proxy, which sees every call that came through."""
+
+    name: str
+    recipient: str
+    answers: list[Answer] = field(default_factory=list)
+    sent: int = 0  # times that SES took the email
+    lost: int = 0  # those of them whose answer did not arrive
+    queued: int = 0  # times that SQS took the event
+    dead_letters: int = 0
+    # What the function logged that it could not do afterwards, since a second service failed too.
+    undone: set[str] = field(default_factory=set)
+
+    @property
+    def emails(self) -> int:
+        """Emails that the person gets: ours, and Roomle's, which writes one for an event."""
+        return self.sent + any(answer.roomle_mails for answer in self.answers)
+
+    @property
+    def was_told_it_is_done(self) -> bool:
+        return any(not answer.roomle_mails for answer in self.answers)
+
+    @property
+    def excused(self) -> int:
+        """Second emails that a second failure explains.
+
+        An event that could not be withdrawn from the queue is mailed from there, and a POST whose
+        answer could not be remembered gets another one when it comes again.
+        """
+        not_withdrawn = "withdraw" in self.undone and self.queued and self.sent
+        answers = {answer.roomle_mails for answer in self.answers}
+        not_remembered = "remember" in self.undone and len(answers) > 1
+        return bool(not_withdrawn) + bool(not_remembered)
+
+    def read(self, log: Iterable[Mapping[str, Any]]) -> None:
+        """Take what matters from the log lines of an answer."""
+        for line in log:
+            if line["message"] == "could not follow up":
+                self.undone.add(line["failed"])
+            elif line["message"] == "settling was cut off":
+                self.undone |= {"withdraw", "remember"}
+
+    def __str__(self) -> str:
+        answers = ", ".join(f"{a.status} {a.code} {a.seconds:.2f}s" for a in self.answers)
+        return (
+            f"{self.name}: answered {answers}; sent {self.sent} (lost {self.lost}), "
+            f"queued {self.queued}, dead letters {self.dead_letters}"
+        )
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All events of a test, by recipient: each event has one of its own."""
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+
+    def open(self, name: str, recipient: str) -> Entry:
+        return self.entries.setdefault(recipient, Entry(name, recipient))
+
+    def bury(self, dead_letters: Iterable[str]) -> None:
+        """Enter the bodies of the dead letters."""
+        for body in dead_letters:
+            if entry := self.entries.get(recipient_of(body)):
+                entry.dead_letters += 1
+
+    def book(self, calls: Iterable[Call]) -> None:
+        """Enter what AWS did."""
+        for call in calls:
+            if not call.acted:
+                continue
+            if call.operation == "SendEmail":
+                (recipient,) = call.body["Destination"]["ToAddresses"]
+                if entry := self.entries.get(recipient):
+                    entry.sent += 1
+                    entry.lost += not call.answered
+            # A dead letter has an attribute, an event has none.
+            elif call.operation == "SendMessage" and "MessageAttributes" not in call.body:
+                recipient = recipient_of(call.body["MessageBody"])
+                if entry := self.entries.get(recipient):
+                    entry.queued += 1
+
+    def broken_promises(self) -> list[str]:
+        """The events for which the promise does not hold, and why; after all queues are empty."""
+        return [
+            f"{why}: {entry}" for entry in self.entries.values() if (why := broken_promise(entry))
+        ]
+
+    def __str__(self) -> str:
+        """The figures."""
+        entries = self.entries.values()
+        answers = [answer for entry in entries for answer in entry.answers]
+        figures = {
+            "events": len(entries),
+            "mailed once by us": sum(e.emails == e.sent == 1 for e in entries),
+            "left to Roomle": sum(e.emails == 1 and not e.sent for e in entries),
+            "two emails because SES's answer got lost": sum(
+                e.emails > 1 and e.lost > 0 for e in entries
+            ),
+            "two emails because a second service failed too": sum(
+                e.emails > 1 and not e.lost for e in entries
+            ),
+            "dead letters": sum(e.dead_letters > 0 for e in entries),
+        }
+        told = ", ".join(f"{number} {what}" for what, number in figures.items())
+        slowest = max((answer.seconds for answer in answers), default=0)
+        return f"{told}; slowest answer {slowest:.2f} s"
+
+
+def broken_promise(entry: Entry) -> str | None:
+    """What the one promise forbids and happened to an event all the same."""
+    if not entry.emails and not entry.dead_letters:
+        return "no email at all"
+    if entry.was_told_it_is_done and not entry.sent and not entry.dead_letters:
+        return "told that it is done, without custody"
+    if entry.emails > 1 + entry.lost + entry.excused:
+        return "more emails than lost answers explain"
+    if entry.lost and entry.emails == 1 and not entry.dead_letters:
+        return "an answer was lost, yet nobody mailed again"
+    return None
+
+
+def recipient_of(message: str) -> str:
+    """The address in a queued event, "" if it is none."""
+    try:
+        found: Any = json.loads(message)["event"]["data"]["email"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return str(found)

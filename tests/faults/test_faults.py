@@ -1,0 +1,259 @@
+"""Every fault of every AWS service, in every delivery, on functions that are cold and warm.
+
+The functions are the built ones under AWS's runtime client. All cases run at the same time, since
+most of them wait; then a test for each looks at what became of its event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from tests.faults import world
+from tests.faults.lambdas import RECEIVER, Functions, Mortal, assert_foreseen
+from tests.faults.ledger import Entry, Ledger, broken_promise
+from tests.faults.pool import DELIVERIES, SOON, Pool
+from tests.faults.proxy import (
+    ANSWER_SLOWLY,
+    BREAK,
+    DRIP,
+    DROP,
+    FAULTS,
+    HALVE,
+    HANG,
+    NO_CONNECTION,
+    REFUSE,
+    RESET,
+    SERVICES,
+    THROTTLE,
+    Call,
+    Fault,
+    Service,
+)
+from tests.faults.world import Aws
+
+# Cold starts are dear: each service with each kind of fault once.
+COLD_FAULTS = (
+    THROTTLE, REFUSE, BREAK, NO_CONNECTION, RESET, HANG, ANSWER_SLOWLY, DRIP, HALVE, DROP,
+)  # fmt: skip
+COLD_DELIVERY = {"SQS": "sqs"}
+FULL = 8  # seconds for the answer, the parameter's default
+RECEIVERS_CALLS: dict[Service, tuple[str, ...]] = {
+    "SESV2": ("SendEmail",),
+    "SQS": ("SendMessage",),
+    "SECRETS_MANAGER": ("GetSecretValue",),
+    "DYNAMODB": ("PutItem", "UpdateItem"),
+}
+MAILERS_CALLS: dict[Service, tuple[str, ...]] = {
+    "SESV2": ("SendEmail",),
+    "SQS": ("SendMessage", "ChangeMessageVisibility"),
+    "DYNAMODB": ("PutItem", "UpdateItem"),
+}
+# What leads to a call that a healthy function doesn't make.
+LEADS_TO: dict[tuple[str, Service, str], tuple[Service, str, Fault]] = {
+    ("ses,sqs", "SQS", "SendMessage"): ("SESV2", "SendEmail", THROTTLE),
+    ("mailer", "SQS", "SendMessage"): ("SESV2", "SendEmail", REFUSE),
+    ("mailer", "SQS", "ChangeMessageVisibility"): ("SESV2", "SendEmail", THROTTLE),
+}
+# Longer than the cached secret counts, so that the next event reads it again.
+SECRET_IS_OLD = 301
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One fault at one call of a function that works in one way."""
+
+    start: Literal["cold", "warm"]
+    way: str  # the receiver's delivery, or "mailer"
+    service: Service
+    operation: str
+    fault: Fault
+
+    def __str__(self) -> str:
+        return f"{self.start}, {self.way}: {self.operation} of {self.service}: {self.fault}"
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a function that works in this way makes the call at all."""
+        return self.service not in {"ses": {"SQS"}, "sqs": {"SESV2"}}.get(self.way, set())
+
+    def set_on(self, function: Mortal) -> None:
+        if earlier := LEADS_TO.get((self.way, self.service, self.operation)):
+            service, operation, fault = earlier
+            function.line.fail(service, fault, operation=operation)
+        function.line.fail(self.service, self.fault, operation=self.operation)
+
+
+def cases() -> list[Case]:
+    warm = [
+        Case("warm", way, service, operation, fault)
+        for way in (*DELIVERIES, "mailer")
+        for service, operations in (MAILERS_CALLS if way == "mailer" else RECEIVERS_CALLS).items()
+        for operation in operations
+        for fault in FAULTS
+    ]
+    cold = [
+        Case(
+            "cold",
+            COLD_DELIVERY.get(service, "ses,sqs"),
+            service,
+            RECEIVERS_CALLS[service][0],
+            fault,
+        )
+        for service, fault in itertools.product(SERVICES, COLD_FAULTS)
+    ]
+    return cold + warm
+
+
+CASES = cases()
+
+
+@dataclass
+class Trial:
+    """Lets every case happen, and keeps what became of its events."""
+
+    aws: Aws
+    functions: Functions
+    pool: Pool
+    ledger: Ledger = field(default_factory=Ledger)
+    entries: dict[Case, list[Entry]] = field(default_factory=dict)
+    calls: dict[Case, list[Call]] = field(default_factory=dict)
+    """Those that were made for a case's last event."""
+
+    def run(self) -> None:
+        # A crew for each kind of case, as large as there are functions for it.
+        work_all(
+            [
+                (len(self.pool.mailers), self.mail, [c for c in CASES if c.way == "mailer"]),
+                *(
+                    (
+                        len(self.pool.receivers[delivery]),
+                        self.receive_warm,
+                        [c for c in CASES if (c.start, c.way) == ("warm", delivery)],
+                    )
+                    for delivery in DELIVERIES
+                ),
+            ]
+        )
+        # By themselves, for what loads is slow where others work.
+        work_all([(8, self.receive_cold, [c for c in CASES if c.start == "cold"])])
+        self.pool.settle(self.ledger)
+
+    def receive_cold(self, case: Case) -> None:
+        for entry in self.tries(case):
+            with (
+                turn() as loaded,
+                self.functions.started(
+                    RECEIVER, cold=True, DELIVERY=case.way, ANSWER_WITHIN=str(FULL)
+                ) as receiver,
+            ):
+                receiver.line.watch = lambda *_, loaded=loaded: loaded()
+                self.post(case, entry, receiver)
+                self.ledger.book(receiver.line.calls)
+
+    def receive_warm(self, case: Case) -> None:
+        with self.pool.receiver(case.way) as receiver:
+            for entry in self.tries(case):
+                if case.service == "SECRETS_MANAGER":
+                    receiver.clock.move(SECRET_IS_OLD)
+                self.post(case, entry, receiver)
+
+    def mail(self, case: Case) -> None:
+        with self.pool.mailer() as (mailer, url):
+            for entry in self.tries(case):
+                self.aws.put(world.message(entry.recipient), url)
+                batch = self.aws.receive(url)
+                with self.faulty(case, mailer):
+                    self.aws.mail(mailer, batch, url)
+                assert_foreseen(mailer)
+
+    def post(self, case: Case, entry: Entry, receiver: Mortal) -> None:
+        request = world.request(world.payload(entry.recipient), clock=receiver.clock)
+        with self.faulty(case, receiver):
+            entry.answers.append(world.post(receiver, request))
+        entry.read(assert_foreseen(receiver))
+
+    def tries(self, case: Case) -> Iterator[Entry]:
+        """Give events until one meets the fault: a busy machine may leave no time for it."""
+        for _ in range(TRIES):
+            entry = self.ledger.open(str(case), world.new_recipient())
+            self.entries.setdefault(case, []).append(entry)
+            yield entry
+            if self.met(case) or not case.is_called or case.fault is NO_CONNECTION:
+                return
+
+    def met(self, case: Case) -> bool:
+        return any(
+            call.fault is case.fault and call.operation == case.operation
+            for call in self.calls[case]
+        )
+
+    @contextlib.contextmanager
+    def faulty(self, case: Case, function: Mortal) -> Iterator[None]:
+        begin = len(function.line.calls)
+        case.set_on(function)
+        try:
+            yield
+        finally:
+            function.line.heal()
+            self.calls[case] = function.line.calls[begin:]
+
+
+@pytest.fixture(scope="module")
+def trial(aws: Aws, functions: Functions, pool: Pool) -> Trial:
+    trial = Trial(aws, functions, pool)
+    trial.run()
+    return trial
+
+
+def work_all(crews: Iterable[tuple[int, Callable[[Case], None], list[Case]]]) -> None:
+    """Let crews of several threads work on cases, all crews at the same time."""
+    with contextlib.ExitStack() as ends:
+        working = []
+        for size, work, cases in crews:
+            crew = ends.enter_context(ThreadPoolExecutor(size))
+            working += [crew.submit(work, case) for case in cases]
+        for each in working:
+            each.result()
+
+
+_turns = threading.Semaphore(2)
+
+
+@contextlib.contextmanager
+def turn() -> Iterator[Callable[[], None]]:
+    """Wait for one's turn to load, of which there are as many as processors; ends when called."""
+    _turns.acquire()
+    ended = threading.Lock()
+
+    def end() -> None:
+        if ended.acquire(blocking=False):
+            _turns.release()
+
+    try:
+        yield end
+    finally:
+        end()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_under_any_fault_one_email_comes_of_an_event_and_the_answer_comes_in_time(
+    case: Case, trial: Trial
+) -> None:
+    limit = FULL if case.start == "cold" else SOON
+    for entry in trial.entries[case]:
+        assert broken_promise(entry) is None, str(entry)
+        assert all(answer.seconds < limit for answer in entry.answers), str(entry)
+    if case.fault is not NO_CONNECTION:
+        assert trial.met(case) == case.is_called
+    if case.way != "mailer":
+        # However often SQS or DynamoDB may be asked again: SES is called once.
+        assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1

@@ -1,0 +1,120 @@
+"""Thousands of events under random faults: however they combine, the promise holds.
+
+FAULTS_EVENTS sets how many, FAULTS_SEED repeats a run.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tests.faults import figures, world
+from tests.faults.lambdas import Mortal, assert_foreseen
+from tests.faults.ledger import Entry, Ledger
+from tests.faults.pool import DELIVERIES, SOON, Pool
+from tests.faults.proxy import FAULTS, THROTTLE, Fault, Service
+from tests.faults.world import Aws
+from tools import fixtures
+
+EVENTS = 2_000
+CALLS: tuple[tuple[Service, str], ...] = (
+    ("SESV2", "SendEmail"),
+    ("SQS", "SendMessage"),
+    ("SQS", "ChangeMessageVisibility"),
+    ("SECRETS_MANAGER", "GetSecretValue"),
+    ("DYNAMODB", "PutItem"),
+    ("DYNAMODB", "UpdateItem"),
+)
+# A fault that blocks costs seconds, and there are thousands of events.
+WEIGHTS = [1 if fault.blocks else 6 for fault in FAULTS]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one event, or one batch, is to fare."""
+
+    delivery: str
+    kind: str
+    faults: Sequence[tuple[Service, str, Fault, int | None]]
+    comes_again: bool
+    secret_is_old: bool
+
+    def set_on(self, function: Mortal) -> None:
+        for service, operation, fault, times in self.faults:
+            function.line.fail(service, fault, operation=operation, times=times)
+
+
+def plans(chance: random.Random, events: int) -> list[Plan]:
+    return [plan(chance) for _ in range(events)]
+
+
+def plan(chance: random.Random) -> Plan:
+    delivery = chance.choice(DELIVERIES)
+    faults = [
+        (*chance.choice(CALLS), chance.choices(FAULTS, WEIGHTS)[0], chance.choice((1, 1, 2, None)))
+        for _ in range(chance.choices((0, 1, 2, 3), (30, 50, 15, 5))[0])
+    ]
+    if delivery == "ses,sqs" and chance.random() < 0.4:
+        faults.append(("SESV2", "SendEmail", THROTTLE, None))
+    return Plan(
+        delivery,
+        chance.choice((fixtures.SAVED, fixtures.SHARED, fixtures.SHARED_AR, fixtures.EXPORTED)),
+        faults,
+        comes_again=chance.random() < 0.15,
+        secret_is_old=chance.random() < 0.05,
+    )
+
+
+def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool) -> None:
+    chance = figures.seeded("random faults")
+    ledger = Ledger()
+    mailers_plans = iter(plans(chance, 10_000))
+    received = threading.Event()
+
+    def receive(plan: Plan) -> None:
+        with pool.receiver(plan.delivery) as receiver:
+            entry = ledger.open(str(plan), world.new_recipient())
+            if plan.secret_is_old:
+                receiver.clock.move(301)
+            request = world.request(world.payload(entry.recipient, plan.kind), clock=receiver.clock)
+            plan.set_on(receiver)
+            post(receiver, request, entry)
+            receiver.line.heal()
+            if plan.comes_again:
+                post(receiver, request, entry)
+
+    def post(receiver: Mortal, request: dict[str, object], entry: Entry) -> None:
+        entry.answers.append(world.post(receiver, request))
+        entry.read(assert_foreseen(receiver))
+
+    def mail() -> None:
+        mailer = pool.mailers[0]
+        while not received.is_set():
+            if batch := aws.receive():
+                next(mailers_plans).set_on(mailer)
+                assert aws.mail(mailer, batch)
+                mailer.line.heal()
+                assert_foreseen(mailer)
+            else:
+                time.sleep(0.1)
+
+    began = time.monotonic()
+    crew = sum(map(len, pool.receivers.values()))
+    with ThreadPoolExecutor(1) as mailing, ThreadPoolExecutor(crew) as receiving:
+        mailed = mailing.submit(mail)
+        try:
+            work = plans(chance, figures.number("FAULTS_EVENTS", EVENTS))
+            for done in [receiving.submit(receive, each) for each in work]:
+                done.result()
+        finally:
+            received.set()
+        mailed.result()
+    pool.settle(ledger)
+
+    figures.report(f"random faults: {ledger}; took {time.monotonic() - began:.0f} s")
+    assert ledger.broken_promises() == []
+    assert all(a.seconds < SOON for entry in ledger.entries.values() for a in entry.answers)
