@@ -237,22 +237,6 @@ def test_the_stacks_places_are_counted_and_never_below_none(another: Open) -> No
     assert memory.reserve_stack(limit=2, now=NOW)
 
 
-def test_many_at_once_take_no_more_places_than_there_are(another: Open) -> None:
-    taken: list[bool] = []
-    threads = [
-        threading.Thread(
-            target=lambda: taken.append(another().reserve_recipient("hash", limit=5, now=NOW))
-        )
-        for _ in range(12)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert taken.count(True) == 5
-
-
 def test_the_pepper_is_made_once_for_the_whole_stack(another: Open) -> None:
     once._peppers.clear()
     first = another().pepper()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -51,18 +51,15 @@ def test_the_same_post_many_times_at_once_is_one_email_and_one_answer(
 ) -> None:
     warm(stack, recipient)
     body, token = payload(recipient), stack.token()
-    answers: list[Answer] = []
-    threads = [
-        threading.Thread(target=lambda: answers.append(stack.post(body, token=token)))
-        for _ in range(5)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = at_once(5, lambda: stack.post(body, token=token))
 
     assert {told(answer) for answer in answers} == {(200, "sent")}
     assert len(stack.emails_to(recipient, at_least=1)) == 1
+
+
+def at_once(times: int, post: Callable[[], Answer]) -> list[Answer]:
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(lambda _: post(), range(times)))
 
 
 def respelled(token: str) -> str:
@@ -356,6 +353,18 @@ def test_over_the_limits_one_is_suppressed_and_the_other_left_to_roomle(
     with stack.environment(RECEIVER, MAX_EMAILS_PER_HOUR="1"):
         answers = {told(stack.post(payload(f"{n}.{recipient}"))) for n in range(3)}
     assert (503, "unavailable") in answers
+
+
+def test_many_at_once_take_no_more_places_than_there_are(stack: LocalStack, recipient: str) -> None:
+    with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
+        warm(stack, recipient)
+        answers = at_once(5, lambda: stack.post(payload(recipient)))
+
+    assert sorted(told(answer) for answer in answers) == [
+        *[(200, "sent")] * 2,
+        *[(200, "suppressed")] * 3,
+    ]
+    assert len(stack.emails_to(recipient)) == 2
 
 
 # --- the log ----------------------------------------------------------------------------------

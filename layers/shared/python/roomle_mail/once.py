@@ -13,6 +13,7 @@ in seconds since the epoch.
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from roomle_mail.deadline import Deadline
 
 type Item = Mapping[str, Mapping[str, Any]]
+type Value = str | bytes | float | set[str]
+
+_NAME = re.compile(r"#\w+")
 
 _DAY, _HOUR = 86_400, 3_600
 EVENTS_REMEMBERED_FOR = 30 * _DAY  # longer than queue, dead-letter queue and redrive together
@@ -90,22 +94,17 @@ class Memory:
         `body` is the body's hash; `lifetime` is how long the claim counts, for ever if None.
         Raises TokenReplayed where the key was claimed for another body.
         """
-        item: dict[str, dict[str, Any]] = {
-            "key": {"S": f"token#{key}"},
-            "body": {"B": body},
-            "event": {"S": event_id},
-            "owner": {"S": self.owner},
-            "claimed": {"N": str(now)},
+        item: dict[str, Value] = {
+            "key": f"token#{key}",
+            "body": body,
+            "event": event_id,
+            "owner": self.owner,
+            "claimed": now,
         }
         if lifetime is not None:
-            item["expires"] = {"N": str(int(now + lifetime))}
+            item["expires"] = int(now + lifetime)
         # DynamoDB deletes an expired item within days, not at once (its page "Time to Live").
-        found = self._put(
-            item,
-            "attribute_not_exists(#key) OR #expires < :now",
-            {"#key": "key", "#expires": "expires"},
-            {":now": {"N": str(now)}},
-        )
+        found = self._put(item, "attribute_not_exists(#key) OR #expires < :now", now=now)
         return None if found is None else self._record(found, body)
 
     def look_up(self, key: str, *, body: bytes) -> Record | None:
@@ -135,12 +134,9 @@ class Memory:
             f"token#{key}",
             "SET #status = :status, #code = :code",
             "#owner = :owner",
-            {"#status": "status", "#code": "code", "#owner": "owner"},
-            {
-                ":status": {"N": str(outcome.status)},
-                ":code": {"S": outcome.code},
-                ":owner": {"S": self.owner},
-            },
+            status=outcome.status,
+            code=outcome.code,
+            owner=self.owner,
         )
 
     # --- the mailer's: one event --------------------------------------------------------------
@@ -148,10 +144,10 @@ class Memory:
     def take(self, event_id: str, *, now: float) -> Taken:
         """Claim an event for sending: "taken" if it is ours, else what became of it."""
         found = self._put(
-            self._event(event_id, "claimed", now) | {"until": {"N": str(now + CLAIM_LAPSES_AFTER)}},
+            self._event(event_id, "claimed", now) | {"until": now + CLAIM_LAPSES_AFTER},
             "attribute_not_exists(#key) OR (#state = :claimed AND #until < :now)",
-            {"#key": "key", "#state": "state", "#until": "until"},
-            {":claimed": {"S": "claimed"}, ":now": {"N": str(now)}},
+            claimed="claimed",
+            now=now,
         )
         if found is None:
             return "taken"
@@ -160,31 +156,17 @@ class Memory:
 
     def sent(self, event_id: str) -> None:
         """Write down that an event's email is in SES's custody."""
-        self._update(
-            f"event#{event_id}",
-            "SET #state = :sent",
-            "#owner = :owner",
-            {"#state": "state", "#owner": "owner"},
-            {":sent": {"S": "sent"}, ":owner": {"S": self.owner}},
-        )
+        change, ours = "SET #state = :sent", "#owner = :owner"
+        self._update(f"event#{event_id}", change, ours, sent="sent", owner=self.owner)
 
     def release(self, event_id: str) -> None:
         """Give an event's claim back, so that the next try need not wait for it to lapse."""
-        self._update(
-            f"event#{event_id}",
-            "SET #until = :past",
-            "#owner = :owner",
-            {"#until": "until", "#owner": "owner"},
-            {":past": {"N": "0"}, ":owner": {"S": self.owner}},
-        )
+        change, ours = "SET #until = :past", "#owner = :owner"
+        self._update(f"event#{event_id}", change, ours, past=0, owner=self.owner)
 
     def withdraw(self, event_id: str, *, now: float) -> bool:
         """Make the mailer skip an event; False if the mailer has it already."""
-        found = self._put(
-            self._event(event_id, "withdrawn", now),
-            "attribute_not_exists(#key)",
-            {"#key": "key"},
-        )
+        found = self._put(self._event(event_id, "withdrawn", now), "attribute_not_exists(#key)")
         return found is None or found["state"]["S"] == "withdrawn"
 
     # --- limits -------------------------------------------------------------------------------
@@ -198,24 +180,16 @@ class Memory:
             self._limit_key(recipient, now),
             "ADD #places :mine SET #expires = :expires",
             "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
-            {"#places": "places", "#expires": "expires"},
-            {
-                ":mine": {"SS": [self.owner]},
-                ":owner": {"S": self.owner},
-                ":limit": {"N": str(limit)},
-                ":expires": {"N": str(int(now + 2 * _HOUR))},
-            },
+            mine={self.owner},
+            owner=self.owner,
+            limit=limit,
+            expires=int(now + 2 * _HOUR),
         )
 
     def give_back_recipient(self, recipient: str, *, now: float) -> None:
         """Give a recipient's place back."""
-        self._update(
-            self._limit_key(recipient, now),
-            "DELETE #places :mine",
-            "attribute_exists(#places)",
-            {"#places": "places"},
-            {":mine": {"SS": [self.owner]}},
-        )
+        change, there = "DELETE #places :mine", "attribute_exists(#places)"
+        self._update(self._limit_key(recipient, now), change, there, mine={self.owner})
 
     def reserve_stack(self, *, limit: int, now: float) -> bool:
         """Take one of the stack's places in this hour; False if there is none.
@@ -227,23 +201,14 @@ class Memory:
             self._cap_key(now),
             "ADD #taken :one SET #expires = :expires",
             "attribute_not_exists(#taken) OR #taken < :limit",
-            {"#taken": "taken", "#expires": "expires"},
-            {
-                ":one": {"N": "1"},
-                ":limit": {"N": str(limit)},
-                ":expires": {"N": str(int(now + 2 * _HOUR))},
-            },
+            one=1,
+            limit=limit,
+            expires=int(now + 2 * _HOUR),
         )
 
     def give_back_stack(self, *, now: float) -> None:
         """Give the stack's place back."""
-        self._update(
-            self._cap_key(now),
-            "ADD #taken :minus",
-            "#taken > :none",
-            {"#taken": "taken"},
-            {":minus": {"N": "-1"}, ":none": {"N": "0"}},
-        )
+        self._update(self._cap_key(now), "ADD #taken :minus", "#taken > :none", minus=-1, none=0)
 
     # --- without a token ----------------------------------------------------------------------
 
@@ -252,11 +217,8 @@ class Memory:
         if (known := _peppers.get(self.table)) is not None:
             return known
         value = secrets.token_bytes(32)
-        found = self._put(
-            {"key": {"S": "pepper"}, "value": {"B": value}, "owner": {"S": self.owner}},
-            "attribute_not_exists(#key)",
-            {"#key": "key"},
-        )
+        item: dict[str, Value] = {"key": "pepper", "value": value, "owner": self.owner}
+        found = self._put(item, "attribute_not_exists(#key)")
         return _peppers.setdefault(self.table, value if found is None else found["value"]["B"])
 
     # ------------------------------------------------------------------------------------------
@@ -269,12 +231,12 @@ class Memory:
     def _cap_key(now: float) -> str:
         return f"cap#{int(now // _HOUR)}"
 
-    def _event(self, event_id: str, state: str, now: float) -> dict[str, dict[str, Any]]:
+    def _event(self, event_id: str, state: str, now: float) -> dict[str, Value]:
         return {
-            "key": {"S": f"event#{event_id}"},
-            "state": {"S": state},
-            "owner": {"S": self.owner},
-            "expires": {"N": str(int(now + EVENTS_REMEMBERED_FOR))},
+            "key": f"event#{event_id}",
+            "state": state,
+            "owner": self.owner,
+            "expires": int(now + EVENTS_REMEMBERED_FOR),
         }
 
     @staticmethod
@@ -284,23 +246,15 @@ class Memory:
         outcome = Outcome(int(item["status"]["N"]), item["code"]["S"]) if "status" in item else None
         return Record(item["event"]["S"], float(item["claimed"]["N"]), outcome)
 
-    def _put(
-        self,
-        item: Item,
-        condition: str,
-        names: Mapping[str, str],
-        values: Mapping[str, Any] | None = None,
-    ) -> Item | None:
+    def _put(self, item: Mapping[str, Value], condition: str, **values: Value) -> Item | None:
         """Write an item under a condition: None if it is there by our hand, else what is."""
         with aws_errors():
             try:
                 self.client.put_item(
                     TableName=self.table,
-                    Item=item,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=names,
+                    Item={name: _attribute(value) for name, value in item.items()},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **({"ExpressionAttributeValues": values} if values else {}),
+                    **_conditional(condition, values),
                 )
             except ClientError as err:
                 if err.response["Error"]["Code"] != "ConditionalCheckFailedException":
@@ -312,27 +266,45 @@ class Memory:
                 return None if found["owner"]["S"] == self.owner else found
         return None
 
-    def _update(
-        self,
-        key: str,
-        update: str,
-        condition: str,
-        names: Mapping[str, str],
-        values: Mapping[str, Any],
-    ) -> bool:
+    def _update(self, key: str, change: str, condition: str, **values: Value) -> bool:
         """Change an item under a condition; False if the condition does not hold."""
         with aws_errors():
             try:
                 self.client.update_item(
                     TableName=self.table,
                     Key={"key": {"S": key}},
-                    UpdateExpression=update,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues=values,
+                    UpdateExpression=change,
+                    **_conditional(condition, values, change),
                 )
             except ClientError as err:
                 if err.response["Error"]["Code"] != "ConditionalCheckFailedException":
                     raise
                 return False
         return True
+
+
+def _conditional(condition: str, values: Mapping[str, Value], change: str = "") -> dict[str, Any]:
+    """The parameters of a conditional write; each `#name` stands for the attribute of that name.
+
+    Many plain words are reserved (DynamoDB's page "Reserved words").
+    """
+    parameters: dict[str, Any] = {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {name: name[1:] for name in _NAME.findall(condition + change)},
+    }
+    if values:
+        parameters["ExpressionAttributeValues"] = {
+            f":{name}": _attribute(value) for name, value in values.items()
+        }
+    return parameters
+
+
+def _attribute(value: Value) -> dict[str, Any]:
+    """A value in DynamoDB's typed form."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bytes):
+        return {"B": value}
+    if isinstance(value, set):
+        return {"SS": sorted(value)}
+    return {"N": str(value)}
