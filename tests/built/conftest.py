@@ -134,10 +134,10 @@ class Lambda:
             **variables,
         }
 
-    def run(self, function: str, code: str, **variables: str) -> str:
+    def run(self, function: str, code: str, *arguments: str, **variables: str) -> str:
         """Run a line of Python where the function would run, and give what it prints."""
         return subprocess.run(
-            [self.python, "-c", code],
+            [self.python, "-c", code, *arguments],
             cwd=self.tasks[function],
             env=self.environment(function, **variables),
             capture_output=True,

@@ -1,14 +1,20 @@
 """What ``make build`` made holds everything that the functions need, ready to run, and no more."""
 
+import gzip
 import importlib.util
+import io
 import json
 import marshal
 import struct
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3.session
 import pytest
 
 from tests.built import artefacts
@@ -29,6 +35,7 @@ TOO_SLOW = {
     "email_validator",
     "jinja2",
     "mjml",
+    "pydantic",
 }
 # One event of four needs it, so it is loaded then.
 NOT_AT_START = {"segno"}
@@ -48,7 +55,7 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
             function,
             "import importlib.metadata as m, importlib.util as u, json, sys\n"
             "where = {n: (s := u.find_spec(n)) and s.origin for n in"
-            " ('boto3', 'pydantic_core', 'roomle_mail', 'roomle_mail_emails', 'app',"
+            " ('boto3', 'minijinja', 'roomle_mail', 'roomle_mail_emails', 'app',"
             " 'pytest', 'moto', 'mypy', 'tools', 'pip')}\n"
             "own = [p for p in sys.path if p.endswith('site-packages')]\n"
             "print(json.dumps([where, own, [d.name for d in m.distributions(path=own)]]))",
@@ -62,7 +69,7 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
     assert sorted(distributions) == sorted(artefacts.closure("awslambdaric"))
     # AND all that the functions import comes from the layers
     opt = f"{aws_lambda.opt}/python/"
-    for shipped in ("boto3", "pydantic_core", "roomle_mail", "roomle_mail_emails"):
+    for shipped in ("boto3", "minijinja", "roomle_mail", "roomle_mail_emails"):
         assert where.pop(shipped).startswith(opt)
     assert where.pop("app") == str(aws_lambda.tasks[function] / "app.py")
     # AND nothing of the development environment is there
@@ -167,12 +174,101 @@ def test_an_event_loads_nothing_slow_either(
     assert not TOO_SLOW.intersection(loaded)
 
 
-def test_botocore_holds_the_data_of_the_used_services_only(aws_lambda: Lambda) -> None:
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_there_is_one_session_for_all_clients(
+    function: str, aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
+) -> None:
+    made = aws_lambda.run(
+        function,
+        "import boto3.session, botocore.session, json\n"
+        "made = []\n"
+        "def counting(kind):\n"
+        "    before = kind.__init__\n"
+        "    def init(self, *args, **named):\n"
+        "        made.append(kind.__module__)\n"
+        "        before(self, *args, **named)\n"
+        "    kind.__init__ = init\n"
+        "counting(boto3.session.Session)\n"
+        "counting(botocore.session.Session)\n"
+        "import app\n"
+        "clients = app.clients\n"
+        "clients.ses, clients.sqs, clients.dynamodb, clients.secrets\n"
+        "print(json.dumps(made))",
+        **variables(function),
+    )
+
+    assert sorted(json.loads(made)) == ["boto3.session", "botocore.session"]
+
+
+OPERATIONS = {
+    "dynamodb": {"GetItem", "PutItem", "UpdateItem"},
+    "secretsmanager": {"GetSecretValue"},
+    "sesv2": {"SendEmail"},
+    "sqs": {"ChangeMessageVisibility", "SendMessage"},
+}
+
+
+def test_botocore_holds_the_used_operations_of_the_used_services_only(aws_lambda: Lambda) -> None:
     data = aws_lambda.opt / "python" / "botocore" / "data"
 
-    services = {path.name for path in data.iterdir() if path.is_dir()}
+    models = {
+        path.parts[-3]: json.loads(gzip.decompress(path.read_bytes()))
+        for path in data.glob("*/*/service-2.json.gz")
+    }
 
-    assert services == {"dynamodb", "secretsmanager", "sesv2", "sqs"}
+    assert {path.name for path in data.iterdir() if path.is_dir()} == set(OPERATIONS)
+    assert {name: set(model["operations"]) for name, model in models.items()} == OPERATIONS
+
+
+# Run under either botocore, that of the layer and the whole one of the development environment.
+ENDPOINTS = """
+import json, sys
+from boto3.session import Session
+session, found = Session("test", "test"), {}
+for service, region in json.loads(sys.argv[1]):
+    found[f"{service} {region}"] = session.client(service, region_name=region).meta.endpoint_url
+print(json.dumps(found))
+"""
+
+
+def test_each_service_is_found_in_every_region_as_by_the_whole_botocore(
+    aws_lambda: Lambda,
+) -> None:
+    # GIVEN the regions of all partitions: AWS's own, China, the government's, ...
+    session = boto3.session.Session()
+    wanted = [
+        (service, region)
+        for service in OPERATIONS
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions(service, partition)
+    ]
+    assert {"cn-north-1", "eu-central-1", "us-gov-west-1"} <= {region for _, region in wanted}
+
+    # WHEN clients are made from the pruned botocore and from the whole one
+    arguments = [json.dumps(wanted)]
+    pruned = aws_lambda.run("ReceiverFunction", ENDPOINTS, *arguments)
+    whole = subprocess.run(
+        [sys.executable, "-c", ENDPOINTS, *arguments], capture_output=True, text=True, check=True
+    ).stdout
+
+    # THEN they speak to the same places
+    assert json.loads(pruned) == json.loads(whole)
+
+
+def test_all_that_is_uploaded_stays_small() -> None:
+    # Either processor's layer, zipped as `sam deploy` does. Lambda fetches it at a cold start.
+    parts = {path.name: zipped(path) for path in artefacts.BUILD.iterdir() if path.is_dir()}
+    dependencies = [parts.pop("DependenciesLayerArm64"), parts.pop("DependenciesLayerX86")]
+
+    assert max(dependencies) + sum(parts.values()) < 6_000_000
+
+
+def zipped(folder: Path) -> int:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in artefacts.files(folder):
+            file.write(folder / path, path)
+    return len(archive.getvalue())
 
 
 def test_no_function_writes_beside_its_code(
