@@ -215,8 +215,15 @@ def _misspelt(err: TemplateError, lines: list[Line], file: Path) -> Problem:
         return Problem(file, 0, message)
     before = err.template_source.encode()[: err.range[1]].decode(errors="replace")
     words = before[max(before.rfind("{{"), before.rfind("{%"), 0) :]
-    found = next((line for line in lines if words in line.text), None)
+    found = next((line for line in lines if words in line.text), None) or next(
+        (line for line in lines if _left_open(line.text)), None
+    )
     return Problem(found.file, found.number, message) if found else Problem(file, 0, message)
+
+
+def _left_open(text: str) -> bool:
+    """Whether a placeholder doesn't end on its line, which is where the error then is."""
+    return any(text.count(start) != text.count(end) for start, end in (("{{", "}}"), ("{%", "%}")))
 
 
 class _Balance(HTMLParser):

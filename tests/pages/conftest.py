@@ -1,0 +1,126 @@
+"""A real Chromium. What it shows is kept in .local/screenshots, to be looked at."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request
+
+from tools import browser
+from tools.pages.emails import Scheme
+from tools.sam import ROOT
+from tools.stack.emulator import HOST
+
+SCREENSHOTS = ROOT / ".local" / "screenshots"
+# WCAG 2.2, A and AA, and what axe's makers recommend beyond it.
+STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PHONE, DESKTOP = 375, 1280
+
+
+@dataclass
+class Window:
+    """A page of Chromium's, and what it asked for."""
+
+    page: Page
+    name: str
+    invited: str = ""
+    """The beginning of addresses of another host that the test wants to be asked."""
+    requests: list[Request] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._asked)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _asked(self, request: Request) -> None:
+        self.requests.append(request)
+
+    @property
+    def strangers(self) -> list[str]:
+        """What was asked of other hosts; what the page's own policy stopped was not."""
+        return [
+            request.url
+            for request in self.requests
+            if not request.url.startswith((f"http://{HOST}:", "data:", "blob:", "about:"))
+            and request.failure != "csp"
+            and not (self.invited and request.url.startswith(self.invited))
+        ]
+
+    @property
+    def too_wide(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return max(width, 0)
+
+    def violations(self, *standards: str) -> list[str]:
+        """What axe-core finds. What is in frames is checked for itself."""
+        options = {
+            "runOnly": {"type": "tag", "values": list(standards or STANDARDS)},
+            "iframes": False,
+            "resultTypes": ["violations"],
+        }
+        found: list[dict[str, Any]] = Axe().run(self.page, options=options).response["violations"]
+        return [
+            f"{violation['id']}: {violation['help']}: {node['html'][:160]}"
+            for violation in found
+            for node in violation["nodes"]
+        ]
+
+    def keep(self, what: str = "") -> None:
+        """Take a screenshot of the whole page."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"[^\w.-]+", "-", f"{self.name}{what}").strip("-")
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with browser.opened() as opened:
+        yield opened
+
+
+type Open = Callable[..., Window]
+
+
+@pytest.fixture
+def open_window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Open a window: its width in pixels, its colour scheme, and further options."""
+    windows: list[Window] = []
+
+    def opened(width: int = DESKTOP, scheme: Scheme = "light", **options: Any) -> Window:
+        page = chromium.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, **options
+        )
+        page.set_default_timeout(30_000)
+        windows.append(Window(page, f"{request.node.originalname}-{width}-{scheme}"))
+        return windows[-1]
+
+    yield opened
+    for window in windows:
+        window.page.context.close()
+    for window in windows:
+        assert window.errors == []
+        assert window.strangers == []
+
+
+@pytest.fixture
+def window(open_window: Open) -> Window:
+    """A window as on a desk, in light colours."""
+    return open_window()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of layers/emails to be edited."""
+    copy = tmp_path / "emails"
+    shutil.copytree(
+        ROOT / "layers" / "emails", copy, ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
+    return copy
