@@ -3,8 +3,8 @@
     python -m tools.contract            # make contract
     python -m tools.contract --check
 
-Generated: the fields from the pydantic models in tools/payloads.py, what else `events.validate`
-asks for from its constants, the answers from the errors. tests/unit/test_contract.py holds schema
+Generated from the shipped code: the fields from its pydantic models, what else `events.validate`
+asks for from its constants, the answers from its errors. tests/unit/test_contract.py holds schema
 and code against each other.
 """
 
@@ -24,7 +24,7 @@ if str(SHIPPED) not in sys.path:
 
 from roomle_mail import attempt, errors, events  # noqa: E402 (found only now)
 from roomle_mail.once import Outcome  # noqa: E402
-from tools import fixtures, payloads  # noqa: E402
+from tools import fixtures  # noqa: E402
 
 DOCS = ROOT / "docs"
 OPENAPI = DOCS / "openapi.json"
@@ -84,7 +84,7 @@ GATEWAY = {
 
 def event_schema(name: str) -> Schema:
     """Write the JSON Schema of one of Roomle's events."""
-    model = payloads.EmailPayload.model_json_schema()
+    model = events.EmailPayload.model_json_schema()
     data = plain(model["$defs"]["EmailData"])
     data["properties"] = {
         field: {"description": FIELDS[field], **plain(schema)}
@@ -110,7 +110,7 @@ def event_schema(name: str) -> Schema:
 
 def other_schema() -> Schema:
     """Write the JSON Schema of the events that owe nobody an email."""
-    schema = plain(payloads.Payload.model_json_schema())
+    schema = plain(events.Payload.model_json_schema())
     schema["properties"]["event"] |= {"not": {"pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]"}}
     return {
         "title": "Another event",
@@ -122,7 +122,7 @@ def other_schema() -> Schema:
 
 def unknown_schema() -> Schema:
     """Write the JSON Schema of the emails that there is no template for."""
-    schema = plain(payloads.Payload.model_json_schema())
+    schema = plain(events.Payload.model_json_schema())
     schema["properties"]["event"] |= {
         "pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]",
         "not": {"enum": list(events.EVENTS)},

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from roomle_mail import events
 from roomle_mail.errors import InvalidEvent, NoTemplate
-from tools import contract, fixtures, payloads
+from tools import contract, fixtures
 
 VALIDATORS = {
     name: Draft202012Validator(contract.event_schema(name)) for name in events.EVENTS
@@ -45,7 +45,7 @@ def test_a_schema_is_one_and_its_example_holds(name: str) -> None:
 
 
 def test_every_field_of_the_model_is_described() -> None:
-    assert set(contract.FIELDS) == set(payloads.EmailData.model_fields)
+    assert set(contract.FIELDS) == set(events.EmailData.model_fields)
     assert set(contract.ABOUT) == set(events.EVENTS)
 
 

@@ -1,9 +1,7 @@
 """body -> Event. Pure.
 
 Roomle's page "Webhook" documents the fields. The payload has grown over time, so unknown fields
-are kept and passed on; what is known is checked, since it ends up in an email. The checks are few
-and made by hand: importing pydantic was a quarter of the cold start (docs/performance.md). Tests
-hold them against the pydantic models in tools/payloads.py, from which the schemas in docs/ come.
+are kept and passed on; what is known is checked, since it ends up in an email.
 """
 
 from __future__ import annotations
@@ -11,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from roomle_mail.errors import BodyMalformed, InvalidEvent, LinkNotAllowed, NoTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from typing import TypeIs
 
 EXPORT = "email.3DExportAsset"
 EVENTS = (
@@ -28,10 +27,7 @@ EVENTS = (
     EXPORT,
 )
 
-_MAX_ADDRESS, _MAX_LOCAL_PART = 254, 64
-MAX_NAME, MAX_TEXT = 100, 4_096
-# The texts in `data`, all of which may be left out; which event needs which is another matter.
-_TEXTS = ("configurationId", "itemId", "configuratorId", "url", "resultUrl")
+_MAX_ADDRESS, _MAX_LOCAL_PART, _MAX_LINK = 254, 64, 4_096
 
 # RFC 5321 mailbox in its plain form: no quoting, comments, display names or address literals. A
 # comma or line break would address somebody else; an address outside ASCII is left to Roomle.
@@ -39,9 +35,38 @@ _ADDRESS = re.compile(
     r"(?P<local>[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]",
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+
+_Text = Annotated[StrictStr, Field(max_length=_MAX_LINK)]
+
+
+class Payload(BaseModel):
+    """The envelope: what every event of Roomle's has."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+
+    event: Annotated[StrictStr, Field(min_length=1, max_length=100)]
+
+
+class EmailData(BaseModel):
+    """`data` of the `email.*` events."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
+
+    email: StrictStr
+    success: StrictBool | None = None
+    configurationId: _Text | None = None  # noqa: N815 (Roomle's names)
+    itemId: _Text | None = None  # noqa: N815
+    configuratorId: _Text | None = None  # noqa: N815
+    url: _Text | None = None
+    resultUrl: _Text | None = None  # noqa: N815
+
+
+class EmailPayload(Payload):
+    """The envelope of the `email.*` events."""
+
+    data: EmailData
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +95,12 @@ def parse(body: bytes) -> Event | None:
     Raises BodyMalformed, InvalidEvent, and NoTemplate for an email that we don't know.
     """
     try:
-        payload = _DECODER.decode(body.decode("utf-8"))
+        payload = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse,
+            parse_float=_finite,
+        )
     except (ValueError, RecursionError) as err:
         raise BodyMalformed from err
     return validate(payload)
@@ -78,30 +108,37 @@ def parse(body: bytes) -> Event | None:
 
 def validate(payload: object) -> Event | None:
     """Like parse, for JSON that is already read."""
-    if not isinstance(payload, dict):
-        raise InvalidEvent
-    name, data = payload.get("event"), payload.get("data")
-    if not _is_text(name, MAX_NAME) or not name:
-        raise InvalidEvent("event")
+    name = _validated(Payload, payload).event
     # Roomle writes `email.`; anything that only resembles it may owe an email too, and an answer
     # of 501 never loses one, as "ignored" would.
     if not name.strip().casefold().startswith("email"):
         return None
     if name not in EVENTS:
         raise NoTemplate
-    if not isinstance(data, dict):
-        raise InvalidEvent("data")
-    if wrong := _wrong(data) or _missing(name, data):
-        raise InvalidEvent(*(f"data.{field}" for field in wrong))
+    assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
+    data = _validated(EmailPayload, payload).data
+    problems = [
+        *(["data.email"] if not _is_address(data.email) else []),
+        *(["data.configurationId"] if not (data.configurationId or data.itemId) else []),
+        *(["data.url"] if name != EXPORT and not data.url else []),
+        # A failed export has nothing to link to; any other has.
+        *(
+            ["data.resultUrl"]
+            if name == EXPORT and data.success is not False and not data.resultUrl
+            else []
+        ),
+    ]
+    if problems:
+        raise InvalidEvent(*problems)
     return Event(
         name=name,
-        recipient=data["email"],
-        success=data.get("success"),
-        configuration_id=data.get("configurationId") or None,
-        item_id=data.get("itemId") or None,
-        configurator_id=data.get("configuratorId") or None,
-        url=data.get("url") or None,
-        result_url=data.get("resultUrl") or None,
+        recipient=data.email,
+        success=data.success,
+        configuration_id=data.configurationId or None,
+        item_id=data.itemId or None,
+        configurator_id=data.configuratorId or None,
+        url=data.url or None,
+        result_url=data.resultUrl or None,
         payload=payload,
     )
 
@@ -111,7 +148,7 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
-    if not _LINK.fullmatch(link) or len(link) > MAX_TEXT:
+    if not _LINK.fullmatch(link) or len(link) > _MAX_LINK:
         raise LinkNotAllowed
     try:
         parts = urlsplit(link)
@@ -152,44 +189,8 @@ def fold_address(address: str) -> str:
     return f"{local.partition('+')[0].rstrip('.')}@{domain.rstrip('.')}"
 
 
-def _wrong(data: Mapping[str, Any]) -> list[str]:
-    """The fields that are not of their type."""
-    return [
-        *(["email"] if not _is_address(data.get("email")) else []),
-        *(["success"] if not isinstance(data.get("success"), bool | None) else []),
-        *(
-            field
-            for field in _TEXTS
-            if not ((value := data.get(field)) is None or _is_text(value, MAX_TEXT))
-        ),
-    ]
-
-
-def _missing(name: str, data: Mapping[str, Any]) -> list[str]:
-    """The fields that this event needs and has not."""
-    return [
-        *(["configurationId"] if not (data.get("configurationId") or data.get("itemId")) else []),
-        *(["url"] if name != EXPORT and not data.get("url") else []),
-        # A failed export has nothing to link to; any other has.
-        *(
-            ["resultUrl"]
-            if name == EXPORT and data.get("success") is not False and not data.get("resultUrl")
-            else []
-        ),
-    ]
-
-
-def _is_text(value: object, longest: int) -> TypeIs[str]:
-    # JSON's escapes can make lone surrogates, which nobody can write down again.
-    return (
-        isinstance(value, str)
-        and len(value) <= longest
-        and (value.isascii() or not _SURROGATE.search(value))
-    )
-
-
-def _is_address(value: object) -> bool:
-    match = _ADDRESS.fullmatch(value) if _is_text(value, _MAX_ADDRESS) else None
+def _is_address(text: str) -> bool:
+    match = _ADDRESS.fullmatch(text) if len(text) <= _MAX_ADDRESS else None
     return match is not None and len(match["local"]) <= _MAX_LOCAL_PART
 
 
@@ -203,6 +204,15 @@ def _host_allowed(host: str, hosts: Collection[str]) -> bool:
 def _quoted(part: str) -> str:
     # Everything that a URL may hold stays; what could end an HTML attribute or a line does not.
     return quote(part, safe="/?:@!$&()*+,;=-._~%")
+
+
+def _validated[Model: BaseModel](model: type[Model], payload: object) -> Model:
+    try:
+        return model.model_validate(payload)
+    except ValidationError as err:
+        # Only where and of what kind: pydantic's messages repeat the values.
+        found = err.errors(include_input=False, include_url=False, include_context=False)
+        raise InvalidEvent(*(".".join(map(str, each["loc"])) for each in found)) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -222,6 +232,3 @@ def _finite(number: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError
     return value
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
