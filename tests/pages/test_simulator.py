@@ -1,0 +1,380 @@
+"""The simulator: whatever goes wrong, the person gets one email, the brand's or Roomle's."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import PHONE, Open, Window
+from tools import fixtures, pages, sign
+from tools.pages.emails import Scheme
+from tools.simulator.page import application
+from tools.simulator.scenario import SWITCHES, Scenario
+from tools.simulator.stage import MAILER, RECEIVER, SERVICES, SES, Stage, standing
+from tools.stack import deployment, webhook
+from tools.stack.deployment import Stack
+
+BRANDS, ROOMLES = (1, 0), (0, 1)
+
+
+@dataclass
+class Simulator:
+    """The page beside the stack, and a way to play an event on it."""
+
+    stage: Stage
+    address: str
+    slow: str
+    """The address of an event that waits in the queue."""
+
+    def play(self, page: Page, **choices: str) -> None:
+        """Choose in the form, send, and wait until all is settled."""
+        page.goto(self.address)
+        for name, value in choices.items():
+            field = page.locator(f"#{name}")
+            if field.evaluate("field => field.tagName") == "SELECT":
+                field.select_option(value)
+                continue
+            if not field.is_visible():
+                page.get_by_text("All fields").click()
+            field.fill(value)
+        page.get_by_role("button", name="Send the event").click()
+        self.wait(page)
+
+    @staticmethod
+    def wait(page: Page) -> None:
+        page.wait_for_selector("#story[data-settled=true]", timeout=90_000)
+
+
+def count(page: Page) -> tuple[int, int]:
+    """The brand's and Roomle's emails, as the page counts them."""
+    return (
+        int(page.locator("#brands").inner_text()),
+        int(page.locator("#roomles").inner_text()),
+    )
+
+
+def title(page: Page) -> str:
+    return page.locator("#verdict h2").inner_text()
+
+
+@pytest.fixture(scope="module")
+def simulator(deployed: Stack) -> Iterator[Simulator]:
+    with ExitStack() as stack:
+        stage = stack.enter_context(standing(deployed))
+        app = application(stage)
+        address = stack.enter_context(pages.served(app, 0)).rstrip("/")
+        # It waits half a minute in the queue, so it begins before the tests and is looked at last.
+        client, mailers_ses = app.test_client(), stage.switches[MAILER, SES]
+        form = {**vars(Scenario(email="slow@customer.example")), "ses": "throttles-on"}
+        address_of_slow = client.post("/runs", data=form).location.partition("#")[0]
+        while "202" not in client.get(f"{address_of_slow}/story").text or mailers_ses.fault:
+            time.sleep(0.1)
+        yield Simulator(stage, address, address + address_of_slow)
+
+
+# --- every switch -----------------------------------------------------------------------------
+
+OUTCOMES = {
+    ("token", "fresh"): (200, BRANDS),
+    ("token", "wrong-secret"): (401, ROOMLES),
+    ("token", "old"): (401, ROOMLES),
+    ("token", "replayed"): (401, ROOMLES),
+    ("token", "repeated"): (200, BRANDS),
+    ("token", "missing"): (401, ROOMLES),
+    ("ses", "works"): (200, BRANDS),
+    ("ses", "throttles"): (202, BRANDS),
+    ("ses", "refuses"): (502, ROOMLES),
+    ("ses", "quota"): (503, ROOMLES),
+    ("ses", "hangs"): (503, ROOMLES),
+    ("ses", "fails"): (503, ROOMLES),
+    # The one exception, and told as one.
+    ("ses", "answer-lost"): (503, (1, 1)),
+    ("memory", "works"): (200, BRANDS),
+    ("memory", "fails"): (503, ROOMLES),
+    ("memory", "hangs"): (503, ROOMLES),
+    ("delivery", "ses,sqs"): (200, BRANDS),
+    ("delivery", "ses"): (200, BRANDS),
+    ("delivery", "sqs"): (202, BRANDS),
+    # Asked only when SES is busy.
+    ("queue", "works"): (202, BRANDS),
+    ("queue", "throttles"): (503, ROOMLES),
+    ("queue", "fails"): (503, ROOMLES),
+    ("queue", "hangs"): (503, ROOMLES),
+    # The mailer may be quicker than the withdrawal.
+    ("queue", "answer-lost"): (None, None),
+}
+
+
+def test_no_switch_is_left_out() -> None:
+    offered = {(name, value) for name, values in SWITCHES.items() for value in values}
+    assert offered - set(OUTCOMES) == {("ses", "throttles-on")}
+
+
+@pytest.mark.parametrize(
+    ("switch", "value"), OUTCOMES, ids=[f"{switch}-{value}" for switch, value in OUTCOMES]
+)
+def test_the_promise_holds_whatever_goes_wrong(
+    simulator: Simulator, window: Window, switch: str, value: str
+) -> None:
+    choices = {switch: value} | ({"ses": "throttles"} if switch == "queue" else {})
+    simulator.play(window.page, **choices)
+
+    status, emails = OUTCOMES[switch, value]
+    shown = int(window.page.locator("#answer .status").first.inner_text())
+    assert status in (None, shown)
+    if (switch, value) == ("ses", "answer-lost"):
+        assert title(window.page) == "Two emails: the one exception"
+        assert count(window.page) == emails
+        return
+    brands, roomles = count(window.page)
+    assert brands + roomles == 1
+    assert emails in (None, (brands, roomles))
+    assert roomles == (shown >= 300)
+    assert title(window.page) == f"One email: {'the brand’s' if brands else 'Roomle’s own'}"
+    assert window.page.locator("#received .email").count() == brands
+    assert window.page.locator("#received .roomles").count() == roomles
+    doing = "sends its own email" if roomles else "Nothing: the answer is below 300"
+    assert doing in window.page.locator("#next").inner_text()
+    window.keep(f"-{switch}-{value}")
+
+
+def test_the_same_post_twice_has_two_answers_and_one_email(
+    simulator: Simulator, window: Window
+) -> None:
+    simulator.play(window.page, token="repeated")
+
+    assert window.page.locator("#answer .status").all_inner_texts() == ["200", "200"]
+    assert "to the same POST again" in window.page.locator("#answer").inner_text()
+    assert count(window.page) == BRANDS
+
+
+def test_a_replayed_token_was_good_for_the_first_and_mails_nobody_else(
+    simulator: Simulator, window: Window
+) -> None:
+    simulator.play(window.page, token="replayed", email="victim@customer.example")
+
+    story = window.page.locator("#story").inner_text()
+    assert "a POST for first.victim@customer.example: it was answered\n200 sent" in story
+    assert "TokenReplayed" in window.page.locator("#log").inner_text()
+    sent = [email.recipients[0] for email in webhook.sent_emails(simulator.stage.emulator)]
+    assert "first.victim@customer.example" in sent
+    assert "victim@customer.example" not in sent
+
+
+# --- what is shown ----------------------------------------------------------------------------
+
+
+def test_request_answer_email_and_log_are_shown(simulator: Simulator, window: Window) -> None:
+    simulator.play(
+        window.page,
+        event="email.shareConfigurationAR",
+        configurator="exampleStudio",
+        language="de",
+        email="anna@customer.example",
+    )
+
+    request = window.page.locator("#request pre").inner_text()
+    head, _, body = request.partition("\n\n")
+    assert head.startswith(f"POST {simulator.stage.stack.webhook_url}\n")
+    assert "\ntoken: 01-" in head
+    assert json.loads(body) == fixtures.payload(
+        "email.shareConfigurationAR",
+        email="anna@customer.example",
+        configuratorId="exampleStudio",
+        url=fixtures.link_to(fixtures.CONFIGURATION, lang="de"),
+    )
+    assert '{"status": "sent", "code": "sent"}' in window.page.locator("#answer").inner_text()
+
+    received = window.page.locator("#received")
+    assert "Möbelstudio Beispiel" in received.locator(".from").inner_text()
+    assert "<studio@brand.example> to anna@customer.example" in received.inner_text()
+    frame = window.page.frame_locator("#received iframe")
+    assert frame.get_by_role("heading", name="So sieht es bei Ihnen aus").is_visible()
+    assert frame.get_by_role("img", name="QR-Code").evaluate("img => img.naturalWidth") > 100
+    height = window.page.locator("#received iframe").evaluate("frame => frame.clientHeight")
+    assert height >= frame.locator("body").evaluate("body => body.scrollHeight") > 600
+
+    received.get_by_text("Text part and headers").click()
+    assert "Auto-Submitted: auto-generated" in received.locator("pre").inner_text()
+    log = window.page.locator("#log")
+    assert "receiver INFO sent" in " ".join(log.inner_text().split())
+    log.locator("summary").last.click()
+    assert '"event_id"' in log.locator("pre").last.inner_text()
+
+
+def test_by_the_queue_the_mailers_lines_are_there_too(simulator: Simulator, window: Window) -> None:
+    simulator.play(window.page, ses="throttles")
+
+    log = " ".join(window.page.locator("#log").inner_text().split())
+    assert "receiver INFO queued: Throttled, TooManyRequestsException" in log
+    assert "mailer INFO sent" in log
+
+
+def test_an_event_that_owes_nobody_an_email_is_no_broken_promise(
+    simulator: Simulator, window: Window
+) -> None:
+    simulator.play(window.page, event="configuration.opened")
+
+    assert title(window.page) == "No email, for none is owed"
+    assert count(window.page) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer"),
+    [
+        ({"event": "email.orderConfirmation"}, "no template"),
+        ({"event": "email.savedConfiguration", "success": "false"}, "no template"),
+        ({"email": "nobody"}, "A field is missing or wrong. It is data.email."),
+        ({"url": "https://evil.example/"}, "host that the brand has not allowed"),
+        ({"event": "email.3DExportAsset", "result_url": ""}, "It is data.resultUrl."),
+    ],
+)
+def test_what_the_stack_refuses_is_explained_and_left_to_roomle(
+    simulator: Simulator, window: Window, choices: dict[str, str], answer: str
+) -> None:
+    simulator.play(window.page, **choices)
+
+    assert answer in window.page.locator("#answer").inner_text()
+    assert count(window.page) == ROOMLES
+
+
+def test_a_failed_export_has_an_email_of_its_own(simulator: Simulator, window: Window) -> None:
+    simulator.play(window.page, event="email.3DExportAsset", success="false")
+
+    assert "could not be created" in window.page.locator("#received .subject").inner_text()
+
+
+HOSTILE = '"><script>document.title = "taken"</script>{{ 7*7 }}'
+
+
+def test_what_a_visitor_types_stays_text(simulator: Simulator, window: Window) -> None:
+    simulator.play(window.page, email=HOSTILE, configuration=HOSTILE, url=HOSTILE)
+
+    assert HOSTILE in json.dumps(window.page.locator("#request pre").inner_text()).replace("\\", "")
+    assert window.page.title().startswith("Event ")
+    assert window.page.locator("#email").input_value() == HOSTILE
+    assert count(window.page) == ROOMLES
+
+
+def test_the_history_keeps_the_score(simulator: Simulator, window: Window) -> None:
+    simulator.play(window.page, ses="refuses")
+
+    newest = window.page.locator(".history tbody tr").first
+    assert "SES: refuses the email" in newest.inner_text()
+    assert newest.locator("td").all_inner_texts()[1:] == ["502", "0", "1"]
+    window.page.get_by_role("link", name="All well again").click()
+    assert window.page.locator("#ses").input_value() == "works"
+
+
+# --- as every page should be ------------------------------------------------------------------
+
+
+def test_it_is_played_by_keyboard_alone(simulator: Simulator, window: Window) -> None:
+    page = window.page
+    page.goto(simulator.address)
+    focused = "document.activeElement.id"
+
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to what happens"
+    order = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        order.append(page.evaluate(focused))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none"
+        if order[-1] == "event":
+            page.keyboard.press("ArrowDown")
+        if order[-1] == "ses":
+            page.keyboard.type("refuses")
+            break
+    assert order[:3] == ["event", "email", "configurator"]
+    assert page.locator("#event").input_value() == "email.shareConfiguration"
+    assert page.locator("#ses").input_value() == "refuses"
+    while page.evaluate("document.activeElement.tagName") != "BUTTON":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    simulator.wait(page)
+
+    assert count(page) == ROOMLES
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#story') !== null")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "light"), (1280, "dark")])
+def test_the_page_fits_every_window_and_everybody_can_use_it(
+    simulator: Simulator, open_window: Open, width: int, scheme: Scheme
+) -> None:
+    window = open_window(width, scheme)
+    window.page.goto(simulator.address)
+    assert window.violations() == []
+    assert window.too_wide == 0
+    window.keep("-empty")
+
+    for name, choices in {"brands": {}, "roomles": {"ses": "refuses", "token": "repeated"}}.items():
+        simulator.play(window.page, **choices)
+        for summary in window.page.locator("details:not([open]) > summary").all():
+            summary.click()
+        assert window.violations() == []
+        assert window.too_wide == 0
+        window.keep(f"-{name}")
+
+
+def test_it_works_without_scripts(simulator: Simulator, open_window: Open) -> None:
+    window = open_window(java_script_enabled=False)
+    window.page.goto(simulator.address)
+    window.page.select_option("#ses", "refuses")
+
+    window.page.get_by_role("button", name="Send the event").click()
+
+    expect(window.page.locator("#verdict h2")).to_have_text("One email: Roomle’s own")
+
+
+def test_other_sites_have_no_access(simulator: Simulator) -> None:
+    client = application(simulator.stage).test_client()
+
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 400
+    sent = client.post("/runs", data={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert sent.status_code == 403
+    assert client.post("/runs", data={"ses": "explodes"}).status_code == 400
+    assert "default-src 'self'" in client.get("/").headers["Content-Security-Policy"]
+    assert simulator.address.startswith("http://127.0.0.1:")
+
+
+# --- the stack beside it ----------------------------------------------------------------------
+
+
+def test_the_stack_is_put_back_as_it_was(deployed: Stack, simulator: Simulator) -> None:
+    during = simulator.stage.variables(RECEIVER)
+    assert {name for name in during if name.startswith("AWS_ENDPOINT_URL_")} == {
+        f"AWS_ENDPOINT_URL_{service}" for service in SERVICES[RECEIVER]
+    }
+    with standing(deployed) as inner:
+        inner.deliver_by("sqs")
+        assert inner.variables(RECEIVER)["DELIVERY"] == "sqs"
+    assert simulator.stage.variables(RECEIVER) == during
+
+
+def test_the_examples_of_the_form_are_roomles_own(simulator: Simulator) -> None:
+    assert simulator.stage.stack.secret == sign.EXAMPLE_SECRET
+    assert Scenario().payload == fixtures.payload(
+        email="jane.1@customer.example", configuratorId=None
+    )
+    assert deployment.BRANDS.exists()
+
+
+def test_what_ses_throttles_for_longer_waits_in_the_queue_and_comes_once(
+    simulator: Simulator, window: Window
+) -> None:
+    window.page.goto(simulator.slow)
+    simulator.wait(window.page)
+
+    assert count(window.page) == BRANDS
+    log = " ".join(window.page.locator("#log").inner_text().split())
+    assert "mailer ERROR postponed: Throttled" in log
+    assert log.endswith("mailer INFO sent")
