@@ -42,10 +42,10 @@ USED = {
     "botocore/data/*/*": ["endpoint-rule-set-1.*", "service-2.*"],
 }
 
-# What nothing imports: commands, documentation, tests, types, metadata.
+# What nothing imports: commands, documentation, tests, types, metadata, the API of pydantic 1.
 UNUSED = [
     *("*.dist-info", "**/*.pyi", "**/py.typed", ".lock", "bin", "share"),
-    *("boto3/data", "boto3/examples", "dateutil/zoneinfo"),
+    *("boto3/data", "boto3/examples", "dateutil/zoneinfo", "pydantic/mypy.py", "pydantic/v1"),
     *("segno/cli.py", "urllib3/contrib/emscripten"),
 ]
 
