@@ -16,7 +16,7 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo local preview pictures browser test check lock contract clean
+.PHONY: help setup build demo local preview pictures browser test check lock contract capacity clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -73,6 +73,10 @@ check: setup ## code, types, template, locks
 		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
 		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
 	done; echo "locks are current"
+
+capacity: setup ## reckon docs/capacity.md anew; matplotlib in an environment of its own
+	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \
+		python -m bench.capacity report
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract

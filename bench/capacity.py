@@ -1,0 +1,428 @@
+"""How many emails an hour a stack takes, what becomes of the rest, and what it costs.
+
+    make capacity                             # docs/capacity.md and its pictures, from the model
+    python -m bench.capacity measure          # bench/capacity_measured.json, from the local stack
+
+A discrete-event model (simpy) of the way of an event: API Gateway's throttle, Lambda's
+environments, SES's rate, the queue and the mailer with its waits. How long our own work takes is
+measured on the local stack; limits and prices are in bench/capacity_inputs.toml, each with its
+source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import statistics
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import simpy
+
+ROOT = Path(__file__).resolve().parent.parent
+INPUTS = Path(__file__).with_name("capacity_inputs.toml")
+MEASURED = Path(__file__).with_name("capacity_measured.json")
+SHIPPED = ROOT / "layers" / "shared" / "python"
+if str(SHIPPED) not in sys.path:
+    sys.path.insert(0, str(SHIPPED))
+
+from roomle_mail.mailing import Message  # noqa: E402 (found only now)
+
+HOUR, DAY = 3_600.0, 86_400.0
+IN_TIME = 60.0  # an email is in time if SES has it so soon after the event
+SEED = 20_260_115
+# The template's; tests/unit/test_capacity.py compares.
+BATCH, MAX_RECEIVES, MEMORY_MB = 5, 28, 1024
+
+type Way = Literal["ses", "sqs", "ses,sqs"]
+WAYS: tuple[Way, ...] = ("ses", "sqs", "ses,sqs")
+type Process = Generator[simpy.Event, Any]
+
+
+@cache
+def inputs() -> dict[str, float]:
+    """Read the inputs, `section.name` -> value."""
+    read = tomllib.loads(INPUTS.read_text())
+    return {f"{section}.{name}": float(each["value"])
+            for section, names in read.items() for name, each in names.items()}  # fmt: skip
+
+
+@cache
+def measured() -> dict[str, Any]:
+    """Read what was measured on the local stack."""
+    return dict(json.loads(MEASURED.read_text()))
+
+
+# --- what is deployed -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """The template's parameters that matter here, with its defaults, and the account's rate."""
+
+    delivery: Way = "ses,sqs"
+    throttle_rate: float = 50
+    throttle_burst: float = 100
+    max_emails_per_hour: int = 10_000
+    mailer_concurrency: int = 2
+    ses_rate: float = field(default_factory=lambda: inputs()["limits.ses_rate_per_s"])
+    slower: float = 1.0
+    """By how much everything takes longer than reckoned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Events in an hour; `peak` is the share that comes within five minutes of it."""
+
+    events: int
+    peak: float = 0.0
+
+    def arrivals(self, random_: random.Random) -> list[float]:
+        """Return the moments of the events, in seconds."""
+        in_peak = round(self.events * self.peak)
+        moments = [1_500 + 300 * random_.random() for _ in range(in_peak)]
+        moments += [HOUR * random_.random() for _ in range(self.events - in_peak)]
+        return sorted(moments)
+
+    @property
+    def rate(self) -> float:
+        """Events a second at the height of it."""
+        even = self.events * (1 - self.peak) / HOUR
+        return even + self.events * self.peak / 300
+
+
+# --- the parts --------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: `rate` a second, `size` at once."""
+
+    rate: float
+    size: float
+    filled_at: float = 0.0
+    level: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.level = self.size
+
+    def take(self, now: float) -> bool:
+        """Take one, if there is one."""
+        self.level = min(self.size, self.level + (now - self.filled_at) * self.rate)
+        self.filled_at = now
+        if self.level < 1:
+            return False
+        self.level -= 1
+        return True
+
+
+@dataclass(slots=True)
+class Environments:
+    """Lambda's environments of one function: warm ones are used again, newest first."""
+
+    limit: int
+    idle: list[float] = field(default_factory=list)
+    busy: int = 0
+    most: int = 0
+    scaling: Bucket = field(init=False)
+
+    def __post_init__(self) -> None:
+        scaling = inputs()["limits.lambda_scaling_per_10_s"]
+        self.scaling = Bucket(scaling / 10, scaling)
+
+    def enter(self, now: float) -> bool | None:
+        """Begin a run: True if the start is cold, None if it is throttled."""
+        kept = inputs()["limits.environment_kept_s"]
+        while self.idle and now - self.idle[0] > kept:
+            self.idle.pop(0)
+        if self.busy >= self.limit:
+            return None
+        cold = not self.idle
+        if cold:
+            if not self.scaling.take(now):
+                return None
+        else:
+            self.idle.pop()
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        return cold
+
+    def leave(self, now: float) -> None:
+        """End a run."""
+        self.busy -= 1
+        self.idle.append(now)
+
+
+@dataclass(slots=True)
+class Queued:
+    """A message in the queue."""
+
+    came_at: float
+    queued_at: float
+    receives: int = 0
+
+
+@dataclass(slots=True)
+class Results:
+    """What became of the events."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    delays: list[float] = field(default_factory=list)
+    work: Counter[str] = field(default_factory=Counter)
+    oldest: float = 0.0
+    deepest: int = 0
+    concurrency: int = 0
+    drained_at: float = 0.0
+
+    @property
+    def events(self) -> int:
+        """How many there were."""
+        return self.ends.total()
+
+    @property
+    def sent(self) -> int:
+        """How many emails of the brand's left."""
+        return self.ends["sent"]
+
+    @property
+    def in_time(self) -> float:
+        """The share of all events whose email of the brand's left in time."""
+        return sum(delay <= IN_TIME for delay in self.delays) / max(self.events, 1)
+
+    @property
+    def fallbacks(self) -> float:
+        """The share of all events for which Roomle mails instead."""
+        failed = sum(number for end, number in self.ends.items() if end.startswith("Roomle"))
+        return failed / max(self.events, 1)
+
+    def delay(self, share: float) -> float:
+        """Seconds from event to SES that a share of the emails sent stayed below."""
+        ordered = sorted(self.delays)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.nan
+
+    def cost(self) -> dict[str, float]:
+        """US dollars by service, free tiers not counted."""
+        price, work = inputs(), self.work
+        gb = work["lambda_ms"] / 1000 * MEMORY_MB / 1024
+        return {
+            "SES": self.sent / 1000 * price["prices.ses_per_1000_emails"],
+            "API Gateway": self.events / 1e6 * price["prices.api_gateway_per_million"],
+            "Lambda": work["runs"] / 1e6 * price["prices.lambda_per_million"]
+            + gb * price["prices.lambda_per_gb_second"],
+            "DynamoDB": work["writes"] / 1e6 * price["prices.dynamodb_per_million_writes"],
+            "SQS": work["sqs"] / 1e6 * price["prices.sqs_per_million"],
+            "logs": work["log_bytes"] / 1e9 * price["prices.logs_per_gb"],
+        }
+
+    @property
+    def cost_per_1000(self) -> float:
+        """US dollars for 1,000 events."""
+        return sum(self.cost().values()) / max(self.events, 1) * 1000
+
+
+# --- the way of an event ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Stack:
+    """One deployment in one account and region, under load."""
+
+    parameters: Parameters
+    random: random.Random
+    clock: simpy.Environment = field(default_factory=simpy.Environment)
+    results: Results = field(default_factory=Results)
+    gateway: Bucket = field(init=False)
+    ses: Bucket = field(init=False)
+    receivers: Environments = field(init=False)
+    ready: simpy.Store = field(init=False)
+    waiting: dict[int, Queued] = field(default_factory=dict)
+    accepted: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        chosen, limits = self.parameters, inputs()
+        rate = min(chosen.throttle_rate, limits["limits.api_gateway_rate_per_s"])
+        self.gateway = Bucket(rate, chosen.throttle_burst)
+        self.ses = Bucket(chosen.ses_rate, max(1, chosen.ses_rate * limits["limits.ses_burst_s"]))
+        self.receivers = Environments(int(limits["limits.lambda_concurrency"]))
+        self.ready = simpy.Store(self.clock)
+
+    def run(self, load: Load) -> Results:
+        """Let the load come, and wait until the queue is empty or has given up."""
+        self.clock.process(self._arrive(load.arrivals(self.random)))
+        for place in range(self.parameters.mailer_concurrency):
+            self.clock.process(self._mail(place))
+        self.clock.run(until=HOUR + 8 * HOUR)
+        self.results.ends["left in the queue"] = len(self.waiting)
+        self.results.concurrency = self.receivers.most
+        return self.results
+
+    def _arrive(self, moments: list[float]) -> Process:
+        for moment in moments:
+            yield self.clock.timeout(moment - self.clock.now)
+            self.clock.process(self._receive())
+
+    def _receive(self) -> Process:
+        came_at, results = self.clock.now, self.results
+        if not self.gateway.take(came_at):
+            results.ends["Roomle: 429 of API Gateway"] += 1
+            return
+        cold = self.receivers.enter(came_at)
+        if cold is None:
+            results.ends["Roomle: Lambda throttled"] += 1
+            return
+        work = self._takes("receiver")
+        start = self._takes("cold_start") if cold else 0.0
+        results.work["runs"] += 1
+        results.work["lambda_ms"] += math.ceil((start + work) * 1000)
+        results.work["log_bytes"] += measured()["log_bytes"]["receiver"]
+        results.work["writes"] += measured()["writes"]["receiver"]
+        hour = int(came_at // HOUR)
+        # The last step, remembering, comes after the send: three quarters of the way is a guess
+        # that only moves milliseconds.
+        yield self.clock.timeout(start + work * 0.75)
+        end = self._send_or_queue(came_at, hour)
+        yield self.clock.timeout(work * 0.25)
+        if end is not None:
+            results.ends[end] += 1
+        self.receivers.leave(self.clock.now)
+
+    def _send_or_queue(self, came_at: float, hour: int) -> str | None:
+        """Deliver; the event's end, or None while it is in the queue."""
+        now, results = self.clock.now, self.results
+        cap = self.parameters.max_emails_per_hour
+        if cap and self.accepted[hour] >= cap:
+            return "Roomle: 503 over MaxEmailsPerHour"
+        ways = self.parameters.delivery.split(",")
+        if "ses" in ways and self.ses.take(now):
+            self.accepted[hour] += 1
+            results.delays.append(now - came_at)
+            return "sent"
+        if "sqs" not in ways:
+            return "Roomle: 503 SES throttled"
+        self.accepted[hour] += 1
+        results.work["sqs"] += 1
+        message = Queued(came_at, now)
+        self.waiting[id(message)] = message
+        results.deepest = max(results.deepest, len(self.waiting))
+        self.ready.put(message)
+        return None
+
+    def _mail(self, place: int) -> Process:
+        """Be one of the mailer's runs at a time; more come by and by."""
+        first = inputs()["limits.sqs_first_batches"]
+        if place >= first:
+            more = inputs()["limits.sqs_more_batches_per_minute"] / 60
+            yield self.clock.timeout((place - first) / more)
+        results, begun = self.results, False
+        while True:
+            batch = [(yield self.ready.get())]
+            while len(batch) < BATCH and self.ready.items:
+                batch.append((yield self.ready.get()))
+            began = self.clock.now
+            results.work["runs"] += 1
+            results.work["sqs"] += 2  # receive, delete
+            if not begun:
+                begun = True
+                yield self.clock.timeout(self._takes("cold_start"))
+            for message in batch:
+                yield self.clock.timeout(self._takes("mailer"))
+                self._try(message)
+            results.work["lambda_ms"] += math.ceil((self.clock.now - began) * 1000)
+
+    def _try(self, message: Queued) -> None:
+        now, results = self.clock.now, self.results
+        message.receives += 1
+        results.work["log_bytes"] += measured()["log_bytes"]["mailer"]
+        results.work["writes"] += measured()["writes"]["mailer"]
+        results.oldest = max(results.oldest, now - message.queued_at)
+        if self.ses.take(now):
+            results.ends["sent"] += 1
+            results.delays.append(now - message.came_at)
+            self._done(message)
+        elif message.receives >= MAX_RECEIVES:
+            results.ends["dead letter"] += 1
+            self._done(message)
+        else:
+            results.work["sqs"] += 1  # the change of visibility
+            results.work["postponed"] += 1
+            self.clock.process(self._wait(message))
+
+    def _done(self, message: Queued) -> None:
+        del self.waiting[id(message)]
+        if not self.waiting:
+            self.results.drained_at = self.clock.now
+
+    def _wait(self, message: Queued) -> Process:
+        shipped = Message(id="", receipt="", body="", receives=message.receives)
+        yield self.clock.timeout(shipped.wait)
+        self.ready.put(message)
+
+    def _takes(self, what: str) -> float:
+        """Seconds that a step takes: one that was measured, put where Lambda runs it."""
+        took: float = self.random.choice(measured()["seconds"][what]) / inputs()["speed.cpu_share"]
+        if what != "cold_start":
+            calls = measured()["writes"][what] * inputs()["speed.other_call_ms"]
+            took += (calls + inputs()["speed.ses_call_ms"]) / 1000
+        return took * self.parameters.slower
+
+
+def simulate(load: Load, parameters: Parameters, *, seed: int = SEED) -> Results:
+    """Run one stack under a load."""
+    return Stack(parameters, random.Random(seed)).run(load)  # noqa: S311 (no secret)
+
+
+def advise(load: Load) -> Parameters:
+    """Choose parameters for a load, with the queue as SES's reserve."""
+    per_mail = statistics.fmean(measured()["seconds"]["mailer"]) / inputs()["speed.cpu_share"]
+    per_mail += (measured()["writes"]["mailer"] * inputs()["speed.other_call_ms"]
+                 + inputs()["speed.ses_call_ms"]) / 1000  # fmt: skip
+    # A third above the height of it: people don't come evenly.
+    height = max(1.0, load.rate * 4 / 3)
+    ses_rate = max(inputs()["limits.ses_rate_per_s"], math.ceil(height))
+    # The cap is counted on one item.
+    too_fast = height > inputs()["limits.dynamodb_writes_per_item_per_s"]
+    return Parameters(
+        throttle_rate=max(50, math.ceil(height * 2)),
+        throttle_burst=max(100, math.ceil(height * 4)),
+        max_emails_per_hour=0 if too_fast else max(1, math.ceil(load.events / 500)) * 1_000,
+        mailer_concurrency=max(2, math.ceil(ses_rate * per_mail)),
+        ses_rate=ses_rate,
+    )
+
+
+# --- measuring --------------------------------------------------------------------------------
+
+
+def measure(events: int) -> dict[str, Any]:
+    """Measure on the local stack: how long runs take, what they write."""
+    from bench import capacity_measure  # noqa: PLC0415 (needs what the model doesn't)
+
+    return capacity_measure.measure(events)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure", help="write bench/capacity_measured.json")
+    measuring.add_argument("--events", type=int, default=300, help="for each function")
+    commands.add_parser("report", help="write docs/capacity.md and its pictures")
+    options = parser.parse_args(arguments)
+    if options.command == "measure":
+        MEASURED.write_text(json.dumps(measure(options.events), indent=1) + "\n")
+        return 0
+    from bench import capacity_report  # noqa: PLC0415 (it imports this module)
+
+    return capacity_report.write()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""The pictures of docs/capacity.md; matplotlib is not installed with the rest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+
+from bench.capacity import WAYS, Results
+
+COLOURS = {"ses": "#c2410c", "sqs": "#1d4ed8", "ses,sqs": "#15803d"}
+
+mpl.use("Agg")
+# The same bytes for the same data.
+mpl.rcParams |= {"svg.hashsalt": "capacity", "svg.fonttype": "none", "font.size": 9}
+
+
+def draw_modes(results: dict[tuple[int, str], Results], bursts: Sequence[int], path: Path) -> None:
+    """The defaults: in time, and left to Roomle, by mode."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharex=True)
+    for axis, name in zip(axes, ("in time", "Roomle mails"), strict=True):
+        for way in WAYS:
+            found = [results[events, way] for events in bursts]
+            shares = [each.in_time if axis is axes[0] else each.fallbacks for each in found]
+            axis.plot(
+                bursts, [each * 100 for each in shares], marker="o", label=way, color=COLOURS[way]
+            )
+        axis.set_xscale("log")
+        axis.set_ylim(-3, 103)
+        axis.set_title(f"{name}, % of events")
+        axis.set_xlabel("events in an hour")
+    axes[0].legend(title="Delivery")
+    save(figure, path)
+
+
+def draw_rates(results: dict[tuple[float, str], Results], path: Path) -> None:
+    """SES's rate against 100,000 events."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6))
+    speeds = sorted({rate for rate, _ in results})
+    for way in WAYS:
+        shares = [results[rate, way].in_time * 100 for rate in speeds]
+        axes[0].plot(speeds, shares, marker="o", label=way, color=COLOURS[way])
+        if way != "ses":
+            ages = [results[rate, way].oldest / 60 for rate in speeds]
+            axes[1].plot(speeds, ages, marker="o", label=way, color=COLOURS[way])
+    axes[0].set_title("in time, % of 100,000 events")
+    axes[1].set_title("oldest message in the queue, minutes")
+    axes[0].legend(title="Delivery")
+    for axis in axes:
+        axis.set_xlabel("SES's rate, emails a second")
+    save(figure, path)
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    """Write a picture, the same bytes for the same data."""
+    for axis in figure.axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(visible=True, alpha=0.3)
+    figure.tight_layout()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

@@ -1,0 +1,303 @@
+"""docs/capacity.md and its pictures: the text is written by hand, tables and plots by the model.
+
+A line `<!-- table NAME -->` in the text is followed by the table of that name, up to the next
+`<!-- end -->`.
+"""
+
+import re
+import statistics
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bench.capacity import (
+    HOUR,
+    INPUTS,
+    ROOT,
+    WAYS,
+    Load,
+    Parameters,
+    Results,
+    advise,
+    inputs,
+    measured,
+    simulate,
+)
+
+DOCUMENT = ROOT / "docs" / "capacity.md"
+PICTURES = ROOT / "docs" / "capacity"
+BURSTS = (1, 100, 1_000, 3_000, 10_000, 30_000, 100_000)
+PEAK = 0.5
+
+type Rows = list[tuple[object, ...]]
+
+
+def defaults_by_way() -> dict[tuple[int, str], Results]:
+    """Every burst with the template's defaults, in each mode."""
+    return {
+        (events, way): simulate(Load(events, PEAK), Parameters(delivery=way))
+        for events in BURSTS
+        for way in WAYS
+    }
+
+
+def advised() -> dict[int, tuple[Parameters, Results]]:
+    """Every burst with the parameters that are advised for it."""
+    found = {}
+    for events in BURSTS:
+        load = Load(events, PEAK)
+        found[events] = (advise(load), simulate(load, advise(load)))
+    return found
+
+
+def rates() -> dict[tuple[float, str], Results]:
+    """The largest burst under several rates of SES, all else as advised."""
+    load = Load(100_000, PEAK)
+    return {
+        (rate, way): simulate(
+            load,
+            replace(
+                advise(load),
+                delivery=way,
+                ses_rate=rate,
+                mailer_concurrency=concurrency_for(rate),
+            ),
+        )
+        for rate in (14, 28, 50, 100, 250)
+        for way in WAYS
+    }
+
+
+def concurrency_for(rate: float) -> int:
+    """How many runs of the mailer send at a rate: those of `advise`, scaled."""
+    whole = advise(Load(100_000, PEAK))
+    return max(2, round(whole.mailer_concurrency * rate / whole.ses_rate))
+
+
+def regions() -> dict[int, Results]:
+    """100,000 events of many tenants, over one region or several, each with SES's first rate."""
+    rate = inputs()["limits.ses_rate_per_s"]
+    return {
+        number: simulate(
+            Load(100_000 // number, PEAK),
+            replace(
+                advise(Load(100_000 // number, PEAK)),
+                ses_rate=rate,
+                mailer_concurrency=concurrency_for(rate),
+            ),
+        )
+        for number in (1, 2, 4, 8)
+    }
+
+
+def mailers() -> dict[int, Results]:
+    """The queue behind SES's first rate, under several concurrencies of the mailer."""
+    load, rate = Load(30_000, PEAK), inputs()["limits.ses_rate_per_s"]
+    return {
+        number: simulate(load, replace(advise(load), ses_rate=rate, mailer_concurrency=number))
+        for number in (2, 3, 4, 8, 16, 50)
+    }
+
+
+def slower() -> dict[float, Results]:
+    """The advice for 10,000 an hour where everything takes so many times longer."""
+    load = Load(10_000, PEAK)
+    return {by: simulate(load, replace(advise(load), slower=by)) for by in (0.5, 1, 2, 4)}
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def table(head: Sequence[str], rows: Rows) -> str:
+    """Write a table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def percent(share: float) -> str:
+    """Write a share; only none is 0 % and only all is 100 %."""
+    if 0 < share < 0.0005:  # noqa: PLR2004
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:  # noqa: PLR2004
+        return "> 99.9 %"
+    return f"{share:.1%}".replace("%", " %")
+
+
+def span(seconds: float) -> str:
+    """Write a time as people say it."""
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    if seconds < 120:  # noqa: PLR2004
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def causes(result: Results) -> str:
+    """Write why Roomle mails, most frequent first."""
+    found = [(number, end.removeprefix("Roomle: ")) for end, number in result.ends.items()
+             if end.startswith("Roomle") and number]  # fmt: skip
+    return ", ".join(f"{name} {number:,}" for number, name in sorted(found, reverse=True)) or "-"
+
+
+def table_defaults(results: dict[tuple[int, str], Results]) -> str:
+    """The defaults under every burst."""
+    rows: Rows = [
+        (
+            f"{events:,}",
+            f"`{way}`",
+            percent(each.in_time),
+            percent(each.fallbacks),
+            causes(each),
+            span(each.oldest),
+            f"${each.cost_per_1000:.3f}",
+        )
+        for (events, way), each in results.items()
+    ]
+    head = ("events", "Delivery", "in time", "Roomle mails", "because of", "oldest", "per 1,000")
+    return table(head, rows)
+
+
+def table_advice(results: dict[int, tuple[Parameters, Results]]) -> str:
+    """The advice for every burst, and what comes of it."""
+    rows: Rows = [
+        (
+            f"{events:,}",
+            f"{chosen.ses_rate:g}/s, {max(events * 24, 200):,} a day",
+            f"{chosen.throttle_rate:g} / {chosen.throttle_burst:g}",
+            f"{chosen.max_emails_per_hour:,}",
+            chosen.mailer_concurrency,
+            percent(each.in_time),
+            percent(each.fallbacks),
+            span(each.delay(0.99)),
+            each.concurrency,
+        )
+        for events, (chosen, each) in results.items()
+    ]
+    head = (
+        "events", "SES rate and quota to have", "ThrottleRate / Burst", "MaxEmailsPerHour",
+        "MailerConcurrency", "in time", "Roomle mails", "99 % within", "receivers at once",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def table_rates(results: dict[tuple[float, str], Results]) -> str:
+    """SES's rate against 100,000 events."""
+    rows: Rows = [
+        (f"{rate:g}/s", f"`{way}`", percent(each.in_time), percent(each.fallbacks),
+         span(each.oldest), f"{each.deepest:,}", each.ends["dead letter"])
+        for (rate, way), each in results.items()
+    ]  # fmt: skip
+    head = ("SES", "Delivery", "in time", "Roomle mails", "oldest", "deepest queue", "dead letters")
+    return table(head, rows)
+
+
+def table_regions(results: dict[int, Results]) -> str:
+    """Several regions."""
+    rate = inputs()["limits.ses_rate_per_s"]
+    rows: Rows = [
+        (number, f"{number * rate:g}/s", percent(each.in_time), percent(each.fallbacks),
+         span(each.oldest))
+        for number, each in results.items()
+    ]  # fmt: skip
+    return table(("regions", "SES together", "in time", "Roomle mails", "oldest"), rows)
+
+
+def table_mailers(results: dict[int, Results]) -> str:
+    """Several concurrencies of the mailer."""
+    rows: Rows = [
+        (number, percent(each.in_time), f"{each.work['postponed']:,}", span(each.oldest),
+         span(each.delay(0.5)), f"${each.cost_per_1000:.3f}")
+        for number, each in results.items()
+    ]  # fmt: skip
+    head = ("MailerConcurrency", "in time", "tries in vain", "oldest", "half within", "per 1,000")
+    return table(head, rows)
+
+
+def table_slower(results: dict[float, Results]) -> str:
+    """How much hangs on the times."""
+    rows: Rows = [
+        (f"{by:g} times", percent(each.in_time), percent(each.fallbacks), span(each.delay(0.99)),
+         each.concurrency, f"${each.cost_per_1000:.3f}")
+        for by, each in results.items()
+    ]  # fmt: skip
+    head = (
+        "everything takes",
+        "in time",
+        "Roomle mails",
+        "99 % within",
+        "receivers at once",
+        "per 1,000",
+    )
+    return table(head, rows)
+
+
+def table_cost(results: dict[int, tuple[Parameters, Results]]) -> str:
+    """Where the money goes, for 10,000 events."""
+    _, each = results[10_000]
+    rows: Rows = [
+        (name, f"${dollars / each.events * 1000:.4f}") for name, dollars in each.cost().items()
+    ]
+    return table(("1,000 events", "US dollars"), [*rows, ("sum", f"${each.cost_per_1000:.4f}")])
+
+
+def table_measured() -> str:
+    """What was measured."""
+    found = measured()
+    rows: Rows = [
+        (name.replace("_", " "), f"{statistics.median(each) * 1000:.0f} ms",
+         f"{each[int(len(each) * 0.9)] * 1000:.0f} ms", found["writes"].get(name, "-"),
+         found["log_bytes"].get(name, "-"))
+        for name, each in found["seconds"].items()
+    ]  # fmt: skip
+    return table(("what", "half within", "90 % within", "writes", "bytes of log"), rows)
+
+
+def table_inputs() -> str:
+    """All inputs with their sources."""
+    read = tomllib.loads(INPUTS.read_text())
+    rows: Rows = [
+        (f"`{section}.{name}`", f"{each['value']:.10g}", each["source"])
+        for section, names in read.items()
+        for name, each in names.items()
+    ]
+    return table(("input", "value", "source"), rows)
+
+
+# --- the document -----------------------------------------------------------------------------
+
+
+def filled(text: str, tables: dict[str, Callable[[], str]]) -> str:
+    """Return the text with those tables written anew."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[2]
+        return f"{match[1]}\n{tables[name]()}\n<!-- end -->" if name in tables else match[0]
+
+    return re.sub(r"(<!-- table (\w+) -->)\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+# Those that need no run of the model.
+PLAIN: dict[str, Callable[[], str]] = {"measured": table_measured, "inputs": table_inputs}
+
+
+def write() -> int:
+    """Write tables and pictures."""
+    from bench import capacity_pictures  # noqa: PLC0415 (matplotlib is not installed with the rest)
+
+    defaults, advice, by_rate = defaults_by_way(), advised(), rates()
+    tables = {
+        "defaults": lambda: table_defaults(defaults),
+        "advice": lambda: table_advice(advice),
+        "rates": lambda: table_rates(by_rate),
+        "regions": lambda: table_regions(regions()),
+        "mailers": lambda: table_mailers(mailers()),
+        "slower": lambda: table_slower(slower()),
+        "cost": lambda: table_cost(advice),
+        **PLAIN,
+    }
+    DOCUMENT.write_text(filled(DOCUMENT.read_text(), tables))
+    capacity_pictures.draw_modes(defaults, BURSTS, PICTURES / "modes.svg")
+    capacity_pictures.draw_rates(by_rate, PICTURES / "rates.svg")
+    sys.stdout.write(f"capacity: {DOCUMENT.relative_to(ROOT)} and its pictures\n")
+    return 0
