@@ -77,9 +77,13 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else visible(str(cell)) for cell in row))
     console = out()
-    if not console.is_terminal:
-        console.width = 250
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = 250
+    with console.capture() as captured:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
 def visible(text: str) -> str:
