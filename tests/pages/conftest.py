@@ -75,9 +75,10 @@ class Window:
 
     def keep(self, what: str = "") -> None:
         """Take a screenshot of the whole page."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        name = re.sub(r"[^\w.-]+", "-", f"{self.name}{what}").strip("-")
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+        folder, _, name = self.name.partition("/")
+        name = re.sub(r"[^\w.-]+", "-", f"{name}{what}").strip("-")
+        (SCREENSHOTS / folder).mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / folder / f"{name}.png", full_page=True)
 
 
 @pytest.fixture(scope="package")
@@ -99,7 +100,8 @@ def open_window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[O
             viewport={"width": width, "height": 900}, color_scheme=scheme, **options
         )
         page.set_default_timeout(30_000)
-        windows.append(Window(page, f"{request.node.originalname}-{width}-{scheme}"))
+        test = f"{request.path.stem}/{request.node.originalname}".replace("test_", "")
+        windows.append(Window(page, f"{test}-{width}-{scheme}"))
         return windows[-1]
 
     yield opened

@@ -19,7 +19,7 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 def choices() -> list[tuple[Choice, Scheme]]:
     """Every event of every brand, light and dark, the languages taking turns."""
     found: list[tuple[Choice, Scheme]] = []
-    for look in DRAFTS.looks:
+    for look in {look.brand.id: look for look in reversed(DRAFTS.looks)}.values():
         languages = cycle(look.brand.languages)
         for kind in KINDS:
             if isinstance(DRAFTS.email(Choice(look, look.brand.language, kind)), Email):

@@ -16,7 +16,7 @@ from tools import fixtures, pages, sign
 from tools.pages.emails import Scheme
 from tools.simulator.page import application
 from tools.simulator.scenario import SWITCHES, Scenario
-from tools.simulator.stage import MAILER, RECEIVER, SERVICES, SES, Stage, standing
+from tools.simulator.stage import MAILER, SERVICES, SES, Stage, standing
 from tools.stack import deployment, webhook
 from tools.stack.deployment import Stack
 
@@ -65,6 +65,8 @@ def title(page: Page) -> str:
 
 @pytest.fixture(scope="module")
 def simulator(deployed: Stack) -> Iterator[Simulator]:
+    plain = Stage(deployed)
+    before = {function: plain.variables(function) for function in SERVICES}
     with ExitStack() as stack:
         stage = stack.enter_context(standing(deployed))
         app = application(stage)
@@ -76,6 +78,8 @@ def simulator(deployed: Stack) -> Iterator[Simulator]:
         while "202" not in client.get(f"{address_of_slow}/story").text or mailers_ses.fault:
             time.sleep(0.1)
         yield Simulator(stage, address, address + address_of_slow)
+    # The stack is as it was.
+    assert {function: plain.variables(function) for function in SERVICES} == before
 
 
 # --- every switch -----------------------------------------------------------------------------
@@ -97,7 +101,6 @@ OUTCOMES = {
     ("ses", "answer-lost"): (503, (1, 1)),
     ("memory", "works"): (200, BRANDS),
     ("memory", "fails"): (503, ROOMLES),
-    ("memory", "hangs"): (503, ROOMLES),
     ("delivery", "ses,sqs"): (200, BRANDS),
     ("delivery", "ses"): (200, BRANDS),
     ("delivery", "sqs"): (202, BRANDS),
@@ -159,8 +162,8 @@ def test_a_replayed_token_was_good_for_the_first_and_mails_nobody_else(
 ) -> None:
     simulator.play(window.page, token="replayed", email="victim@customer.example")
 
-    story = window.page.locator("#story").inner_text()
-    assert "a POST for first.victim@customer.example: it was answered\n200 sent" in story
+    story = " ".join(window.page.locator("#story").inner_text().split())
+    assert "a POST for first.victim@customer.example: it was answered 200 sent" in story
     assert "TokenReplayed" in window.page.locator("#log").inner_text()
     sent = [email.recipients[0] for email in webhook.sent_emails(simulator.stage.emulator)]
     assert "first.victim@customer.example" in sent
@@ -318,8 +321,7 @@ def test_the_page_fits_every_window_and_everybody_can_use_it(
 
     for name, choices in {"brands": {}, "roomles": {"ses": "refuses", "token": "repeated"}}.items():
         simulator.play(window.page, **choices)
-        for summary in window.page.locator("details:not([open]) > summary").all():
-            summary.click()
+        window.page.evaluate("document.querySelectorAll('details').forEach(d => (d.open = true))")
         assert window.violations() == []
         assert window.too_wide == 0
         window.keep(f"-{name}")
@@ -332,7 +334,9 @@ def test_it_works_without_scripts(simulator: Simulator, open_window: Open) -> No
 
     window.page.get_by_role("button", name="Send the event").click()
 
-    expect(window.page.locator("#verdict h2")).to_have_text("One email: Roomle’s own")
+    expect(window.page.locator("#verdict h2")).to_have_text(
+        "One email: Roomle’s own", timeout=15_000
+    )
 
 
 def test_other_sites_have_no_access(simulator: Simulator) -> None:
@@ -349,15 +353,10 @@ def test_other_sites_have_no_access(simulator: Simulator) -> None:
 # --- the stack beside it ----------------------------------------------------------------------
 
 
-def test_the_stack_is_put_back_as_it_was(deployed: Stack, simulator: Simulator) -> None:
-    during = simulator.stage.variables(RECEIVER)
-    assert {name for name in during if name.startswith("AWS_ENDPOINT_URL_")} == {
-        f"AWS_ENDPOINT_URL_{service}" for service in SERVICES[RECEIVER]
-    }
-    with standing(deployed) as inner:
-        inner.deliver_by("sqs")
-        assert inner.variables(RECEIVER)["DELIVERY"] == "sqs"
-    assert simulator.stage.variables(RECEIVER) == during
+def test_the_switches_are_in_the_functions_way(simulator: Simulator) -> None:
+    for function, services in SERVICES.items():
+        led = {name for name in simulator.stage.variables(function) if "ENDPOINT_URL_" in name}
+        assert led == {f"AWS_ENDPOINT_URL_{service}" for service in services}
 
 
 def test_the_examples_of_the_form_are_roomles_own(simulator: Simulator) -> None:

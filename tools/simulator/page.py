@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -38,12 +39,12 @@ def application(stage: Stage) -> Flask:
             runs=runs.all,
             run=run,
             story=story(run) if run else "",
+            moment=int(time.time() * 1000),
         )
 
     @app.get("/")
     def start() -> str:
-        last = runs.all[-1].scenario if runs.all else Scenario()
-        return show(Scenario(email=next_address(last.email, len(runs.all))), None)
+        return show(Scenario(email=next_address(Scenario().email, len(runs.all))), None)
 
     @app.post("/runs")
     def send() -> Redirect:

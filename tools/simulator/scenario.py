@@ -67,7 +67,6 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
     "memory": {
         "works": "works",
         "fails": "fails (500)",
-        "hangs": "hangs",
     },
     "delivery": {
         "ses,sqs": "by SES, else by the queue",
