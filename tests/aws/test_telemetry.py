@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from roomle_mail import errors
 from tests import operations, ses_events
 from tests.aws.conftest import saved
+from tools import cost
 from tools.sign import EXAMPLE_API_KEY
 
 if TYPE_CHECKING:
@@ -317,3 +318,20 @@ def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
     line = world.logs()[-1]
     assert told["event_id"] == line["event_id"]
     assert (told["brand"], told["language"]) == (line["brand"], line["language"])
+
+
+def test_an_email_costs_the_work_that_is_reckoned(world: World) -> None:
+    world.set(MAX_EMAILS_PER_HOUR="10000")
+    world.post(saved(configuratorId="myConfigurator"))
+    world.door.requests.clear()
+    before = len(world.output())
+
+    world.post(saved(configuratorId="myConfigurator"))
+
+    work = cost.inputs()["work"]
+    written = [name for name in world.door.requests if name.startswith("dynamodb.")]
+    assert set(written) == {"dynamodb.PutItem", "dynamodb.UpdateItem"}
+    assert len(written) == work["table_writes"]
+    # Beside ours: Lambda's three lines, API Gateway's, and SES's one.
+    others = 320 + 420 + len(json.dumps(ses_events.logged(ses_events.EVENTS["Email Delivered"])))
+    assert work["log_bytes"] == pytest.approx(len(world.output()) - before + others, rel=0.15)

@@ -1,0 +1,182 @@
+"""The commands in docs/operations.md, run as they stand there, section by section."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from roomle_mail.delivery import Queued
+from tests.stack.local import RECEIVER, LocalStack
+from tools import cost, fixtures, sam
+from tools.stack import emulator
+
+PAGE = cost.PAGE.read_text()
+FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Blocks that don't run here hold nothing but these, and why.
+NOT_HERE = {
+    "make": "is what runs this test",
+    "source": "is for the reader's shell",
+    "pip": "the tools are there",
+    "export": "account and region are the emulator's",
+    "git": "there is one version",
+    "sam": "tools/stack deploys, and takes the stack away",
+    "python": "CodeDeploy is not here",
+    "roomle-mail": "there is one stage",
+    "aws": "nobody can ask the emulator for production, and nothing is to be deleted",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its section, its mark, what it holds."""
+
+    section: str
+    mark: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    found = []
+    for part in re.split(r"^## ", PAGE, flags=re.MULTILINE):
+        section = part.partition("\n")[0]
+        found += [Block(section, mark, text) for mark, text in FENCED.findall(part)]
+    return found
+
+
+RUN = [block for block in blocks() if block.mark == "sh run"]
+SECTIONS = list(dict.fromkeys(block.section for block in RUN))
+
+
+@pytest.fixture
+def shell(stack: LocalStack, tmp_path: Path) -> Iterator[Path]:
+    """A folder to run commands in, with the files that a reader has made by then."""
+    for name, secret in {"secret": "0", "new-secret": "1", "another-secret": "2"}.items():
+        (tmp_path / f"{name}.txt").write_text(f"example-secret-{secret}")
+    (tmp_path / "address.txt").write_text("you@example.com\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    aws = programs / "aws"
+    aws.write_text(f'#!/bin/sh\nexec {shlex.join(sam.pinned("awscli", "aws"))} "$@"\n')
+    aws.chmod(0o755)
+    with stack.secret({"yourApiKey": "example-secret-0"}):
+        stack.restart(RECEIVER)
+        yield tmp_path
+
+
+def run(shell: Path, stack: LocalStack, section: str) -> str:
+    """Run a section's blocks in one shell; return what they print."""
+    steps = [f"echo '--- {n}'\n{b.text}" for n, b in enumerate(RUN) if b.section == section]
+    finished = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(steps)],
+        cwd=shell,
+        env={
+            **stack.emulator.environment(),
+            "PATH": f"{shell / 'bin'}:{sam.ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+            "AWS_PAGER": "",
+            "COLUMNS": "200",
+            "CERTIFICATE_ARN": f"arn:aws:acm:{emulator.REGION}:000000000000:certificate/one",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
+    return finished.stdout
+
+
+def give_up(stack: LocalStack, recipient: str, event_id: str) -> None:
+    """Put a dead letter where it lies after the mailer gave it up."""
+    letter = Queued(
+        id=event_id,
+        event=fixtures.payload(email=recipient),
+        recipient="0" * 32,
+        received=time.time(),
+        correlation="-",
+    )
+    stack.client("sqs").send_message(
+        QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"], MessageBody=letter.dump()
+    )
+
+
+def test_from_an_empty_account_to_the_first_email(stack: LocalStack, shell: Path) -> None:
+    before = len(stack.emails_to("you@example.com"))
+
+    printed = run(shell, stack, "From an empty account to the first email")
+
+    assert len(stack.emails_to("you@example.com")) == before + 1
+    assert stack.emails_to("bounce@simulator.amazonses.com")
+    assert stack.deployed.outputs["AlarmTopic"] in printed
+    assert not (shell / "secret.txt").exists()
+    states = stack.client("cloudwatch").describe_alarm_history(MaxRecords=100)["AlarmHistoryItems"]
+    assert any("UnforeseenAlarm" in each["AlarmName"] for each in states)
+
+
+def test_a_domain_of_ones_own(stack: LocalStack, shell: Path) -> None:
+    printed = run(shell, stack, "A domain of your own for the webhook")
+
+    gateway = stack.client("apigatewayv2")
+    mappings = gateway.get_api_mappings(DomainName="mail.brand.example")["Items"]
+    api = stack.client("cloudformation").describe_stack_resource(
+        StackName="roomle-mail", LogicalResourceId="HttpApi"
+    )["StackResourceDetail"]["PhysicalResourceId"]
+    assert [each["ApiId"] for each in mappings] == [api]
+    assert printed.strip().splitlines()[-1]
+
+
+def test_an_alarm_is_answered_with_the_commands_that_the_page_names(
+    stack: LocalStack, shell: Path, recipient: str
+) -> None:
+    give_up(stack, recipient, "ab" * 16)
+
+    run(shell, stack, "When an alarm rings")
+
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert not [letter for letter in stack.dead_letters() if recipient in letter.body]
+    assert "accepted" in (shell / "explained.txt").read_text()
+    assert (shell / "lines.json").read_text()
+
+
+def test_nothing_of_a_person_is_left(stack: LocalStack, shell: Path, recipient: str) -> None:
+    (shell / "address.txt").write_text(f"{recipient}\n")
+    give_up(stack, recipient, "cd" * 16)
+    token = stack.token(api_key="yourApiKey", secret="example-secret-0")
+    assert stack.post(fixtures.payload(email=recipient), token=token).status == 200
+
+    run(shell, stack, "Erase a person's data")
+
+    assert not [letter for letter in stack.dead_letters() if recipient in letter.body]
+    assert recipient not in (shell / "theirs.txt").read_text()
+    assert not (shell / "address.txt").exists()
+    assert recipient not in json.dumps([str(item) for item in stack.items()])
+
+
+TESTED = {
+    "From an empty account to the first email",
+    "A domain of your own for the webhook",
+    "When an alarm rings",
+    "Erase a person's data",
+}
+
+
+@pytest.mark.parametrize("section", [each for each in SECTIONS if each not in TESTED])
+def test_the_commands_of_a_section_work(stack: LocalStack, shell: Path, section: str) -> None:
+    assert run(shell, stack, section)
+
+
+def test_what_is_not_run_could_not_be() -> None:
+    for block in blocks():
+        if block.mark != "sh run":
+            assert block.mark == "sh"
+            text = re.sub(r"\\\n|#[^\n]*", "", block.text)
+            programs = {line.split()[0] for line in text.splitlines() if line.strip()}
+            assert programs <= set(NOT_HERE), block.text
