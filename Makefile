@@ -8,7 +8,7 @@ SAM := $(PYTHON) -m tools.sam
 # Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack \
-	requirements/schemathesis requirements/capacity
+	requirements/schemathesis requirements/capacity requirements/aws
 COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
