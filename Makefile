@@ -51,6 +51,9 @@ local: setup ## deploy locally and stay in the foreground; PORT=n to choose the 
 preview: setup $(if $(PICTURES),browser) ## all emails on a page; PICTURES=folder to write them as PNG instead
 	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)")
 
+pictures: setup browser ## take the README's pictures anew, of a stack that runs for it
+	@$(PYTHON) -m tools.pictures
+
 browser: setup ## a Chromium, unless there is one
 	@$(PYTHON) -m tools.browser
 

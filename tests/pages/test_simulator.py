@@ -268,6 +268,7 @@ def test_what_a_visitor_types_stays_text(simulator: Simulator, window: Window) -
 def test_the_history_keeps_the_score(simulator: Simulator, window: Window) -> None:
     simulator.play(window.page, ses="refuses")
 
+    expect(window.page.locator("#score")).to_contain_text(" Roomle’s.")
     newest = window.page.locator(".history tbody tr").first
     assert "SES: refuses the email" in newest.inner_text()
     assert newest.locator("td").all_inner_texts()[1:] == ["502", "0", "1"]

@@ -37,6 +37,7 @@ def application(stage: Stage) -> Flask:
             offered=scenarios,
             configurators=configurators(),
             runs=runs.all,
+            score=runs.score,
             run=run,
             story=story(run) if run else "",
             moment=int(time.time() * 1000),

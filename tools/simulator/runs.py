@@ -262,3 +262,14 @@ class Runs:
     def get(self, number: int) -> Run | None:
         """One of them by its number."""
         return self.all[number - 1] if 0 < number <= len(self.all) else None
+
+    @property
+    def score(self) -> str:
+        """The promise over all events, in a sentence."""
+        owed = [run for run in self.all if run.settled and run.scenario.owed]
+        brands = sum(len(run.emails) for run in owed)
+        roomles = sum(run.roomles for run in owed)
+        return (
+            f"{len(owed)} owed an email, {brands + roomles} came: {brands} the brand’s, "
+            f"{roomles} Roomle’s."
+        )

@@ -53,7 +53,9 @@ async function follow() {
 async function history() {
   const answer = await fetch(location.pathname);
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  document.querySelector(".history tbody").replaceWith(fresh.querySelector(".history tbody"));
+  for (const part of ["#score", ".history tbody"]) {
+    document.querySelector(part).replaceWith(fresh.querySelector(part));
+  }
 }
 
 for (const select of document.querySelectorAll("fieldset:last-of-type select")) {
