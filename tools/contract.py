@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 ROOT = Path(__file__).resolve().parent.parent
 SHIPPED = ROOT / "layers" / "shared" / "python"
 if str(SHIPPED) not in sys.path:
@@ -84,8 +86,8 @@ GATEWAY = {
 
 def event_schema(name: str) -> Schema:
     """Write the JSON Schema of one of Roomle's events."""
-    model = events.EmailPayload.model_json_schema()
-    data = plain(model["$defs"]["EmailData"])
+    model = GenerateJsonSchema().generate(events.EMAIL_PAYLOAD)
+    data = plain(model["properties"]["data"])
     data["properties"] = {
         field: {"description": FIELDS[field], **plain(schema)}
         for field, schema in data["properties"].items()
@@ -103,14 +105,14 @@ def event_schema(name: str) -> Schema:
     return {
         "title": name,
         "description": ABOUT[name],
-        **{key: value for key, value in payload.items() if key != "$defs"},
+        **payload,
         "examples": [example(name)],
     }
 
 
 def other_schema() -> Schema:
     """Write the JSON Schema of the events that owe nobody an email."""
-    schema = plain(events.Payload.model_json_schema())
+    schema = plain(GenerateJsonSchema().generate(events.PAYLOAD))
     schema["properties"]["event"] |= {"not": {"pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]"}}
     return {
         "title": "Another event",
@@ -122,7 +124,7 @@ def other_schema() -> Schema:
 
 def unknown_schema() -> Schema:
     """Write the JSON Schema of the emails that there is no template for."""
-    schema = plain(events.Payload.model_json_schema())
+    schema = plain(GenerateJsonSchema().generate(events.PAYLOAD))
     schema["properties"]["event"] |= {
         "pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]",
         "not": {"enum": list(events.EVENTS)},

@@ -9,10 +9,17 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic_core import SchemaValidator, ValidationError
+from pydantic_core.core_schema import (
+    bool_schema,
+    nullable_schema,
+    str_schema,
+    typed_dict_field,
+    typed_dict_schema,
+)
 
 from roomle_mail.errors import BodyMalformed, InvalidEvent, LinkNotAllowed, NoTemplate
 
@@ -38,35 +45,29 @@ _ADDRESS = re.compile(
 _LINK = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
-_Text = Annotated[StrictStr, Field(max_length=_MAX_LINK)]
-
-
-class Payload(BaseModel):
-    """The envelope: what every event of Roomle's has."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
-
-    event: Annotated[StrictStr, Field(min_length=1, max_length=100)]
-
-
-class EmailData(BaseModel):
-    """`data` of the `email.*` events."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
-
-    email: StrictStr
-    success: StrictBool | None = None
-    configurationId: _Text | None = None  # noqa: N815 (Roomle's names)
-    itemId: _Text | None = None  # noqa: N815
-    configuratorId: _Text | None = None  # noqa: N815
-    url: _Text | None = None
-    resultUrl: _Text | None = None  # noqa: N815
-
-
-class EmailPayload(Payload):
-    """The envelope of the `email.*` events."""
-
-    data: EmailData
+# Pydantic's models, as pydantic itself writes them down for its core: importing the classes that
+# would do so takes a fifth of a cold start (docs/performance.md). docs/schemas are made from these.
+_text = typed_dict_field(
+    nullable_schema(str_schema(strict=True, max_length=_MAX_LINK)), required=False
+)
+EMAIL_DATA = typed_dict_schema(
+    {
+        "email": typed_dict_field(str_schema(strict=True)),
+        "success": typed_dict_field(nullable_schema(bool_schema(strict=True)), required=False),
+        "configurationId": _text,
+        "itemId": _text,
+        "configuratorId": _text,
+        "url": _text,
+        "resultUrl": _text,
+    },
+    extra_behavior="allow",
+)
+_name = typed_dict_field(str_schema(strict=True, min_length=1, max_length=100))
+PAYLOAD = typed_dict_schema({"event": _name}, extra_behavior="allow")
+EMAIL_PAYLOAD = typed_dict_schema(
+    {"event": _name, "data": typed_dict_field(EMAIL_DATA)}, extra_behavior="allow"
+)
+_payload, _email_payload = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_PAYLOAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,7 @@ def parse(body: bytes) -> Event | None:
     Raises BodyMalformed, InvalidEvent, and NoTemplate for an email that we don't know.
     """
     try:
-        payload = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse,
-            parse_float=_finite,
-        )
+        payload = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as err:
         raise BodyMalformed from err
     return validate(payload)
@@ -108,7 +104,7 @@ def parse(body: bytes) -> Event | None:
 
 def validate(payload: object) -> Event | None:
     """Like parse, for JSON that is already read."""
-    name = _validated(Payload, payload).event
+    name = _validated(_payload, payload)["event"]
     # Roomle writes `email.`; anything that only resembles it may owe an email too, and an answer
     # of 501 never loses one, as "ignored" would.
     if not name.strip().casefold().startswith("email"):
@@ -116,15 +112,18 @@ def validate(payload: object) -> Event | None:
     if name not in EVENTS:
         raise NoTemplate
     assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
-    data = _validated(EmailPayload, payload).data
+    data = _validated(_email_payload, payload)["data"]
+    # An empty text says as little as none.
+    known = {field: data.get(field) or None for field in EMAIL_DATA["fields"]}
+    success = data.get("success")
     problems = [
-        *(["data.email"] if not _is_address(data.email) else []),
-        *(["data.configurationId"] if not (data.configurationId or data.itemId) else []),
-        *(["data.url"] if name != EXPORT and not data.url else []),
+        *(["data.email"] if not _is_address(data["email"]) else []),
+        *(["data.configurationId"] if not (known["configurationId"] or known["itemId"]) else []),
+        *(["data.url"] if name != EXPORT and not known["url"] else []),
         # A failed export has nothing to link to; any other has.
         *(
             ["data.resultUrl"]
-            if name == EXPORT and data.success is not False and not data.resultUrl
+            if name == EXPORT and success is not False and not known["resultUrl"]
             else []
         ),
     ]
@@ -132,13 +131,13 @@ def validate(payload: object) -> Event | None:
         raise InvalidEvent(*problems)
     return Event(
         name=name,
-        recipient=data.email,
-        success=data.success,
-        configuration_id=data.configurationId or None,
-        item_id=data.itemId or None,
-        configurator_id=data.configuratorId or None,
-        url=data.url or None,
-        result_url=data.resultUrl or None,
+        recipient=data["email"],
+        success=success,
+        configuration_id=known["configurationId"],
+        item_id=known["itemId"],
+        configurator_id=known["configuratorId"],
+        url=known["url"],
+        result_url=known["resultUrl"],
         payload=payload,
     )
 
@@ -206,13 +205,14 @@ def _quoted(part: str) -> str:
     return quote(part, safe="/?:@!$&()*+,;=-._~%")
 
 
-def _validated[Model: BaseModel](model: type[Model], payload: object) -> Model:
+def _validated(validator: SchemaValidator, payload: object) -> dict[str, Any]:
     try:
-        return model.model_validate(payload)
+        valid: dict[str, Any] = validator.validate_python(payload)
     except ValidationError as err:
         # Only where and of what kind: pydantic's messages repeat the values.
         found = err.errors(include_input=False, include_url=False, include_context=False)
         raise InvalidEvent(*(".".join(map(str, each["loc"])) for each in found)) from None
+    return valid
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -232,3 +232,6 @@ def _finite(number: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError
     return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
