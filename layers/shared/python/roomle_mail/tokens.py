@@ -11,14 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from binascii import Error as Base64Error
 from binascii import a2b_base64
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from Crypto.Cipher import AES
-from Crypto.Util.strxor import strxor
 
 from roomle_mail.errors import (
     TokenAlgorithmNotAllowed,
@@ -29,18 +28,15 @@ from roomle_mail.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 BLOCK = 16
 _ZERO_IV = bytes(BLOCK)
 _MAX_CHARACTERS = 4_096
 
-_PREFIXED = re.compile(r"(\d\d)-(.*)", re.ASCII | re.DOTALL)
-_BASE64 = re.compile(r"([A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
-_TO_STANDARD = str.maketrans("-_", "+/")
-
 # The pattern is checked in full before it is parsed: what a lenient parser takes, an attacker who
 # can garble the first block will find.
-_TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?)")
+_TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?));")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +80,12 @@ def decode(header: str, *, algorithms: Iterable[str]) -> Token:
         raise TokenMalformed
     # A text without prefix may itself begin with `01-` in the URL-safe alphabet. Three characters
     # more or less never make whole blocks both times, so the length decides.
-    if data := _decode_blocks(header):
-        algorithm = "01"
-    elif (match := _PREFIXED.fullmatch(header)) is None:
-        raise TokenMalformed
-    else:
-        algorithm, data = match[1], _decode_blocks(match[2])
+    algorithm = "01"
+    if not (data := _decode_blocks(header)):
+        algorithm, dash, text = header[:2], header[2:3], header[3:]
+        if dash != "-" or not (algorithm.isascii() and algorithm.isdigit()):
+            raise TokenMalformed
+        data = _decode_blocks(text)
     if algorithm not in algorithms:
         raise TokenAlgorithmNotAllowed
     # Two blocks hold the timestamp; less can't be a token.
@@ -115,12 +111,14 @@ def verify(
     claims: Claims | None = None
     hint: str | None = None
     for credential in credentials:
-        for mode, text in _plain_texts(token, credential):
-            issued_at = _issued_at(text, credential)
+        text = _decrypt(token, credential.secret)
+        last = _last_separator(text, credential)
+        for mode, start, begin in _beginnings(token, text, credential.secret):
+            issued_at = _issued_at(begin, last - start)
             if issued_at is None:
                 continue
             if mode == iv or token.algorithm == "02":
-                claims = Claims(issued_at, credential, _replay_key(token, mode), token.data)
+                claims = Claims(issued_at, credential, _replay_key(token, start), token.data)
             else:
                 hint = "TokenIv"
     if claims is None:
@@ -132,63 +130,79 @@ def verify(
 
 def _decode_blocks(text: str) -> bytes:
     """The bytes of strict Base64 in one alphabet, padded in full or not at all, or b""."""
-    match = _BASE64.fullmatch(text)
-    if match is None:
-        return b""
-    characters, padding = match.groups()
+    characters = text.rstrip("=")
     missing = -len(characters) % 4
-    if len(padding) not in (0, missing):
+    if len(characters) * 3 // 4 % BLOCK or len(text) - len(characters) not in (0, missing):
         return b""
+    if "+" not in characters and "/" not in characters:
+        characters = characters.replace("-", "+").replace("_", "/")
     try:
-        data = a2b_base64(
-            characters.translate(_TO_STANDARD) + "=" * missing,
-            strict_mode=True,
-        )
-    except Base64Error:
+        return a2b_base64(characters + "=" * missing, strict_mode=True)
+    except ValueError:
         return b""
-    return data if len(data) % BLOCK == 0 else b""
 
 
-def _plain_texts(
-    token: Token, credential: Credential
-) -> tuple[tuple[Literal["fixed", "prefix"], bytes], ...]:
-    """The readings of a token under each initialisation vector, from one decryption.
+@lru_cache(maxsize=256)
+def _cipher(secret: bytes) -> Any:  # noqa: ANN401 (pycryptodome's class has no public name)
+    # Making it takes three times as long as using it. Block by block it keeps no state.
+    return AES.new(secret, AES.MODE_ECB)
+
+
+def _decrypt(token: Token, secret: bytes) -> bytes:
+    """The plain text, with its padding; for CBC under a vector of zeros."""
+    blocks: bytes = _cipher(secret).decrypt(token.data)
+    return blocks if token.algorithm == "02" else _xor(blocks, _ZERO_IV + token.data[:-BLOCK])
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
+
+
+def _beginnings(
+    token: Token, text: bytes, secret: bytes
+) -> tuple[tuple[Literal["fixed", "prefix"], int, bytes], ...]:
+    """The readings of a text under each initialisation vector: where each starts, its two blocks.
 
     CBC adds the vector to the first block only: the reading under another one follows by
-    exclusive or, and where the vector travels in front, it is the cipher block before.
+    exclusive or, and where the vector travels in front, the text starts a block later. The end of
+    a text is the same in all readings.
     """
     if token.algorithm == "02":
-        return (("fixed", AES.new(credential.secret, AES.MODE_ECB).decrypt(token.data)),)
-    zero = AES.new(credential.secret, AES.MODE_CBC, iv=_ZERO_IV).decrypt(token.data)
+        return (("fixed", 0, text[: 2 * BLOCK]),)
     return (
-        ("fixed", zero),
-        ("fixed", strxor(zero[:BLOCK], credential.secret[:BLOCK]) + zero[BLOCK:]),
-        ("prefix", zero[BLOCK:]),
+        ("fixed", 0, text[: 2 * BLOCK]),
+        ("fixed", 0, _xor(text[:BLOCK], secret[:BLOCK]) + text[BLOCK : 2 * BLOCK]),
+        ("prefix", BLOCK, text[BLOCK : 3 * BLOCK]),
     )
 
 
-def _issued_at(padded: bytes, credential: Credential) -> float | None:
-    """The timestamp in seconds since the epoch, where padding, form and API key all hold."""
+def _last_separator(padded: bytes, credential: Credential) -> int:
+    """The place of the last semicolon, where padding and API key hold, else -1."""
     pad = padded[-1]
     padding_holds = 1 <= pad <= BLOCK and padded.endswith(bytes((pad,)) * pad)
     text = padded[: len(padded) - pad]
-    # What lies between the first and the last semicolon is the session token: opaque, since a
-    # check of it would answer questions about it.
-    timestamp, first, rest = text.partition(b";")
-    _, last, api_key = rest.rpartition(b";")
-    form_holds = bool(first and last) and _TIMESTAMP.fullmatch(timestamp) is not None
-    key_holds = hmac.compare_digest(api_key, credential.api_key.encode())
-    if not (padding_holds and form_holds and key_holds):
+    place = text.rfind(b";")
+    key_holds = hmac.compare_digest(text[place + 1 :], credential.api_key.encode())
+    return place if padding_holds and key_holds else -1
+
+
+def _issued_at(begin: bytes, last: int) -> float | None:
+    """The timestamp in seconds since the epoch, where `last` is a semicolon after its own.
+
+    What lies between the two is the session token: opaque, since a check of it would answer
+    questions about it.
+    """
+    match = _TIMESTAMP.match(begin)
+    if match is None or last < match.end():
         return None
     try:
-        return datetime.fromisoformat(timestamp.decode()).timestamp()
+        return datetime.fromisoformat(match[1].decode()).timestamp()
     except ValueError:
         return None
 
 
-def _replay_key(token: Token, mode: Literal["fixed", "prefix"]) -> bytes:
+def _replay_key(token: Token, start: int) -> bytes:
     # The first two blocks hold the whole timestamp and can't be spliced; blocks inserted further
     # back make endless other ciphertexts of the same token that verify. A vector in front is the
     # sender's to choose, so it doesn't count.
-    start = BLOCK if mode == "prefix" else 0
     return hashlib.sha256(token.data[start : start + 2 * BLOCK]).digest()
