@@ -473,7 +473,7 @@ def doctor(
 ) -> None:
     """Check a deployment: what keeps it from mailing, or soon will, and what to do.
 
-    Reads only, but for one request without a token to the webhook, which must be refused.
+    Reads only, but for two requests without a token to the webhook, which must be refused.
 
     \b
     Examples:
