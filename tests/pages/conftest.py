@@ -81,7 +81,8 @@ class Window:
         self.page.screenshot(path=SCREENSHOTS / folder / f"{name}.png", full_page=True)
 
 
-@pytest.fixture(scope="package")
+# No longer than a module: as long as it lasts, Playwright keeps an event loop in this thread.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with browser.opened() as opened:
         yield opened

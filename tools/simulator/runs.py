@@ -251,11 +251,13 @@ class Runs:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.all: list[Run] = []
+        self._numbering = threading.Lock()
 
     def start(self, scenario: Scenario) -> Run:
         """Begin with one, in a thread of its own."""
-        run = Run(len(self.all) + 1, scenario, self.stage, self.all)
-        self.all.append(run)
+        with self._numbering:
+            run = Run(len(self.all) + 1, scenario, self.stage, self.all)
+            self.all.append(run)
         threading.Thread(target=run.play, daemon=True).start()
         return run
 

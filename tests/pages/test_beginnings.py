@@ -1,0 +1,124 @@
+"""How the pages are come by: the commands, the browser, the address."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools import browser, demo, pages
+from tools.preview import __main__ as preview
+from tools.sam import ROOT
+from tools.stack import deployment, foreground, processes
+from tools.stack.deployment import Stack
+from tools.stack.emulator import HOST, free_port
+
+
+def read(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=30) as response:
+        text: str = response.read().decode()
+        return text
+
+
+def test_the_preview_says_where_it_is_and_ends_by_a_signal() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "tools.preview", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        line = process.stdout.readline()
+        assert f"http://{HOST}:{port}/" in line
+        assert "Your Example Furniture design is saved" in read(f"http://{HOST}:{port}/")
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+def test_a_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pages.served(pages.application("test", Path(__file__).parent), 0) as address:
+        port = address.rstrip("/").rpartition(":")[2]
+        assert preview.main(["--port", port]) == 1
+    assert f"port {port} is taken" in capsys.readouterr().err
+
+
+def test_pictures_of_broken_emails_are_refused_in_the_builds_words(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brands = folder / "brands.toml"
+    brands.write_text(brands.read_text("utf-8").replace("logo_width = 200", "logo_width = 9"))
+
+    assert preview.main(["--source", str(folder), "--pictures", str(tmp_path / "out")]) == 1
+
+    assert "brands.default.logo_width: expected a width" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_serves_the_simulator_beside_its_stack_and_says_where(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[str] = []
+
+    @contextlib.contextmanager
+    def running(_port: int) -> Iterator[Stack]:
+        yield deployed
+
+    def look(_stack: Stack) -> None:
+        [line] = [line for line in capsys.readouterr().out.splitlines() if "simulator" in line]
+        answers.append(read(line.rpartition(" ")[2]))
+
+    monkeypatch.setattr(deployment, "running", running)
+    monkeypatch.setattr(foreground, "stay_up", look)
+    monkeypatch.setattr(processes, "interrupt_on_signals", lambda: None)
+    monkeypatch.setattr(demo, "show", lambda _stack: 0)
+
+    assert demo.main(["--description", str(ROOT / ".local" / "test-stack.json")]) == 0
+    assert demo.main(["--once", "--description", str(ROOT / ".local" / "test-stack.json")]) == 0
+
+    [answer] = answers
+    assert "<h1>Play Roomle</h1>" in answer
+
+
+def test_the_browser_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: Any, **__: Any) -> None:
+        pytest.fail("nothing should be installed")
+
+    monkeypatch.setattr(browser, "installed", lambda: "/usr/bin/chromium")
+    monkeypatch.setattr(subprocess, "run", run)
+
+    browser.install()
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"),
+    [
+        (0, [["apt-get", "update"], ["apt-get", "install"]]),
+        (1000, [[sys.executable, "-m", "playwright", "install", "chromium"]]),
+    ],
+)
+def test_without_a_browser_debians_is_installed_or_playwrights_own(
+    root: int, expected: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[list[str]] = []
+    there: list[str] = []
+
+    def run(command: list[str], **_: Any) -> None:
+        words = [word for word in command if word != "--quiet=2"]
+        calls.append(words[: len(expected[len(calls)])])
+        if "install" in words and root == 0:
+            there.append("/usr/bin/chromium")
+
+    monkeypatch.setattr(browser, "installed", lambda: there[0] if there else None)
+    monkeypatch.setattr(browser, "downloaded", lambda _: False)
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/apt-get")
+    monkeypatch.setattr(os, "geteuid", lambda: root)
+    monkeypatch.setattr(subprocess, "run", run)
+
+    browser.install()
+
+    assert calls == expected
