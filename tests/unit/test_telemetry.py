@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,10 +41,45 @@ def test_a_line_holds_what_is_known_and_when(capsys: pytest.CaptureFixture[str])
     assert "location" not in line
 
 
+@pytest.mark.parametrize("trace", [None, "Root=1-6b05cc4b-9f49409e0be85bcc36e64638;Sampled=1"])
+@pytest.mark.parametrize("level", ["INFO", "WARNING", "ERROR"])
+def test_a_line_is_the_one_that_powertools_own_formatter_writes(
+    level: telemetry.Level,
+    trace: str | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if trace:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+    # It keeps one logger for each service, with the stream that it found at first.
+    stream, service = io.StringIO(), f"{telemetry.logger.service}-{level}-{trace}"
+    theirs = Logger(service=service, stream=stream, location=None, utc=True, use_rfc3339=True)
+    known = {name: value for name, value in FACTS.items() if value is not None}
+    getattr(theirs, level.lower())("sent", extra=known)
+
+    telemetry.log(level, "sent", FACTS)
+
+    (line,), (expected,) = lines(capsys.readouterr().out), lines(stream.getvalue())
+    for differs in ("timestamp", "service"):
+        assert line.pop(differs)
+        assert expected.pop(differs)
+    assert line == expected
+
+
+def test_what_was_received_is_counted_with_what_became_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.received(FACTS)
+    telemetry.decided("sent", FACTS)
+
+    received, sent, measured = lines(capsys.readouterr().out)
+    assert (received["message"], sent["message"]) == ("received", "sent")
+    assert (measured["Received"], measured["Sent"]) == ([1], [1])
+
+
 @pytest.mark.parametrize(
     ("what", "facts", "values"),
     [
-        ("received", FACTS, {"Received": 1}),
         ("sent", FACTS, {"Sent": 1, "AgeAtSending": 40.1, "TimeToSes": 30.2}),
         ("queued", FACTS, {"Queued": 1}),
         ("queued", FACTS | {"reason": "Throttled"}, {"Queued": 1, "Throttled": 1}),

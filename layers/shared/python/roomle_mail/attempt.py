@@ -152,7 +152,7 @@ class Attempt:
             "brand": brand,
             "recipient": telemetry.hash_address(fold_address(event.recipient), key=key),
         }
-        telemetry.decided("received", self.facts | self._ids)
+        telemetry.received(self.facts | self._ids)
 
     def reserve(self, now: float) -> bool:
         """Take a place under both limits; False where this recipient has none left.

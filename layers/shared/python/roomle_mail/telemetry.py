@@ -11,26 +11,52 @@ not turn a decision into another one.
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import re
 import time
 import traceback
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
 from roomle_mail.errors import RoomleMailError
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator, Mapping
 
 type Level = Literal["INFO", "WARNING", "ERROR"]
 
-# Where a line was written tells nothing here: all are written in this module.
-logger = Logger(location=None, utc=True, use_rfc3339=True)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Lines(LambdaPowertoolsFormatter):
+    """Powertools' form in a third of its time: nothing has to be looked for in the record.
+
+    Where a line was written is left out, for all are written in this module.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "level": record.levelname,
+            "message": record.msg,
+            "timestamp": when.isoformat(timespec="milliseconds"),
+            "service": logger.service,
+            **vars(record)["facts"],
+        }
+        if (trace := self._get_latest_trace_id()) is not None:
+            line["xray_trace_id"] = trace
+        return _encode(line)
+
+
+logger = Logger(logger_formatter=_Lines())
 # Stages in one account and region are told apart by their stack; an empty service keeps it the
 # only dimension, so that an alarm covers both functions.
 metrics = Metrics(namespace="RoomleMail", service="")
@@ -67,11 +93,19 @@ def log(level: Level, message: str, facts: Mapping[str, object]) -> None:
     """Write a line, unless `LogLevel` leaves it out; a fact that is None is not known."""
     with suppress(Exception):
         write = {"INFO": logger.info, "WARNING": logger.warning, "ERROR": logger.error}[level]
-        write(message, extra={name: value for name, value in facts.items() if value is not None})
+        known = {name: value for name, value in facts.items() if value is not None}
+        write(message, extra={"facts": known})
+
+
+def received(facts: Mapping[str, object]) -> None:
+    """Log an event that asks for an email; it is counted together with what becomes of it."""
+    log("INFO", "received", facts)
+    with suppress(Exception):
+        metrics.add_metric("Received", MetricUnit.Count, 1)
 
 
 def decided(what: str, facts: Mapping[str, object], *, severe: bool = False) -> None:
-    """Log and count one decision: received, sent, queued, suppressed, refused, failed, ...
+    """Log and count one decision: sent, queued, suppressed, refused, failed, ...
 
     It is counted under its own name and under its reason's.
     """
