@@ -218,6 +218,7 @@ class Attempt:
 
     def _settle(self, outcome: Outcome, deadline: Deadline) -> Outcome:
         """Do what follows from the outcome, as far as it goes in the time that is left."""
+        cut_off = False
         try:
             with deadline.interrupting(reserve=_ANSWERING_TAKES):
                 if self._delivery.queue_asked and self._delivery.custody is None:
@@ -232,6 +233,9 @@ class Attempt:
                         with telemetry.best_effort("give a place back", self.event_id):
                             give_back()
         except Interrupted:
+            # Nothing that takes time: until this ends the timer may still be set.
+            cut_off = True
+        if cut_off:
             telemetry.log("ERROR", "settling was cut off", self._ids)
         return self._final(outcome)
 

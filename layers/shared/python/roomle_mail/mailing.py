@@ -117,10 +117,14 @@ class Mailing:
             error = TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (one message must not fail the others)
             error = err
+        cut_off = False
         try:
             with deadline.interrupting():
                 self._follow_up(error)
         except Interrupted:
+            # Nothing that takes time: until this ends the timer may still be set.
+            cut_off = True
+        if cut_off:
             telemetry.log("ERROR", "settling was cut off", {"event_id": self._taken})
         self._log(error)
         return self._end is not None
