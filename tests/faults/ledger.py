@@ -53,16 +53,20 @@ class Entry:
         return any(not answer.roomle_mails for answer in self.answers)
 
     @property
+    def died(self) -> bool:
+        return any(answer.code is None for answer in self.answers)
+
+    @property
     def excused(self) -> int:
         """Second emails that a second failure explains.
 
-        An event that could not be withdrawn from the queue is mailed from there, and a POST whose
-        answer could not be remembered gets another one when it comes again.
+        An event that could not be withdrawn from the queue is mailed from there. And a POST that
+        could not be remembered, or its answer, gets another answer when it comes again.
         """
         not_withdrawn = "withdraw" in self.undone and self.queued and self.sent
         answers = {answer.roomle_mails for answer in self.answers}
-        not_remembered = "remember" in self.undone and len(answers) > 1
-        return bool(not_withdrawn) + bool(not_remembered)
+        forgotten = self.undone & {"claim", "remember"} and len(answers) > 1
+        return bool(not_withdrawn) + bool(forgotten)
 
     def read(self, log: Iterable[Mapping[str, Any]]) -> None:
         """Take what matters from the log lines of an answer."""
@@ -129,11 +133,14 @@ class Ledger:
                 e.emails > 1 and e.lost > 0 for e in entries
             ),
             "two emails because a second service failed too": sum(
-                e.emails > 1 and not e.lost for e in entries
+                e.emails > 1 and e.excused > 0 for e in entries
+            ),
+            "two emails because the function died in between": sum(
+                e.emails > 1 and not e.lost and e.died for e in entries
             ),
             "dead letters": sum(e.dead_letters > 0 for e in entries),
         }
-        told = ", ".join(f"{number} {what}" for what, number in figures.items())
+        told = ", ".join(f"{number} {what}" for what, number in figures.items() if number)
         slowest = max((answer.seconds for answer in answers), default=0)
         return f"{told}; slowest answer {slowest:.2f} s"
 

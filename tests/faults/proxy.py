@@ -123,7 +123,8 @@ class Line:
         self._planned: list[_Planned] = []
         self._ports = {service: _Port(self, service) for service in SERVICES}
         self.calls: list[Call] = []
-        # Told of each call before it is passed on and after AWS acted, before the answer.
+        # Told of each call before it is passed on, and after AWS acted but before the answer, which
+        # it withholds by raising a ConnectionError.
         self.watch: Watch | None = None
 
     @property

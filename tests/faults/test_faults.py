@@ -9,15 +9,16 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from tests.faults import world
-from tests.faults.lambdas import RECEIVER, Functions, Mortal, assert_foreseen
+from tests.faults import figures, world
+from tests.faults.lambdas import MAILER, RECEIVER, Functions, Mortal, assert_foreseen
 from tests.faults.ledger import Entry, Ledger, broken_promise
 from tests.faults.pool import DELIVERIES, SOON, Pool
 from tests.faults.proxy import (
@@ -37,7 +38,7 @@ from tests.faults.proxy import (
     Fault,
     Service,
 )
-from tests.faults.world import Aws
+from tests.faults.world import BATCH, Aws
 
 # Cold starts are dear: each service with each kind of fault once.
 COLD_FAULTS = (
@@ -127,11 +128,14 @@ class Trial:
     entries: dict[Case, list[Entry]] = field(default_factory=dict)
     calls: dict[Case, list[Call]] = field(default_factory=dict)
     """Those that were made for a case's last event."""
+    slowest_batch: float = 0.0
+    batch_ended: bool = False
 
     def run(self) -> None:
         # A crew for each kind of case, as large as there are functions for it.
         work_all(
             [
+                (1, self.mail_slowest_batch, [None]),
                 (len(self.pool.mailers), self.mail, [c for c in CASES if c.way == "mailer"]),
                 *(
                     (
@@ -175,6 +179,20 @@ class Trial:
                     self.aws.mail(mailer, batch, url)
                 assert_foreseen(mailer)
 
+    def mail_slowest_batch(self, _: None) -> None:
+        """A full batch, of which every message takes as long as it may."""
+        url = self.aws.create_queue()
+        for place in range(BATCH):
+            entry = self.ledger.open(f"slowest batch {place}", world.new_recipient())
+            self.aws.put(world.message(entry.recipient), url)
+        with self.functions.started(MAILER, clock=self.aws.clock, QUEUE_URL=url) as mailer:
+            mailer.line.fail("SESV2", HANG)
+            mailer.line.fail("SQS", HANG)
+            began = time.monotonic()
+            self.batch_ended = self.aws.mail(mailer, self.aws.receive(url), url)
+            self.slowest_batch = time.monotonic() - began
+            assert_foreseen(mailer)
+
     def post(self, case: Case, entry: Entry, receiver: Mortal) -> None:
         request = world.request(world.payload(entry.recipient), clock=receiver.clock)
         with self.faulty(case, receiver):
@@ -214,7 +232,7 @@ def trial(aws: Aws, functions: Functions, pool: Pool) -> Trial:
     return trial
 
 
-def work_all(crews: Iterable[tuple[int, Callable[[Case], None], list[Case]]]) -> None:
+def work_all(crews: Iterable[tuple[int, Callable[[Any], None], Sequence[Any]]]) -> None:
     """Let crews of several threads work on cases, all crews at the same time."""
     with contextlib.ExitStack() as ends:
         working = []
@@ -257,3 +275,8 @@ def test_under_any_fault_one_email_comes_of_an_event_and_the_answer_comes_in_tim
     if case.way != "mailer":
         # However often SQS or DynamoDB may be asked again: SES is called once.
         assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1
+
+
+def test_the_slowest_batch_ends_within_the_mailers_time_out(trial: Trial) -> None:
+    assert trial.batch_ended
+    figures.report(f"slowest batch of the mailer: {trial.slowest_batch:.1f} s")

@@ -82,8 +82,12 @@ def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool
                 receiver.clock.move(301)
             request = world.request(world.payload(entry.recipient, plan.kind), clock=receiver.clock)
             plan.set_on(receiver)
+            begin = len(receiver.line.calls)
             post(receiver, request, entry)
             receiver.line.heal()
+            # A POST that never got as far as the memory is a new one when it comes again.
+            if not any(c.operation == "PutItem" and c.acted for c in receiver.line.calls[begin:]):
+                entry.undone.add("claim")
             if plan.comes_again:
                 post(receiver, request, entry)
 
@@ -116,5 +120,5 @@ def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool
     pool.settle(ledger)
 
     figures.report(f"random faults: {ledger}; took {time.monotonic() - began:.0f} s")
-    assert ledger.broken_promises() == []
+    assert not ledger.broken_promises(), "\n".join(ledger.broken_promises())
     assert all(a.seconds < SOON for entry in ledger.entries.values() for a in entry.answers)
