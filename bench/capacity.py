@@ -393,7 +393,7 @@ def advise(load: Load) -> Parameters:
         throttle_rate=max(50, math.ceil(height * 2)),
         throttle_burst=max(100, math.ceil(height * 4)),
         max_emails_per_hour=0 if too_fast else max(1, math.ceil(load.events / 500)) * 1_000,
-        mailer_concurrency=max(2, math.ceil(ses_rate * per_mail)),
+        mailer_concurrency=max(2, math.ceil(height * per_mail)),
         ses_rate=ses_rate,
     )
 
