@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
+import copy
 import json
 import re
 import time
@@ -279,7 +279,7 @@ def test_a_brand_that_lists_its_keys_is_mailed_for_under_those_only(
 
 
 def _with(brand: Any, **changes: Any) -> Any:
-    return dataclasses.replace(brand, **changes)
+    return copy.replace(brand, **changes)
 
 
 # --- repeats and replays ----------------------------------------------------------------------

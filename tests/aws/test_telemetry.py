@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -100,8 +101,8 @@ def over_the_cap(world: World) -> None:
 def of_another_brand(world: World) -> None:
     receiver = world.app("receiver")
     brand = receiver.catalog.brand(None)
-    slots = {name: getattr(brand, name) for name in brand.__slots__}
-    receiver.catalog.brand = lambda _: type(brand)(**slots | {"api_keys": {EXAMPLE_API_KEY}})
+    theirs = copy.replace(brand, api_keys=frozenset({EXAMPLE_API_KEY}))
+    receiver.catalog.brand = lambda _: theirs
     world.post()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -35,8 +35,7 @@ class SecretsClient(Protocol):
         """AWS's page "GetSecretValue"."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Fetched:
+class _Fetched(NamedTuple):
     at: float
     current: tuple[Credential, ...]
     previous: tuple[Credential, ...] = ()

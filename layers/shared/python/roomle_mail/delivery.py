@@ -8,8 +8,8 @@ would mail then; what can't be known is Roomle's to mail (two emails are better 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from roomle_mail.aws import aws_errors
 from roomle_mail.errors import (
@@ -49,8 +49,7 @@ class Queue(Protocol):
         """Take it; the id it got. Raises AwsCallFailed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(NamedTuple):
     """An event on its way through the queue.
 
     `recipient` is the keyed hash of the address, `received` in seconds since the epoch,
@@ -65,7 +64,7 @@ class Queued:
 
     def dump(self) -> str:
         """As a message's body."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(self._asdict(), separators=(",", ":"))
 
     @classmethod
     def load(cls, body: str) -> Queued:
@@ -83,8 +82,7 @@ class Queued:
             raise BodyMalformed from err
 
 
-@dataclass(frozen=True, slots=True)
-class Custody:
+class Custody(NamedTuple):
     """Who answers for the email from now on, and the id that it got there."""
 
     status: Literal["sent", "queued"]

@@ -14,9 +14,8 @@ import html
 import importlib.resources
 import io
 import json
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minijinja import Environment, safe
 
@@ -39,8 +38,7 @@ _MAX_QR_LINK = 800
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """A picture inside the email, which its HTML shows as `cid:` and the content id."""
 
     content_id: str
@@ -49,8 +47,7 @@ class Image:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Email:
+class Email(NamedTuple):
     """All that a sender needs; `sender` is a ready header value, `subject` has no line breaks."""
 
     recipient: str
@@ -66,8 +63,7 @@ class Email:
     template: str
 
 
-@dataclass(frozen=True, slots=True)
-class Brand:
+class Brand(NamedTuple):
     """Who sends. Empty `api_keys`: any key may; hosts are exact names or `*.name`.
 
     `look` (logo, colours, imprint, ...) and `texts` (the brand's own words) are for the templates.
@@ -103,8 +99,7 @@ class Brand:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """One rendered email, for nobody yet."""
 
     subject: str

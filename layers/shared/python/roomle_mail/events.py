@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic_core import SchemaValidator, ValidationError
@@ -70,8 +69,7 @@ EMAIL_PAYLOAD = typed_dict_schema(
 _payload, _email_payload = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_PAYLOAD)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """One event that owes a person an email.
 
     `recipient` is the checked address; `url` is the link to the content and `result_url` the one

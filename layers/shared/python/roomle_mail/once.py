@@ -17,7 +17,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -49,16 +49,14 @@ class TableClient(Protocol):
     def update_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """An answer as it was first given: HTTP status and code."""
 
     status: int
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is known of a POST: its event id, and its outcome once there is one."""
 
     event_id: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from roomle_mail.errors import SettingsInvalid
 
@@ -18,8 +17,7 @@ _ALGORITHMS = frozenset({"01", "02"})
 _MIN_ANSWER_WITHIN = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
@@ -86,8 +84,7 @@ class Settings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     environment: Mapping[str, str]
 
     def text(self, name: str) -> str:
