@@ -104,7 +104,7 @@ def test_an_email_is_seen_at_two_widths_in_two_schemes_with_its_inbox_line(
     backgrounds = []
     for place in range(4):
         frame = window.page.frame_locator(".frame iframe").nth(place)
-        assert frame.get_by_role("heading", name="See it in your room").is_visible()
+        expect(frame.get_by_role("heading", name="See it in your room")).to_be_visible()
         assert frame.get_by_role("img", name="QR code").evaluate("img => img.naturalWidth") > 100
         backgrounds.append(
             frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor")
@@ -205,9 +205,14 @@ def test_the_overview_leads_to_every_email(window: Window, preview: str) -> None
 # --- as every page should be ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (1440, "light")])
 @pytest.mark.parametrize(
-    "path", ["/?email=3DExportAsset", "/all", "/?email=savedConfiguration-failed"]
+    ("path", "width", "scheme"),
+    [
+        ("/?email=3DExportAsset", PHONE, "dark"),
+        ("/?email=3DExportAsset", 1440, "light"),
+        ("/?email=savedConfiguration-failed", PHONE, "light"),
+        ("/all", PHONE, "dark"),
+    ],
 )
 def test_the_page_fits_every_window_and_everybody_can_use_it(
     open_window: Open, preview: str, path: str, width: int, scheme: Scheme

@@ -198,10 +198,15 @@ def test_request_answer_email_and_log_are_shown(simulator: Simulator, window: Wi
     assert "Möbelstudio Beispiel" in received.locator(".from").inner_text()
     assert "<studio@brand.example> to anna@customer.example" in received.inner_text()
     frame = window.page.frame_locator("#received iframe")
-    assert frame.get_by_role("heading", name="So sieht es bei Ihnen aus").is_visible()
+    expect(frame.get_by_role("heading", name="So sieht es bei Ihnen aus")).to_be_visible()
     assert frame.get_by_role("img", name="QR-Code").evaluate("img => img.naturalWidth") > 100
-    height = window.page.locator("#received iframe").evaluate("frame => frame.clientHeight")
-    assert height >= frame.locator("body").evaluate("body => body.scrollHeight") > 600
+    assert frame.locator("body").evaluate("body => body.scrollHeight") > 600
+    window.page.wait_for_function(
+        """() => {
+            const frame = document.querySelector("#received iframe");
+            return frame.clientHeight >= frame.contentDocument.documentElement.scrollHeight;
+        }"""
+    )
 
     received.get_by_text("Text part and headers").click()
     assert "Auto-Submitted: auto-generated" in received.locator("pre").inner_text()
