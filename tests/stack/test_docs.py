@@ -70,6 +70,10 @@ def shell(stack: LocalStack, tmp_path: Path) -> Iterator[Path]:
     with stack.secret({"yourApiKey": "example-secret-0"}):
         stack.restart(RECEIVER)
         yield tmp_path
+    # A verified domain would vouch for its addresses in other tests.
+    identities = stack.client("sesv2").list_email_identities()["EmailIdentities"]
+    if "brand.example" in {each["IdentityName"] for each in identities}:
+        stack.client("sesv2").delete_email_identity(EmailIdentity="brand.example")
 
 
 def run(shell: Path, stack: LocalStack, section: str) -> str:
