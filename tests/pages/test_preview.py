@@ -90,6 +90,8 @@ def test_all_events_are_there_and_those_left_to_roomle_say_so(window: Window, pr
     assert links.count() == len(KINDS) == 8
     for place in range(8):
         links.nth(place).click()
+        expect(links.nth(place)).to_have_attribute("aria-current", "page")
+        window.page.wait_for_load_state()
         shown = window.page.locator(".device").count() > 0
         assert shown != window.page.get_by_text("Roomle sends its own email").is_visible()
 
@@ -140,6 +142,7 @@ def test_a_link_that_roomle_need_not_send_can_be_left_out(window: Window, previe
     assert "Open the design" in frame_text(window.page)
 
     window.page.get_by_role("link", name="Only what must be").click()
+    window.page.wait_for_url("**links=fewest**")
 
     assert "Open the design" not in frame_text(window.page)
     window.page.goto(f"{preview}/?email=shareConfigurationAR&links=fewest&width=phone")
@@ -186,6 +189,7 @@ def test_it_works_without_scripts(open_window: Open, preview: str) -> None:
     window.page.select_option("#brand", "studio")
     window.page.select_option("#language", "de")
     window.page.get_by_role("button", name="Show").click()
+    window.page.wait_for_url("**brand=studio**")
 
     assert parse_qs(urlsplit(window.page.url).query)["brand"] == ["studio"]
     assert "Ihr Entwurf" in frame_text(window.page)
@@ -199,7 +203,7 @@ def test_the_overview_leads_to_every_email(window: Window, preview: str) -> None
     assert links.count() == there == 50
     window.keep()
     links.last.click()
-    assert "exampleStudioAustria" in window.page.url
+    window.page.wait_for_url("**exampleStudioAustria**")
 
 
 # --- as every page should be ------------------------------------------------------------------
@@ -342,8 +346,8 @@ def test_a_missing_text_is_marked_in_the_email_and_listed_beside_it(
     window.keep()
 
     window.page.get_by_role("link", name="Shared", exact=True).click()
-    assert window.page.locator("#problems").count() == 0
-    assert window.page.get_by_text("1 in other emails").is_visible()
+    expect(window.page.get_by_text("1 in other emails")).to_be_visible()
+    expect(window.page.locator("#problems")).to_have_count(0)
 
 
 def test_a_size_that_is_clipped_is_listed(folder: Path) -> None:

@@ -278,7 +278,7 @@ def test_the_history_keeps_the_score(simulator: Simulator, window: Window) -> No
     assert "SES: refuses the email" in newest.inner_text()
     assert newest.locator("td").all_inner_texts()[1:] == ["502", "0", "1"]
     window.page.get_by_role("link", name="All well again").click()
-    assert window.page.locator("#ses").input_value() == "works"
+    expect(window.page.locator("#ses")).to_have_value("works")
 
 
 # --- as every page should be ------------------------------------------------------------------
