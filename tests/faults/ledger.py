@@ -60,13 +60,15 @@ class Entry:
     def excused(self) -> int:
         """Second emails that a second failure explains.
 
-        An event that could not be withdrawn from the queue is mailed from there. And a POST that
-        could not be remembered, or its answer, gets another answer when it comes again.
+        An event that could not be withdrawn from the queue is mailed from there. A POST that
+        could not be remembered, or its answer, gets another answer when it comes again. And an
+        event that the queue took twice is mailed twice if the first time could not be written down.
         """
         not_withdrawn = "withdraw" in self.undone and self.queued and self.sent
         answers = {answer.roomle_mails for answer in self.answers}
         forgotten = self.undone & {"claim", "remember"} and len(answers) > 1
-        return bool(not_withdrawn) + bool(forgotten)
+        mailed_unknown = "write down" in self.undone and self.queued > 1
+        return bool(not_withdrawn) + bool(forgotten) + bool(mailed_unknown)
 
     def read(self, log: Iterable[Mapping[str, Any]]) -> None:
         """Take what matters from the log lines of an answer."""
@@ -92,6 +94,16 @@ class Ledger:
 
     def open(self, name: str, recipient: str) -> Entry:
         return self.entries.setdefault(recipient, Entry(name, recipient))
+
+    def read(self, bodies: Iterable[str], log: Iterable[Mapping[str, Any]]) -> None:
+        """Take from the mailer's log lines for these messages what it could not write down."""
+        recipients = {json.loads(body)["id"]: recipient_of(body) for body in bodies}
+        for line in log:
+            cut_off = line["message"] == "settling was cut off"
+            if cut_off or line.get("failed") == "remember":
+                recipient = recipients.get(line.get("event_id", ""), "")
+                if entry := self.entries.get(recipient):
+                    entry.undone.add("write down")
 
     def bury(self, dead_letters: Iterable[str]) -> None:
         """Enter the bodies of the dead letters."""

@@ -102,7 +102,7 @@ def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool
                 next(mailers_plans).set_on(mailer)
                 assert aws.mail(mailer, batch)
                 mailer.line.heal()
-                assert_foreseen(mailer)
+                ledger.read((each["body"] for each in batch), assert_foreseen(mailer))
             else:
                 time.sleep(0.1)
 

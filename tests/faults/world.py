@@ -161,7 +161,10 @@ def running(clock: Clock) -> Iterator[Aws]:
     def settings(aws: Emulator) -> dict[str, str]:
         return given(aws) | clock.variables | {"PYTHONPATH": str(CLOCK_CODE), "LOG_LEVEL": "ERROR"}
 
-    with mock.patch.object(emulator, "settings", settings), emulator.running(port=0) as aws:
+    with contextlib.ExitStack() as ends:
+        # Only while it starts: another emulator of the same run has the clock that everybody has.
+        with mock.patch.object(emulator, "settings", settings):
+            aws = ends.enter_context(emulator.running(port=0))
         yield deploy(aws, clock)
 
 
