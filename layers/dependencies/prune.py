@@ -52,7 +52,7 @@ UNUSED = [
 
 # Service: its name in endpoints.json, and its operations that are called. Of what describes a
 # service the rest is never looked at, yet read whole at every cold start: without it that takes
-# 50 ms of 330 less, and 12 MB of memory less (docs/performance.md).
+# 50 ms of 330 less, and 12 MB of memory less.
 OPERATIONS = {
     "dynamodb": ("dynamodb", ["GetItem", "PutItem", "UpdateItem"]),
     "secretsmanager": ("secretsmanager", ["GetSecretValue"]),

@@ -45,7 +45,7 @@ _LINK = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
 
 # Pydantic's models, as pydantic itself writes them down for its core: importing the classes that
-# would do so takes a fifth of a cold start (docs/performance.md). docs/schemas are made from these.
+# would do so takes a fifth of a cold start. docs/schemas are made from these.
 _text = typed_dict_field(
     nullable_schema(str_schema(strict=True, max_length=_MAX_LINK)), required=False
 )
