@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 import time
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_HERE = {
     "make": "is what runs this test",
     "source": "is for the reader's shell",
-    "pip": "the tools are there",
+    "uv": "the tools are there",
     "export": "account and region are the emulator's",
     "git": "there is one version",
     "sam": "tools/stack deploys, and takes the stack away",
@@ -56,17 +55,27 @@ RUN = [block for block in blocks() if block.mark == "sh run"]
 SECTIONS = list(dict.fromkeys(block.section for block in RUN))
 
 
+@pytest.fixture(scope="module")
+def aws() -> Path:
+    """AWS's own command line, in an environment of its own that uv makes once."""
+    where = "import sys; print(sys.executable)"
+    python = subprocess.run(
+        [*sam.pinned("awscli", "aws")[:-1], "python", "-c", where],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return Path(python.strip()).with_name("aws")
+
+
 @pytest.fixture
-def shell(stack: LocalStack, tmp_path: Path) -> Iterator[Path]:
+def shell(stack: LocalStack, aws: Path, tmp_path: Path) -> Iterator[Path]:
     """A folder to run commands in, with the files that a reader has made by then."""
     for name, secret in {"secret": "0", "new-secret": "1", "another-secret": "2"}.items():
         (tmp_path / f"{name}.txt").write_text(f"example-secret-{secret}")
     (tmp_path / "address.txt").write_text("you@example.com\n")
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    aws = programs / "aws"
-    aws.write_text(f'#!/bin/sh\nexec {shlex.join(sam.pinned("awscli", "aws"))} "$@"\n')
-    aws.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "aws").symlink_to(aws)
     with stack.secret({"yourApiKey": "example-secret-0"}):
         stack.restart(RECEIVER)
         yield tmp_path
