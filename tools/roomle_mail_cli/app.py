@@ -333,7 +333,7 @@ def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[line
     with screen.progress("waiting for the log", None) as step:
         while True:
             found = lines.search(deployment, [event_id], start=start)
-            done = any(line.what not in ("queued", "postponed") for line in found)
+            done = any(line.what not in ("received", "queued", "postponed") for line in found)
             if done or time.monotonic() > ends:
                 return found
             step(1)
@@ -726,7 +726,6 @@ def logs(
     lasting: Annotated[
         float | None, typer.Option("--for", help="With --follow: for so many seconds.")
     ] = None,
-    personal: Personal = False,
     stack: Stack = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
 ) -> None:
@@ -751,7 +750,7 @@ def logs(
         terms = [event] if event else []
     found = 0
     if follow:
-        coming = lines.follow(deployment, terms, start=start, lasting=lasting, personal=personal)
+        coming = lines.follow(deployment, terms, start=start, lasting=lasting)
         try:
             with closing(coming):
                 for line in coming:
@@ -761,7 +760,7 @@ def logs(
             raise typer.Exit(Exit.FINE) from None
     else:
         with screen.progress("reading the log", None):
-            lines_found = lines.search(deployment, terms, start=start, personal=personal)
+            lines_found = lines.search(deployment, terms, start=start)
         for line in lines_found:
             found += 1
             show_line(line, as_json=as_json)

@@ -111,22 +111,20 @@ def groups(deployment: Deployment) -> dict[str, str]:
     }
 
 
-def search(
-    deployment: Deployment, terms: Sequence[str], *, start: datetime, personal: bool = False
-) -> list[Line]:
+def search(deployment: Deployment, terms: Sequence[str], *, start: datetime) -> list[Line]:
     """All lines that hold one of the terms (all lines if there are none), oldest first."""
     found = {
         str(line): line
         for source, group in groups(deployment).items()
         for term in terms or [""]
-        for line in _read(deployment, source, group, term, start=start, personal=personal)
+        for line in _read(deployment, source, group, term, start=start)
     }
     # What SES says of an email names the event, but no hash.
     events = {line.facts.get("event_id") for line in found.values()} - {None, *terms}
     if terms and events and "ses" in groups(deployment):
         group = groups(deployment)["ses"]
         for event in events:
-            for line in _read(deployment, "ses", group, str(event), start=start, personal=personal):
+            for line in _read(deployment, "ses", group, str(event), start=start):
                 found[str(line)] = line
     return sorted(found.values(), key=lambda line: line.at)
 
@@ -137,13 +135,12 @@ def follow(
     *,
     start: datetime,
     lasting: float | None,
-    personal: bool = False,
 ) -> Generator[Line]:
     """Lines as they come, for `lasting` seconds or until Ctrl-C."""
     shown: set[str] = set()
     began = time.monotonic()
     while True:
-        for line in search(deployment, terms, start=start, personal=personal):
+        for line in search(deployment, terms, start=start):
             if str(line) not in shown:
                 shown.add(str(line))
                 yield line
@@ -154,7 +151,7 @@ def follow(
 
 
 def _read(
-    deployment: Deployment, source: str, group: str, term: str, *, start: datetime, personal: bool
+    deployment: Deployment, source: str, group: str, term: str, *, start: datetime
 ) -> Iterator[Line]:
     with aws_errors():
         pages = deployment.client("logs").get_paginator("filter_log_events")
@@ -164,12 +161,12 @@ def _read(
             **({"filterPattern": f'"{term}"'} if term else {}),
         ):
             for event in page["events"]:
-                line = read(source, event, personal=personal)
+                line = read(source, event)
                 if line is not None:
                     yield line
 
 
-def read(source: str, event: dict[str, Any], *, personal: bool) -> Line | None:
+def read(source: str, event: dict[str, Any]) -> Line | None:
     """Read one event of CloudWatch's; None for Lambda's own lines and for metrics."""
     try:
         said = json.loads(event["message"])
@@ -179,32 +176,6 @@ def read(source: str, event: dict[str, Any], *, personal: bool) -> Line | None:
     if not isinstance(said, dict) or "_aws" in said:
         return None
     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-    if "detail-type" in said:
-        return _ses_line(at, said, personal=personal)
-    facts = {name: value for name, value in said.items() if name not in _UNASKED}
+    # What one of SES's events doesn't have is an empty text.
+    facts = {name: value for name, value in said.items() if name not in _UNASKED and value != ""}
     return Line(at, source, str(said.get("message")), facts)
-
-
-def _ses_line(at: datetime, read: dict[str, Any], *, personal: bool) -> Line:
-    """One of SES's events; it has the address, which is shown only if asked for."""
-    detail = read.get("detail") or {}
-    mail = detail.get("mail") or {}
-    kind = str(detail.get("eventType") or read["detail-type"])
-    about = detail.get(kind[:1].lower() + kind[1:]) or {}
-    facts = {
-        "event_id": next(iter((mail.get("tags") or {}).get("event") or []), None),
-        "message_id": mail.get("messageId"),
-        **{
-            name: about.get(name)
-            for name in (
-                "bounceType",
-                "bounceSubType",
-                "complaintFeedbackType",
-                "delayType",
-                "reason",
-                "processingTimeMillis",
-            )
-        },
-        "address": ",".join(mail.get("destination") or []) if personal else None,
-    }
-    return Line(at, "ses", kind, {name: value for name, value in facts.items() if value})
