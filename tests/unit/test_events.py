@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomle_mail import events
+from roomle_mail.delivery import Queued
 from roomle_mail.errors import (
     BodyMalformed,
     InvalidEvent,
@@ -240,6 +241,24 @@ def test_any_other_address_is_refused(address: str) -> None:
         events.parse(body(email=address))
 
     assert caught.value.fields == ("data.email",)
+
+
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}")])
+def test_what_is_accepted_however_deep_can_be_queued_and_read_again(
+    opening: str, closing: str
+) -> None:
+    """Else an answer of 202 would be followed by a dead letter that nobody can send."""
+    for depth in (10, 1_000, 4_900, *range(9_900, 10_010, 2)):
+        nested = opening * depth + "0" + closing * depth
+        raw = body(unknown=0).replace(b'"unknown": 0', b'"unknown": ' + nested.encode())
+        try:
+            event = events.parse(raw)
+        except BodyMalformed:
+            assert depth >= 9_900
+            continue
+        assert event is not None
+        queued = Queued("id", event.payload, "recipient", 0.0, "correlation")
+        assert Queued.load(queued.dump()).event == event.payload
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace")))

@@ -34,6 +34,9 @@ EVENTS = (
 )
 
 _MAX_ADDRESS, _MAX_LOCAL_PART, _MAX_LINK = 254, 64, 4_096
+# Python reads JSON that is nested ten thousand deep. Once it is queued it is one deeper, so what is
+# accepted here must leave the mailer some room.
+_MAX_BRACKETS = 5_000
 
 # RFC 5321 mailbox in its plain form: no quoting, comments, display names or address literals. A
 # comma or line break would address somebody else; an address outside ASCII is left to Roomle.
@@ -93,6 +96,8 @@ def parse(body: bytes) -> Event | None:
 
     Raises BodyMalformed, InvalidEvent, and NoTemplate for an email that we don't know.
     """
+    if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
+        raise BodyMalformed
     try:
         payload = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as err:
