@@ -1,0 +1,598 @@
+"""A test for each attack, named after it, on the receiver as a whole.
+
+docs/security.md lists these with what stands against them. Where a lower layer stops an attack its
+own tests do too (tests/unit/test_tokens.py, test_events.py, test_emails_hostile.py).
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+import re
+import secrets
+import statistics
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
+
+from roomle_mail import tokens
+from roomle_mail.errors import SettingsInvalid, TokenRejected
+from roomle_mail.tokens import Credential
+from tests.aws.conftest import API_KEY, SECRET, World, saved, world
+from tests.faults import figures
+from tests.faults import world as functions_world
+from tests.faults.pool import SOON, Pool
+from tools import sign
+
+__all__ = ["world"]
+
+BLOCK = 16
+UNAUTHORIZED = (401, "unauthorized")
+SENT = (200, "sent")
+SESSION = "a-session-of-some-length-and-more-of-it"
+
+
+def bytes_of(event: dict[str, Any]) -> bytes:
+    return base64.b64decode(event["headers"]["token"].removeprefix("01-"))
+
+
+def with_token(event: dict[str, Any], token: bytes | str) -> dict[str, Any]:
+    if isinstance(token, bytes):
+        token = f"01-{base64.b64encode(token).decode()}"
+    context = event["requestContext"] | {"timeEpoch": int(time.time() * 1000)}
+    return {**event, "headers": event["headers"] | {"token": token}, "requestContext": context}
+
+
+def with_body(event: dict[str, Any], payload: object) -> dict[str, Any]:
+    return {**event, "body": json.dumps(payload)}
+
+
+def encrypted(text: bytes, secret: str = SECRET) -> bytes:
+    return AES.new(secret.encode(), AES.MODE_CBC, iv=bytes(BLOCK)).encrypt(text)
+
+
+def now_text() -> str:
+    return sign.format_timestamp(datetime.now(UTC))
+
+
+# --- the cipher -------------------------------------------------------------------------------
+
+
+def test_padding_oracle_every_answer_is_the_same(world: World) -> None:
+    chance = figures.seeded("padding oracle")
+    receiver = world.app("receiver")
+    event = world.request(session=SESSION)
+    data = bytes_of(event)
+    answers = set()
+    for _ in range(1_000):
+        mutated = bytearray(data)
+        # Vaudenay's attack works on the last block, by way of the one before.
+        for place in chance.sample(range(len(data) - 2 * BLOCK, len(data)), chance.randint(1, 3)):
+            mutated[place] ^= chance.randrange(1, 256)
+        answer = receiver.handler(with_token(event, bytes(mutated)), None)
+        answers.add((answer["statusCode"], answer["body"], tuple(answer["headers"].items())))
+
+    body = '{"status": "refused", "code": "unauthorized"}'
+    assert answers == {(401, body, (("content-type", "application/json"),))}
+    assert world.emails() == []
+    assert world.items() == []
+
+
+def test_padding_oracle_the_time_tells_nothing_either(world: World) -> None:
+    """Welch's t on interleaved samples without their slow tail, as dudect does it.
+
+    dudect takes 10 for a leak for certain; noise alone gives less than 5.
+    """
+    chance = figures.seeded("timing")
+    receiver = world.app("receiver")
+    event = world.request(session=SESSION)
+    text = f"{now_text()};{SESSION};"
+    right = pad(f"{text}{API_KEY}".encode(), BLOCK)
+    kinds = {
+        "wrong key": pad(f"{text}{API_KEY[:-1]}X".encode(), BLOCK),
+        "wrong padding": right[:-1] + b"\0",
+        "wrong padding length": right[:-1] + b"\xff",
+        "wrong timestamp": b"X" + right[1:],
+        "wrong key again": pad(f"{text}{API_KEY[:-1]}X".encode(), BLOCK),
+    }
+    assert len({len(each) for each in kinds.values()}) == 1
+    events = {kind: with_token(event, encrypted(plain)) for kind, plain in kinds.items()}
+    times: dict[str, list[int]] = {kind: [] for kind in kinds}
+    for _ in range(figures.number("FAULTS_SAMPLES", 1_500)):
+        for kind in chance.sample(list(kinds), len(kinds)):
+            began = time.perf_counter_ns()
+            answer = receiver.handler(events[kind], None)
+            times[kind].append(time.perf_counter_ns() - began)
+            assert answer["statusCode"] == 401
+
+    found = {kind: welch(times["wrong key"], times[kind]) for kind in kinds if kind != "wrong key"}
+    told = ", ".join(f"{kind} {t:+.1f}" for kind, t in found.items())
+    figures.report(f"timing of refusals, Welch's t against a wrong key: {told}")
+    assert max(map(abs, found.values())) < 10
+
+
+def welch(one: list[int], other: list[int]) -> float:
+    """Welch's t of two samples, both cut off at the same high percentile."""
+    limit = statistics.quantiles(one + other, n=10)[7]
+    a, b = ([x for x in sample if x <= limit] for sample in (one, other))
+    error = math.sqrt(statistics.variance(a) / len(a) + statistics.variance(b) / len(b))
+    return (statistics.fmean(a) - statistics.fmean(b)) / error
+
+
+@pytest.mark.parametrize("algorithm", ["00", "02", "03", "04", "1", "001", "AES", "none"])
+def test_algorithm_downgrade(world: World, algorithm: str) -> None:
+    """`02` is ECB, `03` no encryption at all: Roomle's web SDK sends it."""
+    event = world.request()
+    text = f"{now_text()};anonymous;{API_KEY}".encode()
+    for data in (
+        bytes_of(event),
+        pad(text, BLOCK),
+        text,
+        AES.new(SECRET.encode(), AES.MODE_ECB).encrypt(pad(text, BLOCK)),
+    ):
+        token = f"{algorithm}-{base64.b64encode(data).decode()}"
+        assert world.receive(with_token(event, token)) == UNAUTHORIZED
+    assert world.items() == []
+
+
+def test_algorithm_downgrade_by_a_parameter_is_no_valid_deployment(world: World) -> None:
+    for algorithms in ("03", "01,03", "00", ""):
+        world.set(TOKEN_ALGORITHMS=algorithms)
+        with pytest.raises(SettingsInvalid):
+            world.app("receiver")
+
+
+def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
+    """The vector's holder dates a token anew without the key: only its memory stops it."""
+    world.set(TOKEN_IV="prefix")
+    old = datetime(2019, 1, 1, 8, 15, 30, tzinfo=UTC)
+    event = world.request(session=SESSION)
+    token = sign.make_token(
+        now=old, api_key=API_KEY, secret=SECRET, session=SESSION, iv="prefix", nonce=bytes(BLOCK)
+    )
+    data = base64.b64decode(token[3:])
+
+    def dated_anew() -> bytes:
+        vector = bytearray(BLOCK)
+        for place, (was, to_be) in enumerate(
+            zip(b"2019-01-01T08:15", now_text()[:BLOCK].encode(), strict=True)
+        ):
+            vector[place] = data[place] ^ was ^ to_be
+        return bytes(vector) + data[BLOCK:]
+
+    assert world.receive(with_token(event, data)) == UNAUTHORIZED
+    answers = [
+        world.receive(with_body(with_token(event, dated_anew()), saved(email=f"p{n}@x.example")))
+        for n in range(20)
+    ]
+
+    # Never seen before, it counts once: what the parameter's description warns of.
+    assert answers == [SENT] + [UNAUTHORIZED] * 19
+    assert len(world.emails()) == 1
+    (item,) = world.items("token#")
+    assert "expires" not in item
+
+
+def test_iv_rewriting_is_nothing_where_the_vector_is_fixed(world: World) -> None:
+    event = world.request(session=SESSION)
+    assert world.receive(event) == SENT
+
+    for vector in (bytes(BLOCK), SECRET.encode(), secrets.token_bytes(BLOCK)):
+        forged = with_token(event, vector + bytes_of(event))
+        assert world.receive(with_body(forged, saved(email="victim@x.example"))) == UNAUTHORIZED
+
+
+def test_blocks_inserted_into_the_session(world: World) -> None:
+    """A thousand distinct ciphertexts of one token: one email."""
+    chance = figures.seeded("inserted blocks")
+    event = world.request(session=SESSION)
+    data = bytes_of(event)
+    blocks = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
+    # Between the timestamp's two blocks and the last two, where the API key stands.
+    made = {data}
+    while len(made) < 1_000:
+        inserted = b"".join(chance.choices(blocks, k=chance.randint(1, 12)))
+        made.add(b"".join(blocks[:3]) + inserted + b"".join(blocks[2:]))
+    accepted = [each for each in made if verifies(each)]
+    assert len(accepted) > 900
+
+    answers = [world.receive(with_token(event, accepted[0]))]
+    for place, each in enumerate(accepted[1:]):
+        again = with_token(event, each)
+        if place % 2:
+            again = with_body(again, saved(email=f"victim{place}@x.example"))
+        answers.append(world.receive(again))
+
+    assert set(answers) == {SENT, UNAUTHORIZED}
+    (email,) = world.emails()
+    assert email["Destination"]["ToAddresses"] == ["anna.customer@customer.example"]
+
+
+def verifies(data: bytes, credential: Credential | None = None) -> bool:
+    try:
+        tokens.verify(
+            tokens.decode(f"01-{base64.b64encode(data).decode()}", algorithms=("01",)),
+            (credential or Credential(API_KEY, SECRET.encode()),),
+            now=time.time(),
+            iv="fixed",
+            max_age=300,
+        )
+    except TokenRejected:
+        return False
+    return True
+
+
+def test_blocks_of_two_tokens_spliced(world: World) -> None:
+    first, second = (
+        world.request(saved(), session=f"{SESSION}{n}", now=time.time() - n) for n in range(2)
+    )
+    for event in (first, second):
+        assert world.receive(event) == SENT
+    blocks = [
+        [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
+        for data in map(bytes_of, (first, second))
+    ]
+
+    passed = 0
+    for cut, resumed in itertools.product(range(1, len(blocks[0])), range(len(blocks[1]))):
+        for one, other in (blocks, blocks[::-1]):
+            spliced = b"".join(one[:cut] + other[resumed:])
+            passed += verifies(spliced)
+            answer = world.receive(
+                with_body(with_token(first, spliced), saved(email="victim@x.example"))
+            )
+            assert answer == UNAUTHORIZED
+
+    assert passed, "none of them got as far as the memory"
+    assert len(world.emails()) == 2
+
+
+def test_timestamp_with_garbage_that_a_lenient_parser_would_take() -> None:
+    """`C1|random|C2|C3`: the date stays, what follows is garbage, the API key stands at its end."""
+    chance = figures.seeded("garbage")
+    data = encrypted(pad(f"{now_text()};{SESSION};{API_KEY}".encode(), BLOCK))
+    credential = Credential(API_KEY, SECRET.encode())
+    for _ in range(figures.number("FAULTS_GARBAGE", 50_000)):
+        forged = data[:BLOCK] + chance.randbytes(BLOCK) + data[BLOCK:]
+        assert not verifies(forged, credential)
+
+    # The attack is a real one: date, padding, form and API key are right each time.
+    text = AES.new(SECRET.encode(), AES.MODE_CBC, iv=bytes(BLOCK)).decrypt(forged)
+    assert text.startswith(now_text()[:13].encode())
+    assert text.rstrip(text[-1:]).endswith(f";{API_KEY}".encode())
+
+
+# --- replay -----------------------------------------------------------------------------------
+
+
+def spellings(token: str) -> set[str]:
+    text = token.removeprefix("01-")
+    forms = {text, text.rstrip("="), text.replace("+", "-").replace("/", "_")}
+    forms |= {form.rstrip("=") for form in forms}
+    # The unused bits of the last character, where there are some.
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    if text.endswith("="):
+        stripped = text.rstrip("=")
+        last = alphabet.index(stripped[-1])
+        forms |= {stripped[:-1] + alphabet[last | bit] for bit in range(1, 4)}
+    forms |= {f"01-{form}" for form in forms}
+    return forms | {f" {token}", f"{token} ", f"{token}\n", f"{token},{token}", token.lower()}
+
+
+@pytest.mark.parametrize("session", [SESSION, SESSION[:-5], SESSION[:-10]])
+def test_replay_in_every_spelling(world: World, session: str) -> None:
+    event = world.request(session=session)
+    assert world.receive(event) == SENT
+
+    for place, spelling in enumerate(spellings(event["headers"]["token"])):
+        again = with_token(event, spelling)
+        assert world.receive(again) in (SENT, UNAUTHORIZED)
+        other = with_body(again, saved(email=f"victim{place}@x.example"))
+        assert world.receive(other) == UNAUTHORIZED
+
+    assert len(world.emails()) == 1
+
+
+def test_replay_while_the_first_is_at_work(world: World) -> None:
+    event = world.request()
+    answers = []
+
+    def replay() -> None:
+        victim = with_body(event, saved(email="victim@x.example"))
+        answers.append(world.receive(victim))
+
+    world.door.faults["sesv2.SendEmail"] = [replay]
+
+    assert world.receive(event) == SENT
+    assert answers == [UNAUTHORIZED]
+    assert len(world.emails()) == 1
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+def set_secret(world: World, keys: dict[str, str]) -> None:
+    world.app("receiver").clients.secrets.put_secret_value(
+        SecretId="secret", SecretString=json.dumps(keys)
+    )
+
+
+def test_token_of_another_tenants_key_with_our_api_key_inside(world: World) -> None:
+    set_secret(world, {API_KEY: SECRET, "otherTenant": "other-secret-123"})
+
+    assert world.post(api_key=API_KEY, secret="other-secret-123") == UNAUTHORIZED
+    assert world.post(api_key="otherTenant", secret=SECRET) == UNAUTHORIZED
+    assert world.post(api_key="otherTenant", secret="other-secret-123") == SENT
+
+
+@pytest.mark.parametrize("secret", [sign.EXAMPLE_SECRET, "0" * 16, "\0" * 16, "1234567890123456"])
+def test_default_secret(world: World, secret: str) -> None:
+    """Roomle encrypts with a default one where a tenant has no API key: it proves nothing."""
+    for api_key in (API_KEY, sign.EXAMPLE_API_KEY, "", "null"):
+        assert world.post(api_key=api_key, secret=secret) == UNAUTHORIZED
+    assert world.items() == []
+
+
+def test_default_secret_set_by_the_operator(world: World) -> None:
+    set_secret(world, {API_KEY: sign.EXAMPLE_SECRET})
+
+    assert world.post(secret=sign.EXAMPLE_SECRET) == (503, "unavailable")
+
+
+def test_one_tenant_mailing_in_anothers_name(world: World) -> None:
+    set_secret(world, {"tenantA": SECRET, "tenantB": "other-secret-123"})
+    receiver = world.app("receiver")
+    brand = receiver.catalog.brand(None)
+    receiver.catalog.brand = lambda name: brand._replace(api_keys=frozenset({name}))
+
+    def post(configurator: str, api_key: str, secret: str) -> tuple[int, str]:
+        return world.post(saved(configuratorId=configurator), api_key=api_key, secret=secret)
+
+    assert post("tenantA", "tenantA", SECRET) == SENT
+    assert post("tenantB", "tenantA", SECRET) == (422, "brand-not-allowed")
+    assert post("tenantA", "tenantB", "other-secret-123") == (422, "brand-not-allowed")
+    assert post("tenantB", "tenantB", "other-secret-123") == SENT
+
+
+def test_secret_that_leaked_and_was_rotated_away(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.post() == SENT
+    set_secret(world, {API_KEY: "another-secret-0"})
+    assert world.post(secret="another-secret-0") == SENT
+    assert world.post() == SENT
+
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3_601)
+
+    assert world.post(now=time.time()) == UNAUTHORIZED
+    assert world.post(now=time.time(), secret="another-secret-0") == SENT
+    # A leak can be cut off at once: by SecretOverlap, or by rotating twice.
+    set_secret(world, {API_KEY: "a-third-secret-0"})
+    set_secret(world, {API_KEY: "a-fourth-secret0"})
+    world.set(SECRET_OVERLAP="3600")
+    assert world.post(now=time.time(), secret="another-secret-0") == UNAUTHORIZED
+
+
+# --- time -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "answer"),
+    [(-299, SENT), (299, SENT), (-302, UNAUTHORIZED), (302, UNAUTHORIZED)],
+)
+def test_future_and_past_timestamps_at_both_edges(
+    world: World, seconds: float, answer: tuple[int, str]
+) -> None:
+    assert world.post(now=time.time() + seconds) == answer
+
+
+def test_time_going_backwards(pool: Pool) -> None:
+    """Or days ahead: nothing counts twice, nothing is forgotten, nothing hangs."""
+    with pool.receiver("ses") as receiver:
+        payload = functions_world.payload(functions_world.new_recipient())
+        request = functions_world.request(payload, clock=receiver.clock)
+        victim = functions_world.payload(functions_world.new_recipient())
+        replay = with_body(request, victim)
+        assert functions_world.post(receiver, request).status == 200
+
+        for seconds in (-10, -4_000, 90_000, 8 * 86_400, -20 * 86_400):
+            receiver.clock.move(seconds)
+            # The same POST gets the same answer, another one none, whatever the token's age is now.
+            assert functions_world.post(receiver, request).status == 200
+            assert functions_world.post(receiver, replay).status == 401
+            fresh = functions_world.payload(functions_world.new_recipient())
+            answer = functions_world.post(
+                receiver, functions_world.request(fresh, clock=receiver.clock)
+            )
+            assert (answer.status, answer.seconds < SOON) == (200, True)
+
+
+# --- size and shape ---------------------------------------------------------------------------
+
+
+OVERSIZED: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
+    "local part": ({"email": "a" * 65 + "@x.example"}, (422, "invalid-event")),
+    "domain": ({"email": "a@" + "x" * 250 + ".example"}, (422, "invalid-event")),
+    "no address": ({"email": "a" * 50_000}, (422, "invalid-event")),
+    "path": ({"url": "https://test.roomle.com/" + "x" * 5_000}, (422, "invalid-event")),
+    "host": ({"url": "https://" + "a." * 5_000 + "roomle.com/"}, (422, "invalid-event")),
+    "parameters": ({"url": "https://test.roomle.com/?" + "&a=1" * 900}, SENT),
+    "languages": ({"url": "https://test.roomle.com/?" + "&lang=de" * 400}, SENT),
+    "configurator": ({"configuratorId": "x" * 4_097}, (422, "invalid-event")),
+    "configuration": ({"configurationId": "x" * 4_097}, (422, "invalid-event")),
+    "unknown field": ({"unknown": "x" * 60_000}, SENT),
+    "body": ({"unknown": "x" * 66_000}, (413, "too-large")),
+    "number of fields": ({f"field{n}": n for n in range(3_000)}, SENT),
+}
+
+
+@pytest.mark.parametrize("what", OVERSIZED)
+def test_oversized_everything(world: World, what: str) -> None:
+    change, answer = OVERSIZED[what]
+    assert world.post(saved(**change)) == answer
+
+
+def test_oversized_event_name(world: World) -> None:
+    assert world.post({"event": "email." + "x" * 1_000, "data": {}}) == (422, "invalid-event")
+
+
+def test_oversized_event_by_way_of_the_queue(world: World) -> None:
+    """SQS takes a message of 256 KiB at most: characters that JSON writes in six bytes."""
+    world.set(DELIVERY="sqs")
+
+    assert world.post(json.dumps(saved(unknown="ä" * 30_000), ensure_ascii=False)) in (
+        (202, "queued"),
+        (503, "unavailable"),
+    )
+
+
+def nested(depth: int, opening: str, closing: str) -> str:
+    return json.dumps(saved(unknown=0)).replace(" 0", opening * depth + "0" + closing * depth)
+
+
+def with_unknown(json_text: str) -> str:
+    return json.dumps(saved(unknown=0)).replace(" 0", f" {json_text}")
+
+
+BOMBS = {
+    **{
+        f"{depth} lists": nested(depth, "[", "]")
+        for depth in (100, 1_000, 4_990, 5_010, 9_990, 9_995, 9_996, 20_000)
+    },
+    **{f"{depth} objects": nested(depth, '{"a":', "}") for depth in (100, 4_990, 5_010, 9_000)},
+    "digits": with_unknown("9" * 60_000),
+    "exponent": with_unknown("1e" + "9" * 50),
+    "null bytes": with_unknown('"' + "\\u0000" * 9_000 + '"'),
+    "keys": json.dumps(saved(unknown={str(n): n for n in range(4_000)})),
+    "open lists": "[" * 65_000,
+    "open objects": '{"a":' * 12_000,
+    "quotes": '"' * 65_000,
+}
+
+
+@pytest.mark.parametrize("delivery", ["ses", "sqs"])
+@pytest.mark.parametrize("what", BOMBS)
+def test_json_bombs(world: World, delivery: str, what: str) -> None:
+    world.set(DELIVERY=delivery)
+    began = time.monotonic()
+    status, code = world.post(BOMBS[what])
+
+    assert time.monotonic() - began < 2
+    assert (status, code) in {SENT, (202, "queued"), (400, "malformed")}
+    # What was taken can be read again by the mailer.
+    assert world.mail(world.queued()) == []
+    assert len(world.emails()) == (status < 300)
+    assert world.dead_letters() == []
+
+
+def test_header_bombs(world: World) -> None:
+    event = world.request()
+    bombs = {f"x-header-{n}": "x" * 1_000 for n in range(500)}
+    assert world.receive({**event, "headers": event["headers"] | bombs}) == SENT
+
+    for token in ("A" * 4_096, "01-" + "A" * 10**6, "=" * 10**5, "-" * 10**5, "\0" * 5_000):
+        began = time.monotonic()
+        assert world.receive(with_token(event, token)) == UNAUTHORIZED
+        assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("place", ["query", "body", "cookie", "other header", "many values"])
+def test_request_smuggling_of_a_token_elsewhere_than_in_its_header(
+    world: World, place: str
+) -> None:
+    event = world.request()
+    token = event["headers"].pop("token")
+    smuggled: dict[str, Callable[[], object]] = {
+        "query": lambda: event.update(
+            rawQueryString=f"token={token}", queryStringParameters={"token": token}
+        ),
+        "body": lambda: event.update(body=json.dumps(saved(token=token))),
+        "cookie": lambda: event.update(cookies=[f"token={token}"]),
+        "other header": lambda: event["headers"].update({"x-token": token, "authorization": token}),
+        "many values": lambda: event.update(multiValueHeaders={"token": [token]}),
+    }
+    smuggled[place]()
+
+    assert world.receive(event) == UNAUTHORIZED
+
+
+def test_request_smuggling_by_header_case_or_duplicates(world: World) -> None:
+    event = world.request()
+    token = event["headers"].pop("token")
+    for headers in (
+        {"token": token, "Token": token},
+        {"token": "", "TOKEN": token},
+        {"token ": token},
+        {"token\r\nx": token},
+        {"toĸen": token},
+        {"token": [token]},
+        {"token": {"value": token}},
+        {"token": None},
+    ):
+        assert world.receive({**event, "headers": headers}) == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("joint", [",", ", ", ";", " ", "\t", "\0", "\r\n"])
+def test_comma_joined_duplicate_token_headers(world: World, joint: str) -> None:
+    event = world.request()
+    token = event["headers"]["token"]
+    for joined in (f"{token}{joint}{token}", f"{token}{joint}", f"{joint}{token}"):
+        assert world.receive(with_token(event, joined)) == UNAUTHORIZED
+
+
+# --- injection --------------------------------------------------------------------------------
+
+HOSTILE = (
+    "{{ 7 * 7 }}", "{% include '/etc/passwd' %}", "${7*7}", "<%= 7*7 %>", "#{7*7}",
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "line\r\nBcc: victim@x.example",
+    "\x1b[31mred\x1b[0m", '"}\n{"level":"INFO","message":"forged"}', "\u2028", "\ud800",
+    "%0d%0aBcc:", "\x00", "\x85", "\x7f",
+)  # fmt: skip
+FIELDS = ("configuratorId", "configurationId", "itemId", "unknown", "email", "url", "event")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_template_header_and_log_injection(world: World, field: str) -> None:
+    world.set(MAX_EMAILS_PER_RECIPIENT_PER_HOUR="0")
+    assert world.post() == SENT
+    (plain,) = map(without_id, world.emails())
+    for text in HOSTILE:
+        status, _ = world.post(json.dumps(saved(**{field: text})))
+
+        assert status in {200, 400, 422, 501}
+        # The email is what it is without the text, if there is one.
+        assert all(without_id(email) == plain for email in world.emails()), ascii(text)
+        assert_clean(world.output(), text)
+
+
+def without_id(email: dict[str, Any]) -> dict[str, Any]:
+    return email | {"EmailTags": [tag for tag in email["EmailTags"] if tag["Name"] != "event"]}
+
+
+def test_log_injection_by_headers_and_the_body(world: World) -> None:
+    for text in HOSTILE:
+        event = world.request()
+        token = event["headers"]["token"]
+        event["headers"] |= {"user-agent": text, text: "x", "token": f"{token}{text}"}
+        assert world.receive(event) == UNAUTHORIZED
+        assert world.post(text)[0] in {400, 422}
+        assert_clean(world.output(), text)
+
+
+def assert_clean(output: str, text: str) -> None:
+    """Every line is one JSON object of ours, in printable characters, without the text."""
+    for line in output.splitlines():
+        found = json.loads(line)
+        assert "_aws" in found or {"level", "message", "service"} <= set(found)
+        assert re.fullmatch(r"[ -~]*", line), ascii(line)
+        assert found.get("message") != "forged"
+    assert text not in output
+    assert json.dumps(text)[1:-1] not in output
