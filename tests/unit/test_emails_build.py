@@ -248,6 +248,20 @@ def test_the_command_builds_or_says_what_is_wrong(source: Path, tmp_path: Path) 
     assert "Traceback" not in bad.stderr
 
 
+@pytest.mark.parametrize(
+    "asked", ["{% if 'https' in url %}{{ url }}{% endif %}", "{{ url|upper }}"]
+)
+def test_a_template_that_does_more_with_a_link_than_show_it_is_named(
+    source: Path, asked: str
+) -> None:
+    edit(source, "templates/savedConfiguration.txt", "{{ url }}", asked)
+
+    (problem,) = problems(source)
+
+    assert problem.startswith("templates/savedConfiguration")
+    assert "a link can only be shown" in problem
+
+
 # --- what brands may differ in -----------------------------------------------------------------
 
 
