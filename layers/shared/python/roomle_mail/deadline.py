@@ -42,17 +42,24 @@ class Deadline:
         An interruption that arrives in the very last instruction of the block still comes out of
         it: callers record what they reached inside, and look at that, not at the exception.
         """
-        armed = True
-
-        def fire(_signal: int, _frame: FrameType | None) -> None:
-            if armed:
-                raise Interrupted
-
-        before = signal.signal(signal.SIGALRM, fire)
+        # Once it is set it stays: setting and restoring it takes longer than the timer itself.
+        if signal.getsignal(signal.SIGALRM) is not _fire:
+            signal.signal(signal.SIGALRM, _fire)
+        _Timer.armed = True
         try:
             signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
             yield
         finally:
-            armed = False
+            _Timer.armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+
+
+class _Timer:
+    """The process has one; what it still sends when it isn't armed counts for nothing."""
+
+    armed = False
+
+
+def _fire(_signal: int, _frame: FrameType | None) -> None:
+    if _Timer.armed:
+        raise Interrupted

@@ -17,6 +17,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
@@ -288,13 +289,18 @@ def _conditional(condition: str, values: Mapping[str, Value], change: str = "") 
     """
     parameters: dict[str, Any] = {
         "ConditionExpression": condition,
-        "ExpressionAttributeNames": {name: name[1:] for name in _NAME.findall(condition + change)},
+        "ExpressionAttributeNames": _names(condition + change),
     }
     if values:
         parameters["ExpressionAttributeValues"] = {
             f":{name}": _attribute(value) for name, value in values.items()
         }
     return parameters
+
+
+@cache
+def _names(expressions: str) -> dict[str, str]:
+    return {name: name[1:] for name in _NAME.findall(expressions)}
 
 
 def _attribute(value: Value) -> dict[str, Any]:

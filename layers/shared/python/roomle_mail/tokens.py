@@ -49,7 +49,7 @@ class Credential:
     @property
     def hash_key(self) -> bytes:
         """A key for hashing addresses: derived, so that no further secret is needed."""
-        return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
+        return _hash_key(self.secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,11 @@ def _decode_blocks(text: str) -> bytes:
         return a2b_base64(characters + "=" * missing, strict_mode=True)
     except ValueError:
         return b""
+
+
+@lru_cache(maxsize=256)
+def _hash_key(secret: bytes) -> bytes:
+    return hmac.digest(secret, b"roomle-mail/address", "sha256")
 
 
 @lru_cache(maxsize=256)
