@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 import pytest
 
 from tests import emails_package
+from tests.secrecy import pytest_collection_modifyitems, pytest_runtest_logreport
 
 if TYPE_CHECKING:
     from tools.stack.deployment import Stack
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
 
 sys.path.insert(0, str(emails_package.build()))
 

@@ -332,11 +332,11 @@ def test_token_of_another_tenants_key_with_our_api_key_inside(world: World) -> N
     assert world.post(api_key="otherTenant", secret="other-secret-123") == SENT
 
 
-@pytest.mark.parametrize("secret", [sign.EXAMPLE_SECRET, "0" * 16, "\0" * 16, "1234567890123456"])
-def test_default_secret(world: World, secret: str) -> None:
+def test_default_secret(world: World) -> None:
     """Roomle encrypts with a default one where a tenant has no API key: it proves nothing."""
-    for api_key in (API_KEY, sign.EXAMPLE_API_KEY, "", "null"):
-        assert world.post(api_key=api_key, secret=secret) == UNAUTHORIZED
+    for secret in (sign.EXAMPLE_SECRET, "0" * 16, "\0" * 16, "1234567890123456"):
+        for api_key in (API_KEY, sign.EXAMPLE_API_KEY, "", "null"):
+            assert world.post(api_key=api_key, secret=secret) == UNAUTHORIZED
     assert world.items() == []
 
 

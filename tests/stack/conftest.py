@@ -4,14 +4,17 @@ import uuid
 
 import pytest
 
-from tests.stack.local import LocalStack
+from tests import secrecy
+from tests.stack.local import MAILER, RECEIVER, LocalStack
 from tools.stack.deployment import Stack
 
 
 @pytest.fixture(scope="session")
 def stack(deployed: Stack) -> LocalStack:
     """The deployed stack; what it can do is told in tests/stack/local.py."""
-    return LocalStack(deployed)
+    stack = LocalStack(deployed)
+    secrecy.also_search(lambda: "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
+    return stack
 
 
 @pytest.fixture

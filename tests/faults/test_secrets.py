@@ -1,0 +1,141 @@
+"""The secret is rotated under load, and is missing or wrong in every way."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import figures, world
+from tests.faults.lambdas import RECEIVER, Functions, Mortal
+from tests.faults.ledger import Answer
+from tests.faults.world import API_KEY, SECRET, Aws
+
+NEW_SECRET = "example-secret-1"
+SECRET_IS_OLD = 301  # seconds for which a function may go by what it read before
+
+
+class Rotating:
+    """A secret of one's own, and a receiver that goes by it."""
+
+    def __init__(self, aws: Aws, name: str) -> None:
+        self._client, self.name = aws.client("secretsmanager"), name
+        self._client.create_secret(Name=name, SecretString=json.dumps({API_KEY: SECRET}))
+
+    def set(self, value: str) -> None:
+        self._client.put_secret_value(SecretId=self.name, SecretString=value)
+
+    def delete(self) -> None:
+        self._client.delete_secret(SecretId=self.name, ForceDeleteWithoutRecovery=True)
+
+
+def post(receiver: Mortal, secret: str) -> Answer:
+    payload = world.payload(world.new_recipient())
+    return world.post(receiver, world.request(payload, clock=receiver.clock, secret=secret))
+
+
+@pytest.fixture
+def rotating(aws: Aws) -> Rotating:
+    return Rotating(aws, world.new_recipient())
+
+
+@pytest.fixture
+def receiver(functions: Functions, rotating: Rotating) -> Iterator[Mortal]:
+    with functions.started(RECEIVER, DELIVERY="ses", SECRET_ID=rotating.name) as receiver:
+        yield receiver
+
+
+def test_a_rotation_under_load_fails_no_request(
+    functions: Functions, rotating: Rotating, receiver: Mortal
+) -> None:
+    roomles_secret = [SECRET]
+    answers: list[tuple[str, Answer]] = []
+    ends = threading.Event()
+
+    def load(one: Mortal) -> None:
+        while not ends.is_set():
+            secret = roomles_secret[0]
+            answers.append((secret, post(one, secret)))
+
+    with functions.started(RECEIVER, DELIVERY="ses", SECRET_ID=rotating.name) as other:
+        workers = [threading.Thread(target=load, args=(each,)) for each in (receiver, other)]
+        for worker in workers:
+            worker.start()
+        time.sleep(1)
+        rotating.set(json.dumps({API_KEY: NEW_SECRET}))  # AWS first,
+        time.sleep(1)
+        roomles_secret[0] = NEW_SECRET  # then Roomle
+        time.sleep(2)
+        ends.set()
+        for worker in workers:
+            worker.join()
+
+    seen = Counter((secret, answer.status) for secret, answer in answers)
+    assert {status for _, status in seen} == {200}
+    assert seen[SECRET, 200] > 5
+    assert seen[NEW_SECRET, 200] > 5
+    figures.report(
+        f"rotation under load: {seen[SECRET, 200]} requests with the old secret and "
+        f"{seen[NEW_SECRET, 200]} with the new one, none failed"
+    )
+
+    # Both count in the overlap, and the old one is dead after it.
+    assert post(receiver, SECRET).status == 200
+    receiver.clock.move(3_601)
+    assert post(receiver, SECRET).status == 401
+    assert post(receiver, NEW_SECRET).status == 200
+
+
+def test_a_flood_of_forgeries_does_not_keep_a_new_secret_out_for_longer_than_a_minute(
+    rotating: Rotating, receiver: Mortal
+) -> None:
+    assert post(receiver, SECRET).status == 200
+    assert post(receiver, "another-secret-0").status == 401  # has the secret read again
+    rotating.set(json.dumps({API_KEY: NEW_SECRET}))
+
+    asked = len(receiver.line.calls)
+    for _ in range(20):
+        assert post(receiver, "another-secret-0").status == 401
+    assert len(receiver.line.calls) == asked
+    receiver.clock.move(61)
+
+    assert post(receiver, NEW_SECRET).status == 200
+    assert post(receiver, SECRET).status == 200
+
+
+def test_a_wrong_secret_is_never_an_acceptance_and_the_log_says_what_to_mend(
+    rotating: Rotating, receiver: Mortal
+) -> None:
+    assert post(receiver, SECRET).status == 200
+    values = (
+        " ", "text", "[]", "{}", "null", '"text"', SECRET, json.dumps({API_KEY: ""}),
+        json.dumps({API_KEY: "too short"}), json.dumps({API_KEY: None}), json.dumps({"": SECRET}),
+        json.dumps({API_KEY: SECRET, "other": 7}), json.dumps({API_KEY: "a-Secr3t_Str1ng!"}),
+    )  # fmt: skip
+    for value in values:
+        rotating.set(value)
+        refused(receiver)
+    rotating.delete()
+    refused(receiver)
+
+
+def refused(receiver: Mortal) -> None:
+    receiver.clock.move(SECRET_IS_OLD)
+    receiver.new_log()
+    answer = post(receiver, SECRET)
+    assert (answer.status, answer.code) == (503, "unavailable")
+    (line,) = receiver.new_log()
+    assert line["reason"] == "SecretUnusable"
+    assert line["problem"]
+
+
+def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: Mortal) -> None:
+    rotating.set(json.dumps({"anotherKey": SECRET, API_KEY: NEW_SECRET}))
+    receiver.clock.move(SECRET_IS_OLD + 3_600)
+
+    assert post(receiver, SECRET).status == 401
+    assert post(receiver, NEW_SECRET).status == 200
