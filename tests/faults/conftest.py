@@ -40,8 +40,8 @@ def functions(
 
 @pytest.fixture(scope="session")
 def pool(aws: Aws, functions: Functions) -> Iterator[Pool]:
-    """Two receivers for each delivery, and three mailers."""
-    with pools.started(aws, functions, receivers=2, mailers=3) as pool:
+    """Three receivers for each delivery, and three mailers."""
+    with pools.started(aws, functions, receivers=3, mailers=3) as pool:
         yield pool
 
 

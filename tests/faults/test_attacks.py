@@ -7,6 +7,7 @@ own tests do too (tests/unit/test_tokens.py, test_events.py, test_emails_hostile
 from __future__ import annotations
 
 import base64
+import copy
 import itertools
 import json
 import math
@@ -350,7 +351,7 @@ def test_one_tenant_mailing_in_anothers_name(world: World) -> None:
     set_secret(world, {"tenantA": SECRET, "tenantB": "other-secret-123"})
     receiver = world.app("receiver")
     brand = receiver.catalog.brand(None)
-    receiver.catalog.brand = lambda name: brand._replace(api_keys=frozenset({name}))
+    receiver.catalog.brand = lambda name: copy.replace(brand, api_keys=frozenset({name}))
 
     def post(configurator: str, api_key: str, secret: str) -> tuple[int, str]:
         return world.post(saved(configuratorId=configurator), api_key=api_key, secret=secret)

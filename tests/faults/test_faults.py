@@ -280,3 +280,12 @@ def test_under_any_fault_one_email_comes_of_an_event_and_the_answer_comes_in_tim
 def test_the_slowest_batch_ends_within_the_mailers_time_out(trial: Trial) -> None:
     assert trial.batch_ended
     figures.report(f"slowest batch of the mailer: {trial.slowest_batch:.1f} s")
+
+
+def test_the_time_outs_and_the_batch_are_the_templates() -> None:
+    resources = world.template()["Resources"]
+    receiver, mailer = (resources[name]["Properties"] for name in (RECEIVER, MAILER))
+
+    assert receiver["Timeout"] == world.RECEIVER_TIMEOUT
+    assert mailer["Timeout"] == world.MAILER_TIMEOUT
+    assert mailer["Events"]["Queue"]["Properties"]["BatchSize"] == BATCH

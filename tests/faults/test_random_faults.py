@@ -54,10 +54,7 @@ def plans(chance: random.Random, events: int) -> list[Plan]:
 
 def plan(chance: random.Random) -> Plan:
     delivery = chance.choice(DELIVERIES)
-    faults = [
-        (*chance.choice(CALLS), chance.choices(FAULTS, WEIGHTS)[0], chance.choice((1, 1, 2, None)))
-        for _ in range(chance.choices((0, 1, 2, 3), (30, 50, 15, 5))[0])
-    ]
+    faults = [failure(chance) for _ in range(chance.choices((0, 1, 2, 3), (30, 50, 15, 5))[0])]
     if delivery == "ses,sqs" and chance.random() < 0.4:
         faults.append(("SESV2", "SendEmail", THROTTLE, None))
     return Plan(
@@ -67,6 +64,12 @@ def plan(chance: random.Random) -> Plan:
         comes_again=chance.random() < 0.15,
         secret_is_old=chance.random() < 0.05,
     )
+
+
+def failure(chance: random.Random) -> tuple[Service, str, Fault, int | None]:
+    fault = chance.choices(FAULTS, WEIGHTS)[0]
+    times = 1 if fault.blocks else chance.choice((1, 1, 2, None))
+    return (*chance.choice(CALLS), fault, times)
 
 
 def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool) -> None:

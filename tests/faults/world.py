@@ -13,14 +13,14 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Unpack
 from unittest import mock
 
-import yaml
-
+from tests.built import artefacts
 from tests.faults.lambdas import CLOCK_CODE, MAILER, RECEIVER, Clock, Mortal
 from tests.faults.ledger import DIED, Answer
-from tools import fixtures, sam, sign
+from tools import fixtures, sign
 from tools.stack import emulator, webhook
 from tools.stack.emulator import Emulator
 
@@ -65,8 +65,7 @@ class Aws:
 
     def create_queue(self, name: str | None = None) -> str:
         """Create a queue like the template's, with the same dead-letter queue."""
-        template = yaml.safe_load((sam.ROOT / ".aws-sam" / "build" / "template.yaml").read_text())
-        queue = template["Resources"]["Queue"]["Properties"]
+        queue = template()["Resources"]["Queue"]["Properties"]
         sqs = self.client("sqs")
         arn = sqs.get_queue_attributes(
             QueueUrl=self.dead_letter_queue_url, AttributeNames=["QueueArn"]
@@ -136,11 +135,13 @@ class Aws:
         if answer is None:
             return False
         stay = {each["itemIdentifier"] for each in answer["batchItemFailures"]}
-        for message in messages:
-            if message["messageId"] not in stay:
-                self.client("sqs").delete_message(
-                    QueueUrl=url or self.queue_url, ReceiptHandle=message["receiptHandle"]
-                )
+        done = [
+            {"Id": str(place), "ReceiptHandle": message["receiptHandle"]}
+            for place, message in enumerate(messages)
+            if message["messageId"] not in stay
+        ]
+        if done:
+            self.client("sqs").delete_message_batch(QueueUrl=url or self.queue_url, Entries=done)
         return True
 
     def drain(self, mailer: Mortal, url: str | None = None, *, within: float = 8 * 3_600) -> None:
@@ -148,9 +149,17 @@ class Aws:
         end = self.clock.now() + within
         while waiting := [message.visible_at for message in self.queued(url)]:
             assert self.clock.now() < end, "the queue does not get empty"
-            self.clock.move(max(0.0, min(waiting) - self.clock.now()))
+            # And a little further, so that those that wait alike come together.
+            self.clock.move(max(0.0, min(waiting) + 2 - self.clock.now()))
             while batch := self.receive(url):
                 self.mail(mailer, batch, url)
+
+
+@cache
+def template() -> dict[str, Any]:
+    """The built template."""
+    found: dict[str, Any] = artefacts.template()
+    return found
 
 
 @contextlib.contextmanager
