@@ -139,3 +139,38 @@ def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: 
 
     assert post(receiver, SECRET).status == 401
     assert post(receiver, NEW_SECRET).status == 200
+
+
+def test_a_flood_of_requests_asks_for_an_unusable_secret_once_and_a_mended_one_soon_counts(
+    rotating: Rotating, receiver: Mortal
+) -> None:
+    rotating.set("text")
+    assert post(receiver, SECRET).status == 503
+    asked = asked_for_secrets(receiver)
+    for _ in range(20):
+        assert post(receiver, SECRET).status == 503
+    assert asked_for_secrets(receiver) == asked
+    rotating.set(json.dumps({API_KEY: NEW_SECRET}))
+    receiver.clock.move(11)
+
+    assert post(receiver, NEW_SECRET).status == 200
+
+
+def asked_for_secrets(receiver: Mortal) -> int:
+    return [call.operation for call in receiver.line.calls].count("GetSecretValue")
+
+
+def test_a_secret_that_began_without_a_value_raises_no_alarm(
+    aws: Aws, functions: Functions
+) -> None:
+    name = world.new_recipient()
+    client = aws.client("secretsmanager")
+    client.create_secret(Name=name, SecretString=" ")
+    client.put_secret_value(SecretId=name, SecretString=json.dumps({API_KEY: SECRET}))
+
+    with functions.started(RECEIVER, DELIVERY="ses", SECRET_ID=name) as receiver:
+        receiver.new_log()
+        assert post(receiver, SECRET).status == 200
+        lines = receiver.new_log()
+
+    assert {line["message"] for line in lines} == {"received", "sent"}

@@ -28,6 +28,7 @@ class FakeSecretsManager:
     versions: list[tuple[str, float]] = field(default_factory=list)
     reads: int = 0
     broken: Exception | None = None
+    broken_stage: str | None = None
 
     def put(self, value: object, at: float) -> None:
         text = value if isinstance(value, str) else json.dumps(value)
@@ -36,7 +37,7 @@ class FakeSecretsManager:
     def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:  # noqa: N803
         assert SecretId == "the-secret"
         self.reads += 1
-        if self.broken:
+        if self.broken and self.broken_stage in {None, VersionStage}:
             raise self.broken
         place = {"AWSCURRENT": -1, "AWSPREVIOUS": -2}[VersionStage]
         if len(self.versions) < -place:
@@ -147,6 +148,9 @@ def test_a_secret_older_than_five_minutes_does_not_count_while_aws_is_away(given
 
     with pytest.raises(SecretUnusable):
         given.store.get(START + 301)
+    # It is asked again at once: what fails in passing has perhaps passed.
+    given.aws.broken = None
+    assert given.secrets(START + 301) == [OLD["tenant"]]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +180,73 @@ def test_a_secret_without_a_value_is_unusable(given: Fixture) -> None:
         given.store.get(START)
 
 
+@pytest.mark.parametrize("value", ["not json", "", "{}"])
+def test_a_flood_of_requests_reads_an_unusable_secret_once_in_ten_seconds(
+    given: Fixture, value: str
+) -> None:
+    given.aws.put(value, START - OVERLAP)
+
+    problems = set()
+    for tenth in range(100):
+        with pytest.raises(SecretUnusable) as caught:
+            given.store.get(START + tenth / 10)
+        problems.add(caught.value.problem)
+
+    assert given.aws.reads == 1
+    assert len(problems) == 1
+
+
+def test_a_secret_that_is_missing_is_looked_for_once_in_ten_seconds(given: Fixture) -> None:
+    for tenth in range(100):
+        with pytest.raises(SecretUnusable, match="no value yet"):
+            given.store.get(START + tenth / 10)
+
+    assert given.aws.reads == 1
+
+
+def test_a_mended_secret_counts_after_ten_seconds(given: Fixture) -> None:
+    given.aws.put("not json", START - 2 * OVERLAP)
+    with pytest.raises(SecretUnusable):
+        given.store.get(START)
+    given.aws.put(NEW, START + 1)
+
+    assert given.secrets(START + 10) == [NEW["tenant"]]
+
+
+def test_a_clock_that_goes_back_does_not_keep_a_failure(given: Fixture) -> None:
+    given.aws.put("not json", START - 2 * OVERLAP)
+    with pytest.raises(SecretUnusable):
+        given.store.get(START)
+    given.aws.put(NEW, START - 1_000)
+
+    assert given.secrets(START - 1_000) == [NEW["tenant"]]
+
+
+@pytest.mark.parametrize("value", ["", " ", "\n"])
+def test_a_secret_that_began_without_a_value_is_no_fault(given: Fixture, value: str) -> None:
+    given.aws.put(value, START - OVERLAP)
+    given.aws.put(NEW, START)
+
+    assert given.secrets(START + 1) == [NEW["tenant"]]
+    assert given.warnings == []
+
+
+def test_a_previous_secret_that_can_not_be_read_does_not_keep_the_current_one_out(
+    given: Fixture,
+) -> None:
+    given.aws.put(OLD, START - OVERLAP)
+    given.aws.put(NEW, START)
+    given.aws.broken = ConnectTimeoutError(endpoint_url="https://secrets.example")
+    given.aws.broken_stage = "AWSPREVIOUS"
+
+    assert given.secrets(START + 1) == [NEW["tenant"]]
+    assert given.warnings == ["AWSPREVIOUS: Secrets Manager: ConnectTimeoutError"]
+
+    # It counts as soon as it can be read, not only after five minutes.
+    given.aws.broken = None
+    assert given.secrets(START + 12) == [NEW["tenant"], OLD["tenant"]]
+
+
 def test_a_malformed_previous_secret_is_named_and_the_current_one_counts(given: Fixture) -> None:
     given.aws.put("not json", START - OVERLAP)
     given.aws.put(NEW, START)
@@ -191,7 +262,7 @@ def test_roomles_published_secret_is_refused_unless_it_is_allowed(given: Fixture
         given.store.get(START)
 
     given.store.allow_published = True
-    assert given.secrets(START) == ["a-Secr3t_Str1ng!"]
+    assert given.secrets(START + 10) == ["a-Secr3t_Str1ng!"]
 
 
 def test_a_clock_that_goes_back_does_not_keep_an_old_secret(given: Fixture) -> None:

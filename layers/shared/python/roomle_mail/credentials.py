@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FRESH_FOR = 300.0
 _REFRESH_EVERY = 60.0
+_FAILED_FOR = 10.0
 _LENGTHS = frozenset({16, 24, 32})  # AES-128, AES-192, AES-256
 _PUBLISHED = b"a-Secr3t_Str1ng!"  # the example on Roomle's page "Authentication": everybody's
 
@@ -35,11 +36,22 @@ class SecretsClient(Protocol):
         """AWS's page "GetSecretValue"."""
 
 
+class _Version(NamedTuple):
+    text: object
+    created: float
+
+
 class _Fetched(NamedTuple):
     at: float
     current: tuple[Credential, ...]
     previous: tuple[Credential, ...] = ()
     previous_until: float = 0.0
+    fresh_for: float = _FRESH_FOR
+
+
+class _Failed(NamedTuple):
+    at: float
+    problem: str
 
 
 @dataclass(slots=True)
@@ -55,14 +67,28 @@ class CredentialStore:
     allow_published: bool
     warn: Callable[[str], None]
     _fetched: _Fetched | None = field(default=None, repr=False)
+    _failed: _Failed | None = None
     _refreshed_at: float = float("-inf")
 
     def get(self, now: float) -> tuple[Credential, ...]:
-        """The valid credentials, at most five minutes old; raises SecretUnusable."""
-        if self._fetched is None or not 0 <= now - self._fetched.at <= _FRESH_FOR:
+        """The valid credentials, at most five minutes old; raises SecretUnusable.
+
+        A secret that is unusable itself is looked at again after ten seconds, so that a flood of
+        requests costs nothing meanwhile. Where AWS did not answer, the next request asks again.
+        """
+        fetched = self._fetched
+        if fetched is None or not 0 <= now - fetched.at <= fetched.fresh_for:
             self._fetched = None
-            self._fetched = self._fetch(now)
-        return self._valid(self._fetched, now)
+            if self._failed and 0 <= now - self._failed.at < _FAILED_FOR:
+                raise SecretUnusable(self._failed.problem)
+            self._failed = None
+            try:
+                fetched = self._fetched = self._fetch(now)
+            except SecretUnusable as err:
+                if not isinstance(err.__cause__, AwsCallFailed):
+                    self._failed = _Failed(now, err.problem)
+                raise
+        return self._valid(fetched, now)
 
     def refresh(self, now: float) -> tuple[Credential, ...]:
         """The credentials that a fresh look adds, for a token that failed.
@@ -87,23 +113,24 @@ class CredentialStore:
         return fetched.current + tuple(each for each in previous if each not in fetched.current)
 
     def _fetch(self, now: float) -> _Fetched:
-        found = self._read("AWSCURRENT")
-        if found is None:
+        version = self._read("AWSCURRENT")
+        if version is None:
             raise SecretUnusable("The secret does not exist or has no value yet.")
-        current, created = found
-        until = created + self.overlap
+        current = self._parse(version.text)
+        until = version.created + self.overlap
         if now >= until:
             return _Fetched(now, current)
         try:
             before = self._read("AWSPREVIOUS")
+            # Some make a secret without a value and set it afterwards: nothing is wrong with that.
+            previous = () if before is None or _is_empty(before.text) else self._parse(before.text)
         except SecretUnusable as err:
-            if isinstance(err.__cause__, AwsCallFailed):
-                raise
             self.warn(f"AWSPREVIOUS: {err.problem}")
-            before = None
-        return _Fetched(now, current, before[0] if before else (), until)
+            passing = isinstance(err.__cause__, AwsCallFailed)
+            return _Fetched(now, current, fresh_for=_FAILED_FOR if passing else _FRESH_FOR)
+        return _Fetched(now, current, previous, until)
 
-    def _read(self, stage: str) -> tuple[tuple[Credential, ...], float] | None:
+    def _read(self, stage: str) -> _Version | None:
         try:
             with aws_errors():
                 answer = self._ask(stage)
@@ -115,7 +142,8 @@ class CredentialStore:
         if answer is None:
             return None
         created: datetime = answer["CreatedDate"]
-        return self._parse(answer.get("SecretString")), created.timestamp()
+        text = answer.get("SecretBinary") or answer.get("SecretString")
+        return _Version(text, created.timestamp())
 
     def _ask(self, stage: str) -> Mapping[str, Any] | None:
         try:
@@ -127,7 +155,7 @@ class CredentialStore:
             raise
 
     def _parse(self, text: object) -> tuple[Credential, ...]:
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or _is_empty(text):
             raise SecretUnusable("The secret has no text value.")
         try:
             pairs = json.loads(text)
@@ -146,3 +174,7 @@ class CredentialStore:
         if secret.encode() == _PUBLISHED and not self.allow_published:
             raise SecretUnusable("A secret is the one that Roomle published as its example.")
         return Credential(api_key, secret.encode())
+
+
+def _is_empty(text: object) -> bool:
+    return text is None or (isinstance(text, str) and not text.strip())
