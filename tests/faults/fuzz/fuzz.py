@@ -14,7 +14,7 @@ import sys
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import atheris  # type: ignore[import-not-found]
+import atheris
 
 with atheris.instrument_imports(include=["roomle_mail", "urllib.parse"]):
     from roomle_mail import events, tokens
