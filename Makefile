@@ -8,7 +8,8 @@ SAM := $(PYTHON) -m tools.sam
 # Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack \
-	requirements/schemathesis requirements/capacity requirements/aws
+	requirements/schemathesis requirements/capacity requirements/aws \
+	requirements/fuzz requirements/pip-audit requirements/cyclonedx-py
 COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
@@ -16,7 +17,8 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo local preview pictures browser test check lock contract capacity clean
+.PHONY: help setup build sbom demo local preview pictures browser test check audit lock contract \
+	capacity clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -35,12 +37,18 @@ $(UV):
 	@ln -sf ../../tools/roomle_mail_cli/roomle-mail .venv/bin/roomle-mail
 	@touch $@
 
-build: .aws-sam/.built ## build functions and layers into .aws-sam/build
+build: .aws-sam/.built sbom ## build functions and layers into .aws-sam/build
 
 .aws-sam/.built: .venv/.synced $(BUILT_FROM)
 	@echo "build: functions and layers"
 	$(SAM) build
 	@touch $@
+
+sbom: build/sbom.cdx.json ## write the bill of materials of what is deployed, in CycloneDX
+
+build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
+		layers/dependencies/requirements.txt requirements/cyclonedx-py.txt
+	@$(PYTHON) -m tools.sbom $@
 
 demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before it
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
@@ -76,6 +84,10 @@ check: setup ## code, types, template, locks
 		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
 		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
 	done; echo "locks are current"
+	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt) || [ $$? -eq 2 ] # where nothing can be looked up
+
+audit: setup ## look for known vulnerabilities in all locks; fails where that can't be told, too
+	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt)
 
 capacity: setup ## reckon docs/capacity.md anew; matplotlib in an environment of its own
 	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \

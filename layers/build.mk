@@ -9,9 +9,10 @@ ifeq ($(PYTHON),)
 $(error No uv or no Python 3.13: run "make setup" in $(ROOT))
 endif
 
-# The order of sets goes into byte code and differs from run to run; times go
-# into the archives. Two builds are to be the same, byte by byte.
+# The order of sets goes into byte code and differs from run to run; times and
+# permissions go into the archives. Two builds are to be the same, byte by byte.
 export PYTHONHASHSEED := 0
+export TZ := UTC
 EPOCH := 198001010000
 
 # $(call compile,FOLDER,WHERE LAMBDA MOUNTS IT): Lambda's file system is read-only,
@@ -20,5 +21,6 @@ EPOCH := 198001010000
 define compile
 	find "$(1)" -name __pycache__ -prune -exec rm -r {} +
 	$(PYTHON) -m compileall -q -j 1 --invalidation-mode unchecked-hash -s "$(1)" -p "$(2)" "$(1)"
+	chmod -R u=rwX,go=rX "$(1)"
 	find "$(1)" -exec touch -h -t $(EPOCH) {} +
 endef

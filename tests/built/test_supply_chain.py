@@ -1,0 +1,292 @@
+"""What is deployed can be told to the byte: which packages, and what a build makes of them."""
+
+import http.server
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.built import artefacts
+from tools import audit, sam, sbom
+
+BILL = artefacts.ROOT / "build" / "sbom.cdx.json"
+LOCKED = re.compile(r"^([a-z0-9-]+)==(\S+)((?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
+HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+# --- the bill of materials ----------------------------------------------------------------------
+
+
+def bill() -> dict[str, Any]:
+    assert BILL.is_file(), "there is no bill of materials yet: make build"
+    found: dict[str, Any] = json.loads(BILL.read_bytes())
+    return found
+
+
+def test_the_bill_names_every_locked_package_with_its_version_and_hashes() -> None:
+    lock = sbom.LOCK.read_text()
+    locked = {
+        name: (version, set(HASH.findall(rest))) for name, version, rest in LOCKED.findall(lock)
+    }
+
+    named = {
+        each["name"]: (
+            each["version"],
+            {
+                digest["content"]
+                for reference in each["externalReferences"]
+                for digest in reference["hashes"]
+            },
+        )
+        for each in bill()["components"]
+    }
+
+    assert {"boto3", "pycryptodome", "pydantic-core"} <= set(locked)
+    assert all(hashes for _, hashes in locked.values())
+    assert named == locked
+
+
+def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
+    # The development environment has the very packages of the layer, with their names.
+    owners = importlib.metadata.packages_distributions()
+    python = artefacts.BUILD / "DependenciesLayerX86" / "python"
+    modules = {path.name.removesuffix(".py") for path in python.iterdir()} - {"__pycache__"}
+    deployed = {(name, importlib.metadata.version(name)) for m in modules for name in owners[m]}
+
+    named = {(each["name"], each["version"]) for each in bill()["components"]}
+
+    assert {(name.replace("_", "-").lower(), version) for name, version in deployed} == named
+
+
+def test_the_bill_is_of_this_project_at_its_version() -> None:
+    project = bill()["metadata"]["component"]
+
+    assert project["name"] == "roomle-mail"
+    assert f'version = "{project["version"]}"' in sbom.PROJECT.read_text()
+
+
+VALIDATE = """
+import json, sys
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+validator = JsonStrictValidator(SchemaVersion.V1_6)
+print(json.dumps([str(validator.validate_str(text)) for text in json.load(sys.stdin)]))
+"""
+
+
+def test_the_bill_is_valid_cyclonedx() -> None:
+    spoilt = json.dumps(bill() | {"components": [{"name": "without a type"}]})
+    finished = subprocess.run(
+        [*sam.pinned("cyclonedx-bom", "cyclonedx-py")[:-1], "python", "-c", VALIDATE],
+        input=json.dumps([BILL.read_text(), spoilt]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    problem, problem_of_the_spoilt = json.loads(finished.stdout)
+
+    assert problem == "None"
+    assert "'type' is a required property" in problem_of_the_spoilt
+
+
+def test_the_bill_is_current_and_the_same_each_time(tmp_path: Path) -> None:
+    sbom.write(tmp_path / "again.json")
+
+    assert (tmp_path / "again.json").read_bytes() == BILL.read_bytes()
+
+
+# --- the build ----------------------------------------------------------------------------------
+
+PARTS = ("functions", "layers", "requirements", "tools", "template.yaml", "samconfig.toml")
+# Zips as `sam deploy` does, by its own code, and tells what is in there; then the checksum by which
+# it decides whether there is anything new.
+ZIPPED = """
+import json, sys, zipfile
+from samcli.lib.package.utils import make_zip_with_lambda_permissions, zip_folder
+found = []
+for folder in sys.argv[1:]:
+    with zip_folder(folder, make_zip_with_lambda_permissions) as (file, checksum):
+        entries = [
+            (e.filename, e.date_time, e.external_attr, e.create_system, e.CRC, e.compress_size)
+            for e in zipfile.ZipFile(file).infolist()
+        ]
+    found.append([checksum, sorted(entries)])
+print(json.dumps(found))
+"""
+# Zipping the layers of packages would take much longer, and nothing of theirs is special.
+SMALL = ("EmailsLayer", "MailerFunction", "ReceiverFunction", "SharedLayer")
+
+
+@pytest.fixture(scope="module")
+def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the same sources once more: elsewhere, at another time, by somebody else."""
+    clone = tmp_path_factory.mktemp("another place")
+    for part in PARTS:
+        source = artefacts.ROOT / part
+        if source.is_dir():
+            shutil.copytree(
+                source,
+                clone / part,
+                ignore=shutil.ignore_patterns("__pycache__"),
+                copy_function=shutil.copyfile,
+            )
+        else:
+            shutil.copyfile(source, clone / part)
+    (clone / ".tools").symlink_to(artefacts.ROOT / ".tools")
+    subprocess.run(
+        [sys.executable, "-m", "tools.sam", "build"],
+        cwd=clone,
+        env=os.environ | {"PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland", "LANG": "C"},
+        umask=0o027,
+        check=True,
+        capture_output=True,
+    )
+    return clone / ".aws-sam" / "build"
+
+
+def test_two_builds_are_the_same_byte_by_byte(another_build: Path) -> None:
+    files = artefacts.files(artefacts.BUILD)
+
+    assert len(files) > 500
+    assert artefacts.files(another_build) == files
+    different = [
+        str(path)
+        for path in files
+        if (artefacts.BUILD / path).read_bytes() != (another_build / path).read_bytes()
+    ]
+    assert different == []
+
+
+def test_two_builds_have_the_same_permissions_and_times(another_build: Path) -> None:
+    for path in artefacts.files(artefacts.BUILD) - {Path("template.yaml")}:
+        one, other = ((build / path).stat() for build in (artefacts.BUILD, another_build))
+        assert (one.st_mode, one.st_mtime) == (other.st_mode, other.st_mtime), path
+
+
+def test_two_builds_are_the_same_to_sam_when_it_zips_them(another_build: Path) -> None:
+    folders = [build / name for build in (artefacts.BUILD, another_build) for name in SMALL]
+    finished = subprocess.run(
+        [*sam.pinned("aws-sam-cli", "sam")[:-1], "python", "-c", ZIPPED, *map(str, folders)],
+        env=sam.environment(),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    found = json.loads(finished.stdout)
+
+    assert all(entries for _, entries in found)
+    assert found[: len(SMALL)] == found[len(SMALL) :]
+
+
+# --- known vulnerabilities ----------------------------------------------------------------------
+
+SEGNO = f"segno==1.6.6 --hash=sha256:{'0' * 64}\nsix==1.17.0 --hash=sha256:{'1' * 64}\n"
+KNOWN = {
+    "id": "GHSA-0000-0000-0000",
+    "summary": "made up",
+    "affected": [
+        {
+            "package": {"name": "segno", "ecosystem": "PyPI"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.6.7"}]}],
+            "versions": ["1.6.6"],
+        }
+    ],
+}
+
+
+class Database(http.server.BaseHTTPRequestHandler):
+    """Answers as OSV does: what is known against a package."""
+
+    known: ClassVar[dict[str, list[dict[str, Any]]]] = {"segno": [KNOWN]}
+
+    def do_POST(self) -> None:
+        query = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.dumps({"vulns": self.known.get(query["package"]["name"], [])}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Database)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> str:
+    path = tmp_path / "lock.txt"
+    path.write_text(SEGNO)
+    return str(path)
+
+
+def test_an_audit_tells_what_is_known(
+    database: str, lock: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = audit.main([lock], "--vulnerability-service", "osv", "--osv-url", database)
+
+    assert status == audit.VULNERABLE
+    assert "segno 1.6.6: GHSA-0000-0000-0000, mended in 1.6.7" in capsys.readouterr().out
+
+
+def test_an_audit_that_reaches_no_database_says_so(
+    lock: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+
+    status = audit.main([lock], "--vulnerability-service", "osv", "--osv-url", nowhere)
+
+    assert status == audit.NOT_AUDITED
+    assert capsys.readouterr().out.startswith("could not audit: ")
+
+
+def test_an_audit_of_everything_that_finds_nothing_says_how_much_that_was() -> None:
+    report = {"dependencies": [{"name": "segno", "version": "1.6.6", "vulns": []}], "fixes": []}
+
+    status, told = audit.verdict(json.dumps(report), "No known vulnerabilities found")
+
+    assert (status, told) == (audit.CLEAN, "audited: nothing is known against these 1 packages")
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "",
+        "no report",
+        '{"dependencies": []}',
+        '{"dependencies": [{"name": "segno", "skip_reason": "not found"}], "fixes": []}',
+    ],
+)
+def test_what_was_not_looked_up_does_not_count_as_audited(report: str) -> None:
+    status, told = audit.verdict(report, "the reason\n")
+
+    assert status == audit.NOT_AUDITED
+    assert told.startswith("could not audit: ")
+
+
+def test_every_lock_is_made_and_audited() -> None:
+    makefile = (artefacts.ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (named,) = re.findall(r"^LOCKS := (.*)$", makefile, re.MULTILINE)
+    locks = {
+        str(path.relative_to(artefacts.ROOT).with_suffix(""))
+        for folder in ("requirements", "layers/*")
+        for path in artefacts.ROOT.glob(f"{folder}/*.in")
+    }
+
+    assert set(named.split()) == locks
