@@ -441,6 +441,22 @@ def test_oversized_everything(world: World, what: str) -> None:
     assert world.post(saved(**change)) == answer
 
 
+def test_oversized_by_one(world: World) -> None:
+    def padded(size: int) -> str:
+        body = json.dumps(saved(unknown=""))
+        return body.replace('"unknown": ""', f'"unknown": "{"x" * (size - len(body))}"')
+
+    assert world.post(padded(65_536)) == SENT
+    assert world.post(padded(65_537)) == (413, "too-large")
+    # A token is 4,096 characters long at most, which its session fills.
+    session = "s" * (3_072 - 16 - len(f"{now_text()};;{API_KEY}"))
+    for more, answer in ((0, SENT), (16, UNAUTHORIZED)):
+        event = world.request(session=session + "s" * more)
+        token = event["headers"]["token"].removeprefix("01-")
+        assert (len(token) > 4_096) == (answer == UNAUTHORIZED)
+        assert world.receive(with_token(event, token)) == answer
+
+
 def test_oversized_event_name(world: World) -> None:
     assert world.post({"event": "email." + "x" * 1_000, "data": {}}) == (422, "invalid-event")
 
@@ -547,6 +563,31 @@ def test_comma_joined_duplicate_token_headers(world: World, joint: str) -> None:
     token = event["headers"]["token"]
     for joined in (f"{token}{joint}{token}", f"{token}{joint}", f"{joint}{token}"):
         assert world.receive(with_token(event, joined)) == UNAUTHORIZED
+
+
+# --- links ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://test.roomle.com/", "//test.roomle.com/", "javascript:alert(1)", "data:text/html,x",
+        "javascript://test.roomle.com/%0aalert(1)", "https://evil.example/#test.roomle.com",
+        "https://test.roomle.com@evil.example/", "https://evil.example\\@test.roomle.com/",
+        "https://test.roomle.com.evil.example/", "https://evilroomle.com/",
+        "https://test.roomle.com:8443/", "https://test.roomle.com./", "https://test。roomle。com/",
+        "https://t\u0435st.roomle.com/", "https://test.roo\nmle.com/", " https://test.roomle.com/",
+        "https://test.roomle.com/\u202e", "https://[::1]/", "https://2130706433/",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["url", "resultUrl"])
+def test_link_tricks(world: World, field: str, link: str) -> None:
+    links = {"url": "https://test.roomle.com/x", "resultUrl": "https://uploads.roomle.com/x.glb"}
+    payload = saved(event="email.3DExportAsset", **(links | {field: link}))
+
+    assert world.post(payload) == (422, "link-not-allowed")
+    assert world.emails() == []
+    assert world.queued() == []
 
 
 # --- injection --------------------------------------------------------------------------------

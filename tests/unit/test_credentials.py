@@ -99,6 +99,14 @@ def test_the_previous_secret_counts_in_the_overlap_and_not_after(given: Fixture)
     assert given.secrets(START + 2 * OVERLAP) == [NEW["tenant"]]
 
 
+def test_without_an_overlap_the_previous_secret_is_dead_at_once(given: Fixture) -> None:
+    given.store.overlap = 0
+    given.aws.put(OLD, START - OVERLAP)
+    given.aws.put(NEW, START)
+
+    assert given.secrets(START) == [NEW["tenant"]]
+
+
 def test_a_failing_token_makes_the_new_secret_count_at_once(given: Fixture) -> None:
     given.aws.put(OLD, START - OVERLAP)
     assert given.secrets(START) == [OLD["tenant"]]
