@@ -1,4 +1,4 @@
-"""docs/operations.md says what is so: alarms, parameters, fields, costs, links."""
+"""The documentation says what is so: alarms, parameters, fields, costs, links, tests."""
 
 import re
 import tomllib
@@ -94,3 +94,48 @@ def test_every_environment_of_samconfig_that_is_named_is_there() -> None:
     config = tomllib.loads((sam.ROOT / "samconfig.toml").read_text())
 
     assert set(re.findall(r"--config-env (\w+)", PAGE)) <= set(config)
+
+
+SECURITY = (sam.ROOT / "docs" / "security.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in SECURITY.splitlines()
+    if line.startswith("| ") and not line.startswith("| threat")
+]
+
+
+def names_of_tests(*paths: str) -> set[str]:
+    return {
+        name
+        for path in paths
+        for file in (sam.ROOT / "tests").glob(path)
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
+    }
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", SECURITY))
+
+    assert len(named) > 50
+    assert named - names_of_tests("**/test_*.py") == set()
+
+
+def test_every_threat_has_something_that_stands_against_it_and_a_test() -> None:
+    assert len(ROWS) > 40
+    for threat, defence, tests in ROWS:
+        assert threat
+        assert defence
+        assert re.fullmatch(r"`test_\w+`(, `test_\w+`)*", tests), threat
+
+
+def test_every_attack_that_is_tried_is_on_the_page_on_security() -> None:
+    named = set(re.findall(r"`(test_\w+)`", SECURITY))
+
+    assert names_of_tests("faults/test_attacks.py") - named == set()
+
+
+def test_every_parameter_that_the_page_on_security_names_is_one() -> None:
+    named = set(re.findall(r"`([A-Z][a-z]+[A-Z][A-Za-z]+)(?:=[^`]*)?`", SECURITY))
+
+    assert named <= set(read()["Parameters"])
+    assert {"TokenIv", "TokenReuse", "RequireToken", "SecretOverlap"} <= named
