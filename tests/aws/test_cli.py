@@ -262,3 +262,24 @@ def test_the_state_of_the_stack_and_its_region_are_told(
     vars(deployment)["stack"] = {"StackStatus": status, "StackId": stack_id}
     assert next(doctor.check_stack(deployment)).state == state
     assert [each.state for each in doctor.check_region(deployment)] == ["warn"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "runtime", "states"),
+    [
+        ({"Version": doctor._project_version()}, "python3.13", ("ok", "ok")),
+        ({"Version": "0.0.1"}, "python3.12", ("warn", "fail")),
+        ({}, "python3.13", ("warn", "ok")),
+    ],
+)
+def test_a_deployment_of_another_version_is_told(
+    deployment: Deployment, outputs: dict[str, str], runtime: str, states: tuple[str, str]
+) -> None:
+    vars(deployment)["outputs"], vars(deployment)["parameters"] = outputs, {}
+    vars(deployment)["resources"] = {"ReceiverFunction": ("AWS::Lambda::Function", "receiver")}
+    function = {"Runtime": runtime, "LastModified": "2026-01-15T08:00:00.000+0000"}
+    with Stubber(deployment.client("lambda")) as aws:
+        aws.add_response("get_function_configuration", function)
+        result = found(deployment, "versions")
+    assert (result["version"][0], result["runtime"][0]) == states
+    assert all((advice == "") == (state == "ok") for state, advice in result.values())

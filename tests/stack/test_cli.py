@@ -65,7 +65,7 @@ def test_a_sound_stack_has_no_failing_check(cli: CommandLine) -> None:
     assert failing(result) == []
     found = states(result)
     for name in (
-        "stack", RECEIVER, "region", "runtime", "tools", "template", "secret", "sandbox",
+        "stack", RECEIVER, "region", "version", "runtime", "tools", "template", "secret", "sandbox",
         "quota", f"identity {SENDER}", "configuration set", "throttle", "webhook", "clock",
         "queue", "mailer", "memory",
     ):  # fmt: skip

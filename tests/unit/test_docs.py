@@ -2,12 +2,16 @@
 
 import re
 import tomllib
+from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from tests import operations, ses_events
 from tests.unit.cloudformation import read
 from tools import cost, sam
+from tools.roomle_mail_cli.app import app
 
 PAGE = cost.PAGE.read_text()
 
@@ -78,16 +82,67 @@ def test_every_kind_of_ses_event_that_is_named_comes() -> None:
     assert set(re.findall(r'"(Email [A-Z][A-Za-z ]+)"', PAGE)) <= set(ses_events.EVENTS)
 
 
-def test_every_link_leads_somewhere() -> None:
-    text = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
-    for link in re.findall(r"\]\(([^)]+)\)", PAGE):
+PAGES = [sam.ROOT / "README.md", *sorted((sam.ROOT / "docs").glob("*.md"))]
+README = PAGES[0].read_text()
+
+
+def without_code(page: Path) -> str:
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = without_code(page)
+    for link in re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'<img src="([^"]+)"', text):
         file, _, anchor = link.partition("#")
         if link.startswith("http"):
             continue
-        assert not file or (cost.PAGE.parent / file).is_file(), link
-        assert not anchor or anchor in anchors, link
+        target = page.parent / file if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text()
+    makefile = (sam.ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    # After a word "make" is English.
+    assert set(re.findall(r"(?:^ *|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
+    known = commands(typer.main.get_command(app))
+    # At the beginning of a line, with or without a path, or quoted.
+    for named in re.findall(
+        r"(?:^ *(?:\S*/)?|`)roomle-mail ([a-z-]+ ?[a-z-]*)", text, re.MULTILINE
+    ):
+        words = tuple(named.split())
+        assert words in known or words[:1] in known, named
+
+
+def commands(command: Any, *path: str) -> list[tuple[str, ...]]:
+    inner = getattr(command, "commands", {})
+    below = [found for name, each in inner.items() for found in commands(each, *path, name)]
+    return below if inner else [path]
+
+
+def test_every_picture_is_shown_with_a_caption() -> None:
+    for picture in (sam.ROOT / "docs" / "images").iterdir():
+        (after,) = re.findall(
+            rf"^[^\n]*docs/images/{picture.name}[^\n]*\n\n(.*)", README, re.MULTILINE
+        )
+        assert after.startswith("*"), picture.name
+
+
+def test_the_readme_says_what_to_do_about_every_alarm() -> None:
+    rows = re.findall(r"^\|(.*Alarm.*)\|(.*)\|(.*)\|$", README, re.MULTILINE)
+    named = [name for names, _, _ in rows for name in re.findall(r"`(\w+Alarm)`", names)]
+
+    assert sorted(named) == sorted(operations.alarms())
+    assert all(means.strip() and step.strip() for _, means, step in rows)
 
 
 def test_every_environment_of_samconfig_that_is_named_is_there() -> None:

@@ -501,9 +501,11 @@ def test_no_resource_has_a_fixed_name(stack: Stack) -> None:
 
 
 def test_the_outputs_say_what_a_deployment_needs(stack: Stack) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     values = {name: output["Value"] for name, output in stack.outputs.items()}
 
     assert values == {
+        "Version": project["version"],
         "WebhookUrl": "HttpApi.ApiEndpoint/webhook",
         "SecretName": "Secret.Id",
         "QueueUrl": "Queue",

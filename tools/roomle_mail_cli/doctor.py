@@ -139,7 +139,16 @@ def check_region(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_versions(deployment: Deployment) -> Iterator[Check]:
-    """The runtime is the one that the layers were built for, the template that of this folder."""
+    """What is deployed is of this folder's version, and runs on what its layers were built for."""
+    ours = _project_version()
+    # Versions before the first that tells its own have no such output.
+    theirs = deployment.outputs.get("Version", "of unknown version")
+    yield Check(
+        "version",
+        "ok" if theirs == ours else "warn",
+        f"deployed is {theirs}, this folder is {ours}",
+        "" if theirs == ours else "Deploy this version, or use the one that was deployed.",
+    )
     function = deployment.function(RECEIVER)
     runtime = function["Runtime"]
     architecture = ",".join(function.get("Architectures", []))
@@ -149,7 +158,7 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
         f"{runtime} on {architecture}, deployed {str(function['LastModified'])[:19]}",
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
-    tools = f"roomle-mail {_project_version()}, Python {platform.python_version()}, "
+    tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
     yield Check("tools", "ok", f"{tools}boto3 {boto3.__version__}, typer {version('typer')}")
     unknown, missing = _template_differences(deployment)
     if missing or unknown:
