@@ -57,7 +57,7 @@ def test_the_same_post_many_times_at_once_is_one_email_and_one_answer(
     assert len(stack.emails_to(recipient, at_least=1)) == 1
 
 
-def at_once(times: int, post: Callable[[], Answer]) -> list[Answer]:
+def at_once[T](times: int, post: Callable[[], T]) -> list[T]:
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(lambda _: post(), range(times)))
 
@@ -357,7 +357,7 @@ def test_over_the_limits_one_is_suppressed_and_the_other_left_to_roomle(
 
 def test_many_at_once_take_no_more_places_than_there_are(stack: LocalStack, recipient: str) -> None:
     with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
-        warm(stack, recipient)
+        at_once(5, lambda: warm(stack, recipient))
         answers = at_once(5, lambda: stack.post(payload(recipient)))
 
     assert sorted(told(answer) for answer in answers) == [
