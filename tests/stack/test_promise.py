@@ -185,7 +185,8 @@ def test_what_fails_in_passing_waits_in_the_queue(stack: LocalStack, recipient: 
             lambda: any(20 < m.visible_at - time.time() <= 31 for m in stack.queued()), within=10
         )
 
-    assert len(stack.emails_to(recipient, at_least=1, within=90)) == 1
+    # On a busy machine a second try may come before the fault is gone: the third is a minute later.
+    assert len(stack.emails_to(recipient, at_least=1, within=240)) == 1
 
 
 # --- when SES fails ---------------------------------------------------------------------------
