@@ -123,6 +123,15 @@ def test_every_command_that_a_page_names_is_there(page: Path) -> None:
         assert words in known or words[:1] in known, named
 
 
+def test_the_commands_of_the_readme_are_run_where_the_page_on_operations_has_them() -> None:
+    run = "\n".join(re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+    named = re.findall(r"^ +\.venv/bin/(roomle-mail .+)$", README, re.MULTILINE)
+
+    assert len(named) >= 3
+    for command in named:
+        assert re.search(rf"^{re.escape(command)}( |$)", run, re.MULTILINE), command
+
+
 def commands(command: Any, *path: str) -> list[tuple[str, ...]]:
     inner = getattr(command, "commands", {})
     below = [found for name, each in inner.items() for found in commands(each, *path, name)]

@@ -52,6 +52,10 @@ def test_an_alarm_says_what_to_do(name: str) -> None:
 
     assert 80 < len(description) <= 1024
     assert f"docs/operations.md, {name}." in description
+    # What to look at, or what to change.
+    looks = r"roomle-mail [a-z]|aved quer|[Ll]ook at|log tells"
+    changes = r"[Rr]aise |Ask for |[Ll]ower |set [A-Z]|roll back"
+    assert re.search(f"{looks}|{changes}", description)
 
 
 @pytest.mark.parametrize("name", ALARMS)
