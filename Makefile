@@ -18,7 +18,7 @@ OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build sbom demo local preview pictures browser test check audit lock contract \
-	capacity clean
+	capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -92,6 +92,9 @@ audit: setup ## look for known vulnerabilities in all locks; fails where that ca
 capacity: setup ## reckon docs/capacity.md anew; matplotlib in an environment of its own
 	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \
 		python -m bench.capacity report
+
+fuzz: setup ## fuzz token and event for MINUTES=n (10), keep what reaches new code; atheris in an environment of its own
+	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract
