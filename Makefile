@@ -9,7 +9,8 @@ SAM := $(PYTHON) -m tools.sam
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack \
 	requirements/schemathesis requirements/capacity requirements/aws \
-	requirements/fuzz requirements/pip-audit requirements/cyclonedx-py
+	requirements/fuzz requirements/pip-audit requirements/cyclonedx-py \
+	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
 COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
@@ -18,7 +19,7 @@ OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build sbom demo local preview pictures browser test check audit lock contract \
-	capacity fuzz clean
+	bench capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -88,6 +89,11 @@ check: setup ## code, types, template, locks
 
 audit: setup ## look for known vulnerabilities in all locks; fails where that can't be told, too
 	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt)
+
+bench: build ## measure functions and peers, write docs/performance.md; best on a machine with nothing else to do
+	@$(PYTHON) -m bench measure
+	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \
+		python -m bench report
 
 capacity: setup ## reckon docs/capacity.md anew; matplotlib in an environment of its own
 	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \

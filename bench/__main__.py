@@ -1,0 +1,189 @@
+"""Measure everything in one run, or write tables and plots of what was measured.
+
+    python -m bench measure [--rounds 12] [--calls 2000] [--only NAME ...]
+    python -m bench report
+
+`measure` writes bench/results/results.json; `report` writes bench/results/results.md, the plots
+beside it and the tables of docs/performance.md. `make bench` does both.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from bench import growth, measure, variants
+from bench.measure import Cpus, Run
+from bench.variants import PEERS, PLACE, ROOT, Variant
+from bench.wire import Server
+
+RESULTS = Path(__file__).with_name("results") / "results.json"
+# Those whose imports are compared.
+TRACED = ("receiver", "floor", "fastapi", "flask", "chalice")
+TRACES = 3
+
+
+async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str, Any]:
+    """Run all variants in turn, in another order each round; the first round is not counted."""
+    cpus = Cpus.choose()
+    os.sched_setaffinity(0, {cpus.rest})
+    (PLACE / "home").mkdir(parents=True, exist_ok=True)
+    python = variants.interpreter()
+    chosen = [each for each in variants.functions() if not only or each.name in only]
+    placed = [folder for each in chosen for folder in (*each.folders, python.parent.parent)]
+    before = files_below(placed)
+    load = os.getloadavg()[0]
+    server = Server()
+    await server.start()
+    runs: dict[str, list[Run]] = defaultdict(list)
+    own: dict[str, list[float]] = defaultdict(list)
+    imports: dict[str, list[dict[str, float]]] = defaultdict(list)
+    order = random.Random(7)  # noqa: S311 (it only shuffles)
+    for number in range(rounds + 1):
+        turn = list(chosen)
+        order.shuffle(turn)
+        for variant in turn:
+            share = -(-calls // variant.slower // rounds) if number else 0
+            run = await measure.run(variant, server, python, cpus, calls=share)
+            if not number:
+                continue
+            runs[variant.name].append(run)
+            own[variant.name] += await measure.own_time(
+                variant, server, python, cpus, calls=max(share // 2, 10)
+            )
+            if number <= TRACES and variant.name in TRACED:
+                imports[variant.name].append(
+                    await measure.import_times(variant, server, python, cpus)
+                )
+        say(f"round {number} of {rounds}")
+    found: dict[str, Any] = {
+        "setting": setting(rounds, calls, load),
+        "variants": {
+            each.name: summary(each, runs[each.name], own[each.name], imports[each.name])
+            for each in chosen
+        },
+    }
+    if not only:
+        found["growth"] = await growth.grow(
+            chosen[0], server, python, cpus, rounds=3, calls=max(calls // 10, 20)
+        )
+        say("growth")
+    # Lambda's file system is read-only: nothing may have been written there.
+    if written := files_below(placed) - before:
+        raise RuntimeError(f"written beside the code: {sorted(map(str, written))[:5]}")
+    return found
+
+
+def files_below(folders: Sequence[Path]) -> set[Path]:
+    """List every file below some folders."""
+    return {path for folder in folders for path in folder.rglob("*")}
+
+
+def summary(
+    variant: Variant, runs: list[Run], own: list[float], imports: list[dict[str, float]]
+) -> dict[str, Any]:
+    """Keep what the tables need: times in seconds, sizes in bytes."""
+    warm = [seconds for run in runs for seconds in run.warm]
+    zipped, unzipped = variants.size(variant)
+    return {
+        "title": variant.title,
+        "floor": variant.floor,
+        "calls": dict(variant.each),
+        "processes": len(runs),
+        "cold": [round(run.cold, 5) for run in runs],
+        "init": [round(run.init, 5) for run in runs],
+        "first": [round(run.first, 5) for run in runs],
+        "cpu": [round(run.cpu, 5) for run in runs],
+        "busy": round(median(run.busy for run in runs), 6),
+        "peak": [run.peak for run in runs],
+        "warm": {"events": len(warm), **middle_and_edge(warm)},
+        "own": {"events": len(own), **middle_and_edge(own)},
+        "zipped": zipped,
+        "unzipped": unzipped,
+        "imports": {
+            group: round(median(trace.get(group, 0.0) for trace in imports), 5)
+            for group in sorted({group for trace in imports for group in trace})
+        },
+    }
+
+
+def middle_and_edge(seconds: list[float]) -> dict[str, float]:
+    """Sum up a distribution."""
+    cuts = quantiles(seconds, n=100)
+    return {"p50": round(median(seconds), 7), "p99": round(cuts[98], 7)}
+
+
+def setting(rounds: int, calls: int, load: float) -> dict[str, Any]:
+    """Describe machine and versions."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    pinned = [
+        *sorted(PEERS.glob("*/requirements.txt")),
+        *(ROOT / place / "requirements.txt" for place in ("layers/dependencies",)),
+    ]
+    text = "\n".join(path.read_text() for path in pinned)
+    names = (
+        "apig-wsgi", "aws-lambda-powertools", "boto3", "chalice", "fastapi", "flask", "mangum",
+        "minijinja", "pycryptodome", "pydantic", "pydantic-core", "urllib3",
+    )  # fmt: skip
+    versions = {
+        name: ", ".join(sorted(set(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE))))
+        for name in names
+    }
+    dev = (ROOT / "requirements" / "dev.txt").read_text()
+    (client,) = re.findall(r"^awslambdaric==(\S+)", dev, re.MULTILINE)
+    return {
+        "on": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": model[1] if model else platform.machine(),
+        "processors": os.cpu_count(),
+        "load": round(load, 2),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {"awslambdaric": client, **versions},
+        "rounds": rounds,
+        "calls": calls,
+    }
+
+
+def say(what: str) -> None:
+    """Tell how far it has come."""
+    sys.stderr.write(f"bench: {what}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    measuring = commands.add_parser("measure")
+    measuring.add_argument("--rounds", type=int, default=12)
+    measuring.add_argument("--calls", type=int, default=2000, help="warm events of each variant")
+    measuring.add_argument("--only", nargs="*", default=(), metavar="NAME")
+    measuring.add_argument("--to", type=Path, default=RESULTS)
+    reporting = commands.add_parser("report")
+    reporting.add_argument("--plots", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args(arguments)
+    if options.command == "measure":
+        found = asyncio.run(measure_all(options.rounds, options.calls, options.only))
+        options.to.parent.mkdir(exist_ok=True)
+        options.to.write_text(json.dumps(found, indent=1) + "\n")
+        return 0
+    from bench import report  # noqa: PLC0415 (it needs results)
+
+    return report.write(plots=options.plots)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

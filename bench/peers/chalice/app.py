@@ -1,0 +1,36 @@
+"""Chalice, as its pages "Quickstart" and "Views" say. It answers REST APIs (payload format 1.0)."""
+
+import json
+from functools import cache
+
+import boto3
+import job
+from chalice import Chalice, UnauthorizedError
+
+app = Chalice(app_name="webhook")
+ses = boto3.client("sesv2")
+dynamodb = boto3.client("dynamodb")
+secretsmanager = boto3.client("secretsmanager")
+
+
+@cache
+def get_secrets():
+    """Fetch the secrets, once."""
+    answer = secretsmanager.get_secret_value(SecretId=job.SECRET_ID)
+    return json.loads(answer["SecretString"])
+
+
+@app.route("/webhook", methods=["POST"])
+def webhook():
+    """Answer one event."""
+    request = app.current_request
+    try:
+        token = job.verify(request.headers["token"], get_secrets())
+    except job.Refused:
+        raise UnauthorizedError from None
+    key = job.claim(dynamodb, token, request.raw_body)
+    details = request.json_body["data"]
+    job.limit(dynamodb, details["email"])
+    job.send(ses, details["email"], details["url"])
+    job.remember(dynamodb, key)
+    return {"status": "sent"}

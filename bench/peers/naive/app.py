@@ -1,0 +1,22 @@
+"""The first that comes to mind: everything is made and fetched when a request arrives."""
+
+import json
+
+import boto3
+import job
+
+
+def handler(event, _context):
+    """Answer API Gateway's event (payload format 2.0)."""
+    answer = boto3.client("secretsmanager").get_secret_value(SecretId=job.SECRET_ID)
+    secrets = json.loads(answer["SecretString"])
+    try:
+        data = job.verify(event["headers"]["token"], secrets)
+    except job.Refused:
+        return {"statusCode": 401, "body": ""}
+    key = job.claim(boto3.client("dynamodb"), data, event["body"].encode())
+    details = json.loads(event["body"])["data"]
+    job.limit(boto3.client("dynamodb"), details["email"])
+    job.send(boto3.client("sesv2"), details["email"], details["url"])
+    job.remember(boto3.client("dynamodb"), key)
+    return {"statusCode": 200, "body": json.dumps({"status": "sent"})}

@@ -1,0 +1,313 @@
+"""What was measured as tables and plots: bench/results/results.md and docs/performance.md.
+
+The document's text is written by hand, its tables from bench/results/results.json alone.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+from bench.__main__ import RESULTS
+from bench.capacity import ROOT, inputs
+from bench.capacity_report import Rows, filled, table
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+# MB; Lambda gives processor time in proportion, up to one core at 1769 and more beyond.
+MEMORIES = (256, 512, 768, 1024, 1536, 1769)
+FULL = 1769
+MB = 1_000_000
+MIB = 1024 * 1024
+
+
+@cache
+def results() -> dict[str, Any]:
+    """What the last run found."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text())
+    return found
+
+
+def variants() -> dict[str, dict[str, Any]]:
+    """What it found of each variant."""
+    found: dict[str, dict[str, Any]] = results()["variants"]
+    return found
+
+
+def middle(name: str, what: str) -> float:
+    """The median over a variant's processes, or of its events."""
+    value = variants()[name][what.partition(".")[0]]
+    return float(median(value) if isinstance(value, list) else value[what.partition(".")[2]])
+
+
+def ratio(name: str, what: str, floor: str = "") -> float:
+    """How many times as much as the floor."""
+    return middle(name, what) / middle(floor or variants()[name]["floor"], what)
+
+
+def ms(seconds: float, digits: int = 0) -> str:
+    """Write a time in milliseconds."""
+    return f"{seconds * 1e3:.{digits}f}"
+
+
+def us(seconds: float, digits: int = 0) -> str:
+    """Write a time in microseconds."""
+    return f"{seconds * 1e6:.{digits}f}"
+
+
+# --- the targets ------------------------------------------------------------------------------
+
+
+class Target(NamedTuple):
+    """What was to be reached: at most so much."""
+
+    what: str
+    at_most: float
+    measured: float
+    form: str = "× {:.2f}"
+
+    @property
+    def met(self) -> str:
+        """The verdict, of the figure as it is shown."""
+        shown = float(self.form.format(self.measured).strip("× µsMB"))
+        return "met" if shown <= self.at_most else "**not met**"
+
+
+def targets() -> list[Target]:
+    """Everything that was to be reached, with what was."""
+    zipped = variants()["receiver"]["zipped"]
+    verification = results()["growth"]["keys"]
+    per_key = (verification["101"] - verification["1"]) / 100
+    return [
+        Target("cold start, of the floor with the same calls", 1.05, ratio("receiver", "cold")),
+        Target("cold start, of FastAPI + Mangum", 0.55, ratio("receiver", "cold", "fastapi")),
+        Target("cold start, of Flask + apig-wsgi", 0.75, ratio("receiver", "cold", "flask")),
+        Target("warm event, half within, of the floor", 1.2, ratio("receiver", "warm.p50")),
+        Target("warm event, 99 % within, of the floor", 1.2, ratio("receiver", "warm.p99")),
+        Target("own time of an event", 100, middle("receiver", "own.p50") * 1e6, "{:.0f} µs"),
+        Target("own time of an event, of the floor", 4, ratio("receiver", "own.p50")),
+        Target("peak memory, of the floor", 1.15, ratio("receiver", "peak")),
+        Target("all that is uploaded, zipped", 9.5, zipped / MB, "{:.1f} MB"),
+        Target("verifying a token", 15, verification["1"] * 1e6, "{:.1f} µs"),
+        Target("each further API key", 10, per_key * 1e6, "{:.1f} µs"),
+    ]
+
+
+def table_targets() -> str:
+    """What was to be reached."""
+    rows: Rows = [
+        (
+            each.what,
+            each.form.replace(".2f", "g")
+            .replace(".0f", "g")
+            .replace(".1f", "g")
+            .format(each.at_most),
+            each.form.format(each.measured),
+            each.met,
+        )
+        for each in targets()
+    ]
+    return table(("what", "at most", "measured", ""), rows)
+
+
+# --- what was measured ------------------------------------------------------------------------
+
+
+def table_cold() -> str:
+    """From the start of the process to the first answer."""
+    rows: Rows = [
+        (
+            each["title"],
+            ms(median(each["cold"])),
+            f"{ms(quantiles(each['cold'])[0])} to {ms(quantiles(each['cold'])[2])}",
+            ratio_of(name, "cold"),
+            ms(median(each["init"])),
+            ms(median(each["first"])),
+            ms(median(each["cpu"])),
+        )
+        for name, each in variants().items()
+    ]
+    head = (
+        "", "cold start, ms", "half of them, ms", "of its floor", "until ready", "first event",
+        "processor",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def ratio_of(name: str, what: str) -> str:
+    """Write a ratio to the floor, where there is one to be held against."""
+    return "1" if variants()[name]["floor"] == name else f"× {ratio(name, what):.2f}"
+
+
+def table_warm() -> str:
+    """Event after event."""
+    rows: Rows = [
+        (
+            each["title"],
+            sum(each["calls"].values()),
+            ms(each["warm"]["p50"], 2),
+            ratio_of(name, "warm.p50"),
+            ms(each["warm"]["p99"], 2),
+            ratio_of(name, "warm.p99"),
+            us(each["own"]["p50"]),
+            ratio_of(name, "own.p50"),
+        )
+        for name, each in variants().items()
+    ]
+    head = (
+        "", "calls to AWS", "half within, ms", "of its floor", "99 % within, ms", "of its floor",
+        "own time, µs", "of its floor",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def table_sizes() -> str:
+    """Memory and what is uploaded."""
+    rows: Rows = [
+        (
+            each["title"],
+            f"{median(each['peak']) / MIB:.1f}",
+            ratio_of(name, "peak"),
+            f"{each['zipped'] / MB:.1f}",
+            f"{each['unzipped'] / MB:.1f}",
+        )
+        for name, each in variants().items()
+    ]
+    return table(("", "peak memory, MiB", "of its floor", "zipped, MB", "unzipped, MB"), rows)
+
+
+def table_imports() -> str:
+    """A cold start's imports by package."""
+    traced = {name: each for name, each in variants().items() if each["imports"]}
+    groups = sorted(
+        {group for each in traced.values() for group in each["imports"]},
+        key=lambda group: -max(each["imports"].get(group, 0) for each in traced.values()),
+    )
+    rows: Rows = [
+        (group, *(ms(each["imports"].get(group, 0), 1) for each in traced.values()))
+        for group in groups
+    ]
+    rows.append(("sum", *(ms(sum(each["imports"].values()), 1) for each in traced.values())))
+    return table(("import of", *(each["title"] for each in traced.values())), rows)
+
+
+def table_tuning() -> str:
+    """Reckon cold start, warm event and price by memory, from the processor's time."""
+    given = inputs()
+    waiting = (
+        given["speed.ses_call_ms"]
+        + (sum(variants()["receiver"]["calls"].values()) - 1) * given["speed.other_call_ms"]
+    ) / 1000
+    cpu, busy = middle("receiver", "cpu"), float(variants()["receiver"]["busy"])
+    rest = middle("receiver", "cold") - cpu
+    rows: Rows = []
+    for memory in MEMORIES:
+        share = memory / FULL
+        cold, warm = rest + cpu / share + waiting, waiting + busy / share
+        price = memory / 1024 * given["prices.lambda_per_gb_second"] * 1e6
+        rows.append((memory, ms(cold), ms(warm), f"${price * warm:.2f}", f"${price * cold:.2f}"))
+    head = (
+        "MemorySize", "cold start, ms", "warm event, ms", "a million warm events",
+        "a million cold starts",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def table_brands() -> str:
+    """By the number of brands."""
+    rows: Rows = [
+        (
+            f"{each['size']:,}",
+            ms(each["cold"]),
+            ms(each["p50"], 2),
+            us(each["own"]),
+            each["calls"],
+            f"{each['sent']:,.0f}",
+        )
+        for each in results()["growth"]["brands"]
+    ]
+    head = ("brands", "cold start, ms", "warm event, ms", "own time, µs", "calls", "bytes sent")
+    return table(head, rows)
+
+
+def table_records() -> str:
+    """By the number of stored records."""
+    rows: Rows = [
+        (
+            f"{each['size']:,}",
+            ms(each["p50"], 2),
+            ms(each["busy"], 2),
+            each["calls"],
+            f"{each['sent']:,.0f}",
+        )
+        for each in results()["growth"]["records"]
+    ]
+    head = ("records", "warm event, ms", "processor, ms", "calls", "bytes sent")
+    return table(head, rows)
+
+
+def table_keys() -> str:
+    """By the number of API keys."""
+    found = results()["growth"]["keys"]
+    rows: Rows = [(keys, us(seconds, 1)) for keys, seconds in found.items()]
+    return table(("API keys", "verifying a token, µs"), rows)
+
+
+def table_refusals() -> str:
+    """A forged token against a good one."""
+    rows: Rows = [
+        (
+            each["size"],
+            ms(each["p50"], 2),
+            ms(each["busy"], 2),
+            us(each["own"]),
+            each["calls"],
+        )
+        for each in results()["growth"]["refusals"]
+    ]
+    head = ("token", "warm event, ms", "processor, ms", "own time, µs", "calls to AWS")
+    return table(head, rows)
+
+
+def table_setting() -> str:
+    """Machine and versions."""
+    found = results()["setting"]
+    rows: Rows = [
+        ("measured", found["on"]),
+        ("machine", f"{found['machine']}, {found['processors']} processors, {found['system']}"),
+        ("load before it began", found["load"]),
+        ("Python", found["python"]),
+        ("processes of each variant", found["rounds"]),
+        ("warm events of each variant", f"{found['calls']:,}"),
+        *((name, version) for name, version in found["versions"].items()),
+    ]
+    return table(("", ""), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "targets": table_targets,
+    "cold": table_cold,
+    "warm": table_warm,
+    "sizes": table_sizes,
+    "imports": table_imports,
+    "tuning": table_tuning,
+    "brands": table_brands,
+    "records": table_records,
+    "keys": table_keys,
+    "refusals": table_refusals,
+    "setting": table_setting,
+}
+
+
+def write(*, plots: bool) -> int:
+    """Write tables and plots."""
+    parts = [f"## {name.capitalize()}\n\n{make()}\n" for name, make in TABLES.items()]
+    RESULTS.with_name("results.md").write_text("# Results\n\n" + "\n".join(parts))
+    DOCUMENT.write_text(filled(DOCUMENT.read_text(), TABLES))
+    if plots:
+        from bench import pictures  # noqa: PLC0415 (matplotlib is not installed with the rest)
+
+        pictures.draw(variants(), RESULTS.parent)
+    sys.stdout.write(f"bench: {RESULTS.parent.relative_to(ROOT)}, {DOCUMENT.relative_to(ROOT)}\n")
+    return 0
