@@ -1,0 +1,159 @@
+"""Work that does not grow with brands, and grows evenly with API keys: counted, not timed."""
+
+import json
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
+
+import roomle_mail
+from roomle_mail import tokens
+from roomle_mail.emails import Catalog, shelf_of
+from roomle_mail.errors import TokenUnverified
+from roomle_mail.events import Event, parse
+from roomle_mail.tokens import Credential
+from tests import emails_package
+from tools import fixtures
+
+OURS = str(Path(roomle_mail.__file__).parent)
+
+
+@contextmanager
+def counting() -> Iterator[list[int]]:
+    """Count the lines of our own code that are executed in the block."""
+    count = [0]
+
+    def trace(frame: FrameType, what: str, _argument: object) -> Any:
+        if not frame.f_code.co_filename.startswith(OURS):
+            return None
+        count[0] += what == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield count
+    finally:
+        sys.settrace(before)
+
+
+def lines_of(work: Callable[[], object]) -> int:
+    with counting() as count:
+        work()
+    return count[0]
+
+
+# --- brands ---------------------------------------------------------------------------------------
+
+
+class Shop:
+    """The built emails with so many brands, each with a configurator; it notes what is read."""
+
+    def __init__(self, brands: int) -> None:
+        self.package = emails_package.build() / "roomle_mail_emails"
+        self.brand = (self.package / "brands" / "default.json").read_text()
+        self.shelves: dict[str, dict[str, Any]] = {}
+        for number in range(brands):
+            configurator = self.configurator(number)
+            shelf = self.shelves.setdefault(shelf_of(configurator), {})
+            shelf[configurator] = {"brand": f"brand{number}"}
+        self.read: list[str] = []
+        self.catalog = Catalog(self.content)
+
+    @staticmethod
+    def configurator(number: int) -> str:
+        return f"configurator{number:05}"
+
+    def content(self, name: str) -> str:
+        folder, _, file = name.partition("/")
+        self.read.append(folder)
+        if folder == "configurators":
+            return json.dumps(self.shelves[file.removesuffix(".json")])
+        return self.brand if folder == "brands" else (self.package / name).read_text()
+
+    def answer(self, number: int) -> None:
+        body = fixtures.compact(fixtures.payload(configuratorId=self.configurator(number)))
+        event = parse(body.encode())
+        assert isinstance(event, Event)
+        brand = self.catalog.brand(event.configurator_id)
+        assert self.catalog.compose(event, brand).brand == f"brand{number}"
+
+
+def test_an_event_costs_the_same_with_one_brand_and_with_ten_thousand() -> None:
+    # GIVEN all that any first event loads is loaded
+    Shop(1).answer(0)
+    few, many = Shop(1), Shop(10_000)
+
+    # WHEN the first and the second email of a brand are written
+    first = lines_of(lambda: few.answer(0)), lines_of(lambda: many.answer(9_999))
+    second = lines_of(lambda: few.answer(0)), lines_of(lambda: many.answer(9_999))
+
+    # THEN both take as many lines of our code, and read as many files
+    assert first[0] == first[1] > second[0]
+    assert second[0] == second[1]
+    assert few.read == many.read
+    assert sorted(set(few.read)) == [
+        "brands", "catalog.json", "configurators", "templates", "texts",
+    ]  # fmt: skip
+
+
+def test_ten_thousand_brands_make_files_that_stay_small() -> None:
+    shelves = Shop(10_000).shelves
+
+    assert max(len(json.dumps(shelf)) for shelf in shelves.values()) < 5_000
+
+
+# --- API keys -------------------------------------------------------------------------------------
+
+SECRET = b"of-the-last-key!"
+
+
+def token(secret: bytes) -> tokens.Token:
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    text = pad(f"{stamp};anonymous;aKey".encode(), 16)
+    data = AES.new(secret, AES.MODE_CBC, iv=bytes(16)).encrypt(text)
+    return tokens.decode("01-" + b64encode(data).decode(), algorithms={"01"})
+
+
+def keys(count: int) -> tuple[Credential, ...]:
+    others = [Credential(f"another{n}", b"another-key-%04d" % n) for n in range(count - 1)]
+    return (*others, Credential("aKey", SECRET))
+
+
+def verify(verified: tokens.Token, among: tuple[Credential, ...]) -> None:
+    tokens.verify(verified, among, now=time.time(), iv="fixed", max_age=60)
+
+
+def test_each_further_key_costs_the_same() -> None:
+    verified = token(SECRET)
+    verify(verified, keys(101))
+
+    one, two, eleven, hundred_and_one = (
+        lines_of(partial(verify, verified, keys(count))) for count in (1, 2, 11, 101)
+    )
+
+    assert eleven - one == 10 * (two - one)
+    assert hundred_and_one - one == 100 * (two - one)
+
+
+def test_a_forged_token_costs_no_more_than_a_good_one() -> None:
+    good, forged = token(SECRET), token(b"of-nobody-at-all")
+
+    def refused() -> None:
+        with pytest.raises(TokenUnverified):
+            verify(forged, keys(10))
+
+    refused()
+    good_takes = lines_of(lambda: verify(good, keys(10)))
+
+    assert lines_of(refused) <= good_takes
