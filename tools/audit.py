@@ -5,51 +5,94 @@ not be looked up, which is no pass either.
 """
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from tools import sam
 
 CLEAN, VULNERABLE, NOT_AUDITED = range(3)
+# A marker that follows is no matter: what is for another platform is looked up all the same.
+PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
+
+
+class NotAudited(Exception):
+    """Something could not be looked up; the text says what, or why."""
 
 
 def main(locks: Sequence[str], *options: str) -> int:
     """Audit the locks and tell what was found."""
-    # Without --strict it is content with what it could not look up.
-    arguments = ["--strict", "--require-hashes", "--disable-pip", "--progress-spinner", "off"]
-    arguments += ["--format", "json", "--desc", "off", *options]
-    for lock in locks:
-        arguments += ["--requirement", lock]
-    finished = subprocess.run(
-        [*sam.pinned("pip-audit", "pip-audit"), *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    status, told = verdict(finished.stdout, finished.stderr)
-    print(told)
-    return status
-
-
-def verdict(stdout: str, stderr: str) -> tuple[int, str]:
-    """Tell by pip-audit's report what to exit with, and what to say."""
+    pins = {pin for lock in locks for pin in PIN.findall(Path(lock).read_text())}
     try:
-        packages = json.loads(stdout)["dependencies"]
+        found = looked_up(pins, options)
+    except NotAudited as err:
+        print(f"could not audit: {err}")
+        return NOT_AUDITED
+    if known := [line(each, vuln) for each in found for vuln in each["vulns"]]:
+        print("known vulnerabilities:", *known, sep="\n")
+        return VULNERABLE
+    print(f"audited: nothing is known against {len(found)} packages of {len(locks)} locks")
+    return CLEAN
+
+
+def looked_up(pins: set[tuple[str, str]], options: Iterable[str]) -> list[dict[str, Any]]:
+    """Return what is known of each package; raises NotAudited."""
+    found = [each for group in groups(pins) for each in audited(group, options)]
+    if not pins or {(each["name"], each["version"]) for each in found} != pins:
+        raise NotAudited(f"asked for {len(pins)} packages, told of {len(found)}")
+    return found
+
+
+def groups(pins: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Divide them, for the locks differ in versions and pip-audit takes one of each package."""
+    found: list[list[tuple[str, str]]] = []
+    taken: dict[str, int] = {}
+    for name, version in sorted(pins):
+        place = taken[name] = taken.get(name, -1) + 1
+        if place == len(found):
+            found.append([])
+        found[place].append((name, version))
+    return found
+
+
+def audited(pins: Iterable[tuple[str, str]], options: Iterable[str]) -> list[dict[str, Any]]:
+    """Return pip-audit's report on packages; raises NotAudited."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("".join(f"{name}=={version}\n" for name, version in pins))
+        file.flush()
+        finished = subprocess.run(
+            [
+                *sam.pinned("pip-audit", "pip-audit"),
+                # Without --strict it is content with what it could not look up.
+                *("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off"),
+                *("--format", "json", "--desc", "off", *options, "--requirement", file.name),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    return report(finished.stdout, finished.stderr)
+
+
+def report(stdout: str, stderr: str) -> list[dict[str, Any]]:
+    """Read what pip-audit printed; raises NotAudited."""
+    try:
+        found: list[dict[str, Any]] = json.loads(stdout)["dependencies"]
     except (ValueError, KeyError):
         # There is no report then, and its exit status is that of a vulnerability.
         reason = (stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]
-        return NOT_AUDITED, f"could not audit: {reason.rpartition('pip_audit._cli:')[2]}"
-    if not packages:
-        return NOT_AUDITED, "could not audit: the locks name no packages"
-    if skipped := [each for each in packages if "skip_reason" in each]:
-        return NOT_AUDITED, f"could not audit: {skipped[0]['skip_reason']}"
-    if known := [line(each, vuln) for each in packages for vuln in each["vulns"]]:
-        return VULNERABLE, "\n".join(["known vulnerabilities:", *known])
-    return CLEAN, f"audited: nothing is known against these {len(packages)} packages"
+        raise NotAudited(reason.rpartition("pip_audit._cli:")[2]) from None
+    for each in found:
+        if "skip_reason" in each:
+            raise NotAudited(each["skip_reason"])
+    return found
 
 
-def line(package: dict[str, str], vulnerability: dict[str, str]) -> str:
+def line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
     """Tell of one vulnerability, and where it is mended."""
     mended = ", ".join(vulnerability["fix_versions"]) or "no version yet"
     return f"  {package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}"

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -190,7 +190,6 @@ def test_two_builds_are_the_same_to_sam_when_it_zips_them(another_build: Path) -
 
 # --- known vulnerabilities ----------------------------------------------------------------------
 
-SEGNO = f"segno==1.6.6 --hash=sha256:{'0' * 64}\nsix==1.17.0 --hash=sha256:{'1' * 64}\n"
 KNOWN = {
     "id": "GHSA-0000-0000-0000",
     "summary": "made up",
@@ -205,13 +204,12 @@ KNOWN = {
 
 
 class Database(http.server.BaseHTTPRequestHandler):
-    """Answers as OSV does: what is known against a package."""
-
-    known: ClassVar[dict[str, list[dict[str, Any]]]] = {"segno": [KNOWN]}
+    """Answers as OSV does: what is known against a version of a package."""
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        body = json.dumps({"vulns": self.known.get(query["package"]["name"], [])}).encode()
+        asked = (query["package"]["name"], query["version"])
+        body = json.dumps({"vulns": [KNOWN] if asked == ("segno", "1.6.6") else []}).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -229,55 +227,54 @@ def database() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def lock(tmp_path: Path) -> str:
-    path = tmp_path / "lock.txt"
-    path.write_text(SEGNO)
-    return str(path)
-
-
-def test_an_audit_tells_what_is_known(
-    database: str, lock: str, capsys: pytest.CaptureFixture[str]
+def test_an_audit_tells_what_is_known_against_any_version_in_any_lock(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = audit.main([lock], "--vulnerability-service", "osv", "--osv-url", database)
+    locks = [tmp_path / "one.txt", tmp_path / "other.txt"]
+    locks[0].write_text(f"six==1.17.0 \\\n    --hash=sha256:{'0' * 64}\nsegno==1.6.7\n")
+    locks[1].write_text("six==1.17.0\nsegno==1.6.6 ; sys_platform == 'elsewhere' \\\n")
+
+    options = ("--vulnerability-service", "osv", "--osv-url", database)
+    status = audit.main([str(lock) for lock in locks], *options)
 
     assert status == audit.VULNERABLE
-    assert "segno 1.6.6: GHSA-0000-0000-0000, mended in 1.6.7" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told == "known vulnerabilities:\n  segno 1.6.6: GHSA-0000-0000-0000, mended in 1.6.7\n"
+
+    assert audit.main([str(locks[0])], *options) == audit.CLEAN
+    told = capsys.readouterr().out
+    assert told == "audited: nothing is known against 2 packages of 1 locks\n"
 
 
 def test_an_audit_that_reaches_no_database_says_so(
-    lock: str, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nowhere = "http://127.0.0.1:9"
+    lock, nowhere = tmp_path / "lock.txt", "http://127.0.0.1:9"
+    lock.write_text("segno==1.6.6\n")
 
-    status = audit.main([lock], "--vulnerability-service", "osv", "--osv-url", nowhere)
+    status = audit.main([str(lock)], "--vulnerability-service", "osv", "--osv-url", nowhere)
 
     assert status == audit.NOT_AUDITED
     assert capsys.readouterr().out.startswith("could not audit: ")
 
 
-def test_an_audit_of_everything_that_finds_nothing_says_how_much_that_was() -> None:
-    report = {"dependencies": [{"name": "segno", "version": "1.6.6", "vulns": []}], "fixes": []}
-
-    status, told = audit.verdict(json.dumps(report), "No known vulnerabilities found")
-
-    assert (status, told) == (audit.CLEAN, "audited: nothing is known against these 1 packages")
+SKIPPED = '{"dependencies": [{"name": "segno", "skip_reason": "not found"}], "fixes": []}'
 
 
-@pytest.mark.parametrize(
-    "report",
-    [
-        "",
-        "no report",
-        '{"dependencies": []}',
-        '{"dependencies": [{"name": "segno", "skip_reason": "not found"}], "fixes": []}',
-    ],
-)
-def test_what_was_not_looked_up_does_not_count_as_audited(report: str) -> None:
-    status, told = audit.verdict(report, "the reason\n")
+@pytest.mark.parametrize("printed", ["", "no report", "{}", SKIPPED])
+def test_what_was_not_looked_up_does_not_count_as_audited(printed: str) -> None:
+    with pytest.raises(audit.NotAudited):
+        audit.report(printed, "the reason\n")
 
-    assert status == audit.NOT_AUDITED
-    assert told.startswith("could not audit: ")
+
+@pytest.mark.parametrize("told", ["", "segno==1.6.6\n"])
+def test_an_audit_that_was_not_told_of_everything_is_none(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock.txt").write_text(told)
+    monkeypatch.setattr(audit, "audited", lambda *_: [])
+
+    assert audit.main([str(tmp_path / "lock.txt")]) == audit.NOT_AUDITED
 
 
 def test_every_lock_is_made_and_audited() -> None:

@@ -247,6 +247,7 @@ def test_every_command_explains_itself_with_examples(
 ) -> None:
     result = cli(*path, "--help")
     assert result.code == 0
+    assert "--json" in result.out
     assert re.search(rf"Examples?:\n(.*\n)*?.*roomle-mail {' '.join(path)}", result.out)
 
 
