@@ -83,6 +83,11 @@ def shell(stack: LocalStack, aws: Path, tmp_path: Path) -> Iterator[Path]:
     identities = stack.client("sesv2").list_email_identities()["EmailIdentities"]
     if "brand.example" in {each["IdentityName"] for each in identities}:
         stack.client("sesv2").delete_email_identity(EmailIdentity="brand.example")
+    # Nor is anybody woken by theirs.
+    sns, topic = stack.client("sns"), stack.deployed.outputs["AlarmTopic"]
+    for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+        if each["Endpoint"] == "night@brand.example":
+            sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
 
 
 def run(shell: Path, stack: LocalStack, section: str) -> str:
