@@ -18,6 +18,7 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 # MB; Lambda gives processor time in proportion, up to one core at 1769 and more beyond.
 MEMORIES = (256, 512, 768, 1024, 1536, 1769)
 FULL = 1769
+MONTH = 30 * 86_400
 MB = 1_000_000
 MIB = 1024 * 1024
 
@@ -214,6 +215,28 @@ def table_tuning() -> str:
     return table(head, rows)
 
 
+def table_snapstart() -> str:
+    """Reckon what SnapStart costs beside a cold start's computing, by memory."""
+    given = inputs()
+    rows: Rows = []
+    for memory in MEMORIES:
+        size = memory / 1024
+        computing = middle("receiver", "cpu") * FULL / memory * size
+        rows.append(
+            (
+                memory,
+                f"${2 * size * given['prices.snap_start_cache_per_gb_second'] * MONTH:.2f}",
+                f"${size * given['prices.snap_start_restore_per_gb'] * 1e6:.2f}",
+                f"${computing * given['prices.lambda_per_gb_second'] * 1e6:.2f}",
+            )
+        )
+    head = (
+        "MemorySize", "a month, for each deploy that is kept", "a million restored starts",
+        "computing of a million cold starts without it",
+    )  # fmt: skip
+    return table(head, rows)
+
+
 def table_brands() -> str:
     """By the number of brands."""
     rows: Rows = [
@@ -292,6 +315,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sizes": table_sizes,
     "imports": table_imports,
     "tuning": table_tuning,
+    "snapstart": table_snapstart,
     "brands": table_brands,
     "records": table_records,
     "keys": table_keys,

@@ -4,8 +4,9 @@
 three properties more on each function: an alias, which API Gateway and the queue then call; a
 version of its own for each deploy; and SAM's DeploymentPreference, by which CodeDeploy moves the
 alias. They are no part of template.yaml, because SAM makes a new version only if it sees a change
-in the template: a parameter that changes would be deployed and have no effect. What stands behind
-`--` is for `sam deploy`.
+in the template: a parameter that changes would be deployed and have no effect. `--snap-start` lets
+each version start from a snapshot (docs/performance.md says when that is worth its price). What
+stands behind `--` is for `sam deploy`.
 """
 
 import argparse
@@ -36,7 +37,7 @@ ALARMS = {
 }
 
 
-def gradual(template: str, kind: str, *, release: str) -> str:
+def gradual(template: str, kind: str, *, release: str, snap_start: bool = False) -> str:
     """Return the template with both functions deployed gradually; `release` differs each time."""
     for function, alarms in ALARMS.items():
         beginning = f"  {function}:\n    Type: AWS::Serverless::Function\n"
@@ -52,6 +53,8 @@ def gradual(template: str, kind: str, *, release: str) -> str:
             f"        Type: {kind}\n"
             f"        Alarms: [{', '.join(f'!Ref {alarm}' for alarm in alarms)}]\n"
         )
+        if snap_start:
+            added += "      SnapStart: { ApplyOn: PublishedVersions }\n"
         template = before + found + head + properties + added + tail
     return template
 
@@ -64,12 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("type", choices=TYPES, help="how the new version takes over")
+    parser.add_argument("--snap-start", action="store_true", help="start from snapshots")
     parser.add_argument("--build-only", action="store_true", help="don't deploy")
     parser.add_argument("deploy", nargs="*", metavar="-- OPTIONS", help="for sam deploy")
     options = parser.parse_args(arguments)
 
     GRADUAL.parent.mkdir(exist_ok=True)
-    GRADUAL.write_text(gradual(TEMPLATE.read_text(), options.type, release=str(time.time_ns())))
+    release = str(time.time_ns())
+    GRADUAL.write_text(
+        gradual(TEMPLATE.read_text(), options.type, release=release, snap_start=options.snap_start)
+    )
     build = ("build", "--template-file", str(GRADUAL), "--base-dir", ".", "--build-dir", str(BUILT))
     config = ("--config-file", str(sam.ROOT / "samconfig.toml"))
     steps = [sam.command(*build, *config)]

@@ -11,7 +11,7 @@ gc.disable()
 import os
 from typing import Any
 
-from roomle_mail.aws import Clients
+from roomle_mail.aws import Clients, differ_after_restore
 from roomle_mail.delivery import SesSender
 from roomle_mail.emails import Catalog
 from roomle_mail.mailing import Mailing, Message, Queues
@@ -20,6 +20,7 @@ from roomle_mail.settings import Settings
 
 settings = Settings.from_environment(os.environ)
 clients = Clients()
+differ_after_restore(os.environ)
 catalog = Catalog.load()
 sender = SesSender(clients.ses, settings.configuration_set)
 queues = Queues(lambda: clients.sqs, settings.queue_url, settings.dead_letter_queue_url)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events, telemetry, tokens
 from roomle_mail.attempt import Attempt, Request
-from roomle_mail.aws import Clients
+from roomle_mail.aws import Clients, differ_after_restore
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
 from roomle_mail.emails import Catalog
@@ -34,6 +34,7 @@ MAX_BODY = 64 * 1024
 
 settings = Settings.from_environment(os.environ)
 clients = Clients()
+differ_after_restore(os.environ)
 catalog = Catalog.load()
 credentials = CredentialStore(
     clients.secrets,

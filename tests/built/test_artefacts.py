@@ -200,6 +200,40 @@ def test_there_is_one_session_for_all_clients(
     assert sorted(json.loads(made)) == ["boto3.session", "botocore.session"]
 
 
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_snapshot_freezes_no_connection_secret_or_randomness(
+    function: str, aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
+) -> None:
+    # GIVEN a function that is loaded for a snapshot, where nothing can be connected to
+    found = json.loads(
+        aws_lambda.run(
+            function,
+            "import json, random, socket\n"
+            "connected = []\n"
+            "socket.socket.connect = lambda self, address: connected.append(str(address))\n"
+            "import app\n"
+            "from roomle_mail import once\n"
+            "from awslambdaric import lambda_runtime_hooks_runner as hooks\n"
+            "secret = getattr(getattr(app, 'credentials', None), '_fetched', None)\n"
+            "random.seed(7)\n"
+            "frozen, drawn = random.getstate(), []\n"
+            # WHEN it is restored twice
+            "for _ in range(2):\n"
+            "    random.setstate(frozen)\n"
+            "    hooks.run_after_restore()\n"
+            "    drawn.append(random.random())\n"
+            "print(json.dumps([connected, secret, len(once._peppers), drawn]))",
+            **variables(function),
+            AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",
+        )
+    )
+    connected, secret, peppers, drawn = found
+
+    # THEN neither has anything of the other's
+    assert (connected, secret, peppers) == ([], None, 0)
+    assert drawn[0] != drawn[1]
+
+
 OPERATIONS = {
     "dynamodb": {"GetItem", "PutItem", "UpdateItem"},
     "secretsmanager": {"GetSecretValue"},

@@ -108,6 +108,20 @@ def test_each_deploy_makes_a_version(function: str) -> None:
     assert function in one
 
 
+@pytest.mark.parametrize("function", gradual.ALARMS)
+def test_versions_start_from_snapshots_only_where_that_is_asked_for(function: str) -> None:
+    text = gradual.TEMPLATE.read_text()
+
+    plain = gradual.gradual(text, "AllAtOnce", release="1")
+    asked = gradual.gradual(text, "AllAtOnce", release="1", snap_start=True)
+
+    assert "SnapStart" not in text + plain
+    _, _, properties = asked.partition(f"  {function}:\n")
+    head, _, _ = properties.partition("      SnapStart: { ApplyOn: PublishedVersions }\n")
+    assert "Type: AWS::Serverless::Function" in head.splitlines()[0]
+    assert head.count("Type: AWS::") == 1
+
+
 def test_a_template_of_another_form_is_refused() -> None:
     with pytest.raises(ValueError, match="ReceiverFunction"):
         gradual.gradual("Resources: {}\n", "AllAtOnce", release="1")

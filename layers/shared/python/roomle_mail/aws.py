@@ -6,6 +6,7 @@ another connection while there is still time.
 
 from __future__ import annotations
 
+import random
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ from roomle_mail.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class Clients:
@@ -66,6 +67,20 @@ class Clients:
             retries={"mode": "standard", "total_max_attempts": attempts},
         )
         return self._session.client(service, config=config)
+
+
+def differ_after_restore(environment: Mapping[str, str]) -> None:
+    """Let environments that SnapStart restores from one snapshot differ from each other.
+
+    botocore waits for random times before it tries again; they would all wait for the same. Nothing
+    else is frozen: before its first event a function has opened no connection, and keeps no secret,
+    stamp or time. Credentials that expired meanwhile botocore fetches anew.
+    """
+    if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        # Lambda's runtime has it; where nothing is restored it may be missing.
+        from snapshot_restore_py import register_after_restore  # noqa: PLC0415
+
+        register_after_restore(random.seed)
 
 
 # SES's page "SendEmail" (API v2) lists TooManyRequestsException and LimitExceededException; the
