@@ -65,6 +65,8 @@ class Clients:
             connect_timeout=1,
             read_timeout=read,
             retries={"mode": "standard", "total_max_attempts": attempts},
+            # AWS checks parameters itself: that botocore does so before took 5 % of an event.
+            parameter_validation=False,
         )
         return self._session.client(service, config=config)
 

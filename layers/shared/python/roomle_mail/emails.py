@@ -311,7 +311,7 @@ def _filled(parts: list[str], links: Mapping[str, str]) -> str:
 
 def _language(event: Event, brand: Brand) -> str:
     offered = {language.casefold(): language for language in brand.languages}
-    for link in (event.url, event.result_url):
+    for link in filter(None, (event.url, event.result_url)):
         asked = (link_language(link) or "").replace("_", "-")
         for tag in (asked, asked.partition("-")[0]):
             if tag in offered:
