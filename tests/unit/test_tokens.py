@@ -324,9 +324,30 @@ def test_a_text_without_session_and_its_own_api_key_is_refused(rest: str) -> Non
         claims_of(encrypted(f"2026-03-01T12:00:30.123Z{rest}"))
 
 
-def encrypted(text: str) -> str:
-    data = AES.new(EXAMPLE.secret, AES.MODE_CBC, iv=bytes(16)).encrypt(pad(text.encode(), 16))
+@pytest.mark.parametrize("spoil", ["first", "zero", "too long", "none"])
+def test_padding_other_than_pkcs5_is_refused(spoil: str) -> None:
+    padded = pad(b"2026-03-01T12:00:30.123Z;s;aValidApiKey", 16)
+    missing = padded[-1]
+    assert claims_of(in_blocks(padded)).credential == EXAMPLE
+
+    body = padded[:-missing]
+    spoilt = {
+        "first": body + b"\0" + padded[1 - missing :],
+        "zero": padded[:-1] + b"\0",
+        "too long": padded[:-1] + b"\x11",
+        "none": body + b"y" * missing,
+    }[spoil]
+    with pytest.raises(TokenUnverified):
+        claims_of(in_blocks(spoilt))
+
+
+def in_blocks(text: bytes) -> str:
+    data = AES.new(EXAMPLE.secret, AES.MODE_CBC, iv=bytes(16)).encrypt(text)
     return f"01-{base64.b64encode(data).decode()}"
+
+
+def encrypted(text: str) -> str:
+    return in_blocks(pad(text.encode(), 16))
 
 
 def test_a_session_may_contain_semicolons_and_bytes_that_are_no_text() -> None:
