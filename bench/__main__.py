@@ -59,7 +59,7 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
                 continue
             runs[variant.name].append(run)
             own[variant.name] += await measure.own_time(
-                variant, server, python, cpus, calls=max(share // 2, 10)
+                variant, server, python, cpus, calls=max(share // 3, 5)
             )
             if number <= TRACES and variant.name in TRACED:
                 imports[variant.name].append(

@@ -113,7 +113,7 @@ async def records(
     for _ in range(rounds):
         for count in RECORDS:
             server.records = {b"token#%064x" % number for number in range(count)}
-            fresh = replace(receiver, events=variants.posts(1 + measure.WARM_UP + calls))
+            fresh = replace(receiver, events=variants.posts(1 + receiver.warm_up + calls))
             found[count].append(await measure.run(fresh, server, python, cpus, calls=calls))
     server.records = None
     return [

@@ -16,7 +16,6 @@ from bench.variants import PLACE, Variant
 from bench.wire import Server, Work
 
 OWN = Path(__file__).with_name("own.py").read_text()
-WARM_UP = 20  # events that pass before warm ones are counted
 TIMEOUT = 600
 
 
@@ -81,8 +80,8 @@ async def run(variant: Variant, server: Server, python: Path, cpus: Cpus, *, cal
                 await _ended(work, process, variant)
                 cpu = processor_time(process.pid)
                 if calls:
-                    await server.more(WARM_UP + calls)
-                busy = (processor_time(process.pid) - cpu) / max(WARM_UP + calls, 1)
+                    await server.more(variant.warm_up + calls)
+                busy = (processor_time(process.pid) - cpu) / max(variant.warm_up + calls, 1)
             check(variant, work)
             peak = peak_memory(process.pid)
         finally:
@@ -94,7 +93,7 @@ async def run(variant: Variant, server: Server, python: Path, cpus: Cpus, *, cal
         init=work.sent[0] - began,
         first=warm[0],
         cpu=cpu,
-        warm=warm[1 + WARM_UP :],
+        warm=warm[1 + variant.warm_up :],
         busy=busy,
         peak=peak,
         sent=sum(work.bytes.values()) / len(work.answers),
@@ -147,10 +146,10 @@ async def own_time(
     """Measure the seconds of each event without the calls to AWS, in another process."""
     events, result = PLACE / f"{variant.name}.events", PLACE / f"{variant.name}.own"
     events.write_text("\n".join(map(json.dumps, variant.events)))
-    arguments = (str(events), str(result), str(WARM_UP + calls))
+    arguments = (str(events), str(result), str(variant.warm_up + calls))
     await script(variant, server, python, cpus, OWN, *arguments)
     times: list[float] = json.loads(result.read_text())
-    return times[WARM_UP:]
+    return times[variant.warm_up :]
 
 
 async def script(

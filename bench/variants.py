@@ -22,6 +22,7 @@ from tools import fixtures, sign
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "build" / "bench"
 PEERS = Path(__file__).with_name("peers")
+WARM_UP = 20
 EVENTS = 64  # as many different events come, so that remembering one doesn't help
 
 MEMORY = Counter(PutItem=1, UpdateItem=1)
@@ -52,6 +53,11 @@ class Variant:
     floor: str = "floor"
     slower: int = 1
     answer: int = 200
+
+    @property
+    def warm_up(self) -> int:
+        """How many events pass before warm ones are counted."""
+        return max(WARM_UP // self.slower, 3)
 
     @property
     def folders(self) -> list[Path]:
@@ -347,6 +353,7 @@ def functions() -> list[Variant]:
             # Lambda's file system is read-only: nothing is written there either.
             settings={**same, "PYTHONDONTWRITEBYTECODE": "1"},
             events=requests,
+            slower=10,
         ),
         Variant(
             name="fastapi",
