@@ -692,6 +692,37 @@ def test_an_unusable_secret_is_503_with_a_line_that_says_what_to_mend(
     assert line["problem"]
 
 
+def nothing() -> None:
+    """No fault."""
+
+
+def test_a_previous_secret_out_of_reach_does_not_keep_the_current_one_out(world: World) -> None:
+    world.app("receiver").clients.secrets.put_secret_value(
+        SecretId="secret", SecretString=json.dumps({API_KEY: "another-secret-0"})
+    )
+    world.door.faults["secrets-manager.GetSecretValue"] = [nothing]
+    world.door.answer("secrets-manager.GetSecretValue", (400, "AccessDeniedException", ""))
+
+    assert world.post(secret="another-secret-0") == (200, "sent")
+    assert [line["problem"] for line in world.logs() if "problem" in line] == [
+        "AWSPREVIOUS: Secrets Manager: AccessDeniedException"
+    ]
+
+
+def test_a_previous_secret_that_hangs_does_not_outlast_the_deadline(world: World) -> None:
+    world.set(ANSWER_WITHIN="3")
+    world.app("receiver").clients.secrets.put_secret_value(
+        SecretId="secret", SecretString=json.dumps({API_KEY: "another-secret-0"})
+    )
+    world.door.faults["secrets-manager.GetSecretValue"] = [nothing]
+    world.door.hang("secrets-manager.GetSecretValue")
+    began = time.monotonic()
+
+    assert world.post(secret="another-secret-0") == (503, "unavailable")
+    assert time.monotonic() - began < 3
+    assert world.emails() == []
+
+
 def test_no_line_holds_an_address_a_token_a_secret_or_a_links_query(world: World) -> None:
     event = world.request()
     world.receive(event)
