@@ -277,6 +277,11 @@ def test_an_audit_that_was_not_told_of_everything_is_none(
     assert audit.main([str(tmp_path / "lock.txt")]) == audit.NOT_AUDITED
 
 
+def locks() -> set[Path]:
+    folders = (artefacts.ROOT / folder for folder in ("requirements", "layers", "bench"))
+    return {path.with_suffix(".txt") for folder in folders for path in folder.rglob("*.in")}
+
+
 def test_every_lock_is_made_and_audited() -> None:
     told = subprocess.run(
         ["make", "--print-data-base", "--question", "help"],
@@ -286,10 +291,13 @@ def test_every_lock_is_made_and_audited() -> None:
         text=True,
     ).stdout
     (named,) = re.findall(r"^LOCKS := (.*)$", told, re.MULTILINE)
-    locks = {
-        str(path.relative_to(artefacts.ROOT).with_suffix(""))
-        for folder in ("requirements", "layers", "bench")
-        for path in (artefacts.ROOT / folder).rglob("*.in")
-    }
+    assert {artefacts.ROOT / f"{name}.txt" for name in named.split()} == locks()
 
-    assert set(named.split()) == locks
+
+def test_every_package_of_every_lock_has_its_hashes() -> None:
+    for lock in locks():
+        pins = re.split(r"^(?=[a-zA-Z0-9])", lock.read_text(), flags=re.MULTILINE)[1:]
+        assert pins
+        for pin in pins:
+            assert re.match(audit.PIN, pin), pin
+            assert HASH.search(pin), f"{lock.name}: {pin}"
