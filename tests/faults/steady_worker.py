@@ -1,0 +1,92 @@
+"""A worker that lives long: the built receiver, with AWS's answers put in at botocore's socket.
+
+    python steady_worker.py INVOCATIONS REPOSITORY
+
+Run where the function would run. Prints its resident memory, in bytes, when it is warm and at the
+end. A program of its own, since only a process has a size.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.awsrequest import AWSResponse
+from botocore.httpsession import URLLib3Session
+
+INVOCATIONS, REPOSITORY = int(sys.argv[1]), sys.argv[2]
+sys.path += [".", REPOSITORY]
+
+from tools import fixtures, sign  # noqa: E402 - found in the repository
+
+WARM = 3_000  # invocations: by then caches are full and the collector has been round
+PAGE = os.sysconf("SC_PAGE_SIZE")
+SECRET = json.dumps({sign.EXAMPLE_API_KEY: sign.EXAMPLE_SECRET})
+sends = itertools.count()
+
+
+class Raw:
+    """An answer's body, as botocore reads it."""
+
+    def __init__(self, body: object) -> None:
+        self._body = json.dumps(body).encode()
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self._body
+
+
+def answer(_: URLLib3Session, request: Any) -> AWSResponse:
+    """What AWS says when all is well, but that SES throttles every tenth email."""
+    operation = request.headers.get("X-Amz-Target", b"SendEmail").decode().rpartition(".")[2]
+    status: int = 200
+    body: dict[str, object] = {}
+    if operation == "GetSecretValue":
+        body = {"SecretString": SECRET, "CreatedDate": 0}
+    elif operation == "SendEmail" and next(sends) % 10 == 0:
+        status, body = 429, {"__type": "TooManyRequestsException"}
+    elif operation.startswith("Send"):
+        body = {"MessageId": "an id"}
+    headers: Any = {"content-type": "application/x-amz-json-1.0"}
+    return AWSResponse(request.url, status, headers, Raw(body))
+
+
+def request(place: int) -> dict[str, Any]:
+    """A POST: each twentieth forged, each twentieth without a link, each of somebody else."""
+    event = fixtures.load("receiver/saved_configuration")
+    # Another person, link and configurator each time: nothing of them may be kept.
+    body = fixtures.payload(
+        email=f"{place}@customer.example",
+        url=fixtures.link_to(f"catalog:item:{place}") if place % 20 != 1 else None,
+        configuratorId=f"configurator{place}",
+    )
+    secret = "another-secret-0" if place % 20 == 0 else sign.EXAMPLE_SECRET
+    event["body"] = fixtures.compact(body)
+    return sign.sign(event, now=datetime.now(UTC), api_key=sign.EXAMPLE_API_KEY, secret=secret)
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
+
+
+def main() -> None:
+    setattr(URLLib3Session, "send", answer)  # noqa: B010 - a method, for the type checker
+    handler = importlib.import_module("app").handler
+    answers: Counter[int] = Counter()
+    warm = 0
+    for place in range(INVOCATIONS):
+        answers[handler(request(place), None)["statusCode"]] += 1
+        if place == WARM:
+            warm = resident()
+    json.dump({"warm": warm, "end": resident(), "answers": answers}, sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

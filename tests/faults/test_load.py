@@ -1,0 +1,151 @@
+"""A burst on the deployed stack, as fast as it goes, and a worker's memory over many events.
+
+FAULTS_BURST and FAULTS_INVOCATIONS set how many.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.built.conftest import Lambda
+from tests.faults import figures, world
+from tests.faults.lambdas import RECEIVER
+from tests.faults.ledger import Answer, Entry, Ledger
+from tests.stack.conftest import stack
+from tests.stack.local import LocalStack
+from tools import fixtures, sam
+
+__all__ = ["stack"]
+
+BURST = 5_000
+AT_ONCE = 8
+KINDS = (fixtures.SAVED, fixtures.SHARED, fixtures.SHARED_AR, fixtures.EXPORTED)
+# A machine that is too busy to answer in time leaves an event to Roomle; not many of them.
+LATE = 0.02
+ANSWER_WITHIN = 8
+INVOCATIONS = 50_000
+GROWTH = 0.01
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """One event of the burst, signed when it is first sent: a token is valid for minutes only."""
+
+    entry: Entry
+    kind: str
+    forged: bool
+    _signed: tuple[str, str] | None = None
+    _signing: threading.Lock = field(default_factory=threading.Lock)
+
+    def post(self, stack: LocalStack) -> None:
+        with self._signing:
+            if self._signed is None:
+                body = fixtures.compact(world.payload(self.entry.recipient, self.kind))
+                secret = "another-secret-0" if self.forged else None
+                self._signed = body, stack.token(secret=secret)
+        body, token = self._signed
+        answer = stack.post(body, token=token)
+        self.entry.answers.append(Answer(answer.status, answer.code, answer.seconds))
+
+
+def events(chance: random.Random, ledger: Ledger, burst: int) -> list[Event]:
+    """The burst in its order: a twentieth is forged, a tenth comes twice."""
+    made = []
+    for place in range(burst):
+        kind = chance.choice(KINDS)
+        made.append(Event(ledger.open(kind, world.new_recipient()), kind, forged=place % 20 == 0))
+    genuine = [place for place in range(burst) if not made[place].forged]
+    repeats = set(chance.sample(genuine, burst // 10))
+    # Not far behind the first time, so that some come while that is at work.
+    order = [(place, event) for place, event in enumerate(made)]
+    order += [(place + chance.randrange(3 * AT_ONCE), made[place]) for place in repeats]
+    return [event for _, event in sorted(order, key=lambda each: each[0])]
+
+
+@pytest.mark.leaves_much_behind
+def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: LocalStack) -> None:
+    ledger = Ledger()
+    burst = events(figures.seeded("burst"), ledger, number := figures.number("FAULTS_BURST", BURST))
+
+    with ThreadPoolExecutor(AT_ONCE) as clients:
+        # Workers that load are no part of it.
+        assert all(clients.map(lambda _: stack.post({"event": "warm.up"}), range(3 * AT_ONCE)))
+        began = time.monotonic()
+        for done in [clients.submit(event.post, stack) for event in burst]:
+            done.result()
+    seconds = time.monotonic() - began
+
+    sent = Counter(recipient for email in stack.emails() for recipient in email.recipients)
+    for entry in ledger.entries.values():
+        entry.sent = sent[entry.recipient]
+    assert not ledger.broken_promises(), "\n".join(ledger.broken_promises())
+    late = 0
+    for event in burst:
+        told = {(answer.status, answer.code) for answer in event.entry.answers}
+        if event.forged:
+            assert told == {(401, "unauthorized")}
+            assert not event.entry.sent
+        elif told != {(200, "sent")}:
+            assert told == {(503, "unavailable")}, event.entry
+            late += 1
+    assert late <= LATE * number
+
+    times = [a.seconds for entry in ledger.entries.values() for a in entry.answers]
+    median, high = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    forged = sum(event.forged for event in burst)
+    figures.report(
+        f"burst: {len(burst)} posts of {number} events ({len(burst) - number} repeats, {forged} "
+        f"forgeries) in {seconds:.0f} s, {len(burst) / seconds:.0f} a second"
+    )
+    figures.report(
+        f"burst: {sum(e.sent for e in ledger.entries.values())} emails, none lost, doubled or "
+        f"forged; {late} events left to Roomle for lack of time"
+    )
+    figures.report(
+        f"burst: answered within {median:.2f} s (median), {high:.2f} s (99 of 100), "
+        f"{max(times):.2f} s (slowest)"
+    )
+    assert max(times) < ANSWER_WITHIN + 1
+
+
+def test_a_workers_memory_stays_as_it_is(aws_lambda: Lambda) -> None:
+    invocations = figures.number("FAULTS_INVOCATIONS", INVOCATIONS)
+    began = time.monotonic()
+
+    ended = subprocess.run(
+        [
+            aws_lambda.python,
+            Path(__file__).with_name("steady_worker.py"),
+            str(invocations),
+            str(sam.ROOT),
+        ],
+        cwd=aws_lambda.tasks[RECEIVER],
+        env=aws_lambda.environment(RECEIVER, **fixtures.environment()[RECEIVER]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stderr.splitlines()[-1])
+    growth = found["end"] / found["warm"] - 1
+    figures.report(
+        f"memory of a worker: {found['warm'] / 2**20:.1f} MB when warm, {growth:+.2%} after "
+        f"{invocations} invocations; took {time.monotonic() - began:.0f} s"
+    )
+    assert sum(found["answers"].values()) == invocations
+    assert found["answers"]["401"] == found["answers"]["422"] == invocations // 20
+    assert found["answers"]["202"] == -(-invocations * 9 // 100)
+    assert growth < GROWTH
