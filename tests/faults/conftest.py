@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +12,13 @@ from tests.built.conftest import Lambda, aws_lambda
 from tests.faults import figures, world
 from tests.faults import pool as pools
 from tests.faults import proxy as proxies
-from tests.faults.lambdas import Clock, Functions
+from tests.faults.lambdas import RECEIVER, Clock, Functions
 from tests.faults.pool import Pool
 from tests.faults.proxy import Proxy
 from tests.faults.world import Aws
+from tools import fixtures, sam
+
+INVOCATIONS = 50_000
 
 __all__ = ["aws_lambda"]  # the fixture is tests/built's
 
@@ -43,6 +48,32 @@ def pool(aws: Aws, functions: Functions) -> Iterator[Pool]:
     """Three receivers for each delivery, and three mailers."""
     with pools.started(aws, functions, receivers=3, mailers=3) as pool:
         yield pool
+
+
+@pytest.fixture(scope="session")
+def steady_worker(aws_lambda: Lambda) -> Iterator[subprocess.Popen[str]]:
+    """A worker that lives long, in what time other programs leave."""
+    program = Path(__file__).with_name("steady_worker.py")
+    invocations = figures.number("FAULTS_INVOCATIONS", INVOCATIONS)
+    with subprocess.Popen(
+        ["nice", "-n", "19", aws_lambda.python, program, str(invocations), str(sam.ROOT)],
+        cwd=aws_lambda.tasks[RECEIVER],
+        env=aws_lambda.environment(RECEIVER, **fixtures.environment()[RECEIVER]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begin_early(request: pytest.FixtureRequest) -> None:
+    """Let the worker live beside the other tests, since it takes minutes, if it is asked for."""
+    if any("steady_worker" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("steady_worker")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
