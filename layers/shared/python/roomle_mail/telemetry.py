@@ -118,6 +118,8 @@ def decided(what: str, facts: Mapping[str, object], *, severe: bool = False) -> 
             if isinstance(value := facts.get(fact), float | int):
                 metrics.add_metric(metric, MetricUnit.Milliseconds, value)
         metrics.flush_metrics()
+        return
+    # What could not be written is not to be counted with the next one.
     metrics.clear_metrics()
 
 
