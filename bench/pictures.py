@@ -44,5 +44,6 @@ def draw(variants: dict[str, dict[str, Any]], folder: Path) -> None:
         color="#111827",
     )
     axis.set_xscale("log")
+    axis.set_xlim(left=1)
     axis.set_xlabel("warm event, half within (bar) and 99 % within (mark), ms")
     save(figure, folder / "warm.svg")
