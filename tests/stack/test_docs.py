@@ -91,8 +91,9 @@ def shell(stack: LocalStack, aws: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 def run(shell: Path, stack: LocalStack, section: str) -> str:
-    """Run a section's blocks in one shell; return what they print."""
-    steps = [f"echo '--- {n}'\n{b.text}" for n, b in enumerate(RUN) if b.section == section]
+    """Run a section's blocks in one shell, each once; return what they print."""
+    texts = dict.fromkeys(block.text for block in RUN if block.section == section)
+    steps = [f"echo '--- {place}'\n{text}" for place, text in enumerate(texts)]
     finished = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(steps)],
         cwd=shell,
