@@ -155,11 +155,14 @@ def _cipher(secret: bytes) -> Any:  # noqa: ANN401 (pycryptodome's class has no 
 
 def _decrypt(token: Token, secret: bytes) -> bytes:
     """The plain text, with its padding; for CBC under a vector of zeros."""
-    blocks: bytes = _cipher(secret).decrypt(token.data)
-    return blocks if token.algorithm == "02" else _xor(blocks, _ZERO_IV + token.data[:-BLOCK])
+    blocks = bytearray(len(token.data))
+    _cipher(secret).decrypt(token.data, output=blocks)
+    if token.algorithm == "02":
+        return bytes(blocks)
+    return _xor(blocks, _ZERO_IV + token.data[:-BLOCK])
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
+def _xor(one: bytes | bytearray, other: bytes) -> bytes:
     return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
 
 
