@@ -7,6 +7,7 @@ import re
 import shutil
 import venv
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ BUILD = ROOT / ".aws-sam" / "build"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 
 
+@cache
 def template() -> dict[str, Any]:
     """Read the built template, in which SAM has written every function in its long form."""
     found: dict[str, Any] = yaml.safe_load((BUILD / "template.yaml").read_text())

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import pytest
 
+from tests.built import artefacts
 from tests.faults import figures, world
 from tests.faults.lambdas import MAILER, RECEIVER, Functions, Mortal, assert_foreseen
 from tests.faults.ledger import Entry, Ledger, broken_promise
@@ -283,7 +284,7 @@ def test_the_slowest_batch_ends_within_the_mailers_time_out(trial: Trial) -> Non
 
 
 def test_the_time_outs_and_the_batch_are_the_templates() -> None:
-    resources = world.template()["Resources"]
+    resources = artefacts.template()["Resources"]
     receiver, mailer = (resources[name]["Properties"] for name in (RECEIVER, MAILER))
 
     assert receiver["Timeout"] == world.RECEIVER_TIMEOUT

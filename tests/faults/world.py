@@ -13,7 +13,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Unpack
 from unittest import mock
 
@@ -65,7 +64,7 @@ class Aws:
 
     def create_queue(self, name: str | None = None) -> str:
         """Create a queue like the template's, with the same dead-letter queue."""
-        queue = template()["Resources"]["Queue"]["Properties"]
+        queue = artefacts.template()["Resources"]["Queue"]["Properties"]
         sqs = self.client("sqs")
         arn = sqs.get_queue_attributes(
             QueueUrl=self.dead_letter_queue_url, AttributeNames=["QueueArn"]
@@ -90,15 +89,6 @@ class Aws:
 
     def dead_letters(self) -> list[str]:
         return [m.body for m in webhook.messages_in(self.emulator, self.dead_letter_queue_url)]
-
-    def purge(self) -> None:
-        for url in (self.queue_url, self.dead_letter_queue_url):
-            self.client("sqs").purge_queue(QueueUrl=url)
-
-    def rotate(self, keys: Mapping[str, str] | str) -> None:
-        value = keys if isinstance(keys, str) else json.dumps(keys)
-        secret_id = self.variables[RECEIVER]["SECRET_ID"]
-        self.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=value)
 
     # --- Lambda's poller ----------------------------------------------------------------------
 
@@ -153,13 +143,6 @@ class Aws:
             self.clock.move(max(0.0, min(waiting) + 2 - self.clock.now()))
             while batch := self.receive(url):
                 self.mail(mailer, batch, url)
-
-
-@cache
-def template() -> dict[str, Any]:
-    """The built template."""
-    found: dict[str, Any] = artefacts.template()
-    return found
 
 
 @contextlib.contextmanager

@@ -80,18 +80,6 @@ class LocalStack:
             method=method,
         )
 
-    def post_fixture(self, name: str) -> Answer:
-        """Send a fixture of events/receiver as if Roomle sent it now (`receiver/<name>`)."""
-        return webhook.post_event(
-            self.deployed.webhook_url,
-            fixtures.fresh(
-                name,
-                now=datetime.now(UTC),
-                api_key=self.deployed.api_key,
-                secret=self.deployed.secret,
-            ),
-        )
-
     def token(
         self,
         *,
