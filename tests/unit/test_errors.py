@@ -74,7 +74,7 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
 def test_an_aws_error_tells_whether_the_service_acted(
     raised: BaseException, told: type[errors.AwsCallFailed]
 ) -> None:
-    with pytest.raises(errors.AwsCallFailed) as caught, aws_errors():
+    with pytest.raises(errors.AwsCallFailed) as caught, aws_errors:
         raise raised
 
     assert type(caught.value) is told
@@ -83,7 +83,7 @@ def test_an_aws_error_tells_whether_the_service_acted(
 
 
 def test_what_is_not_awss_goes_through_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), aws_errors():
+    with pytest.raises(ZeroDivisionError), aws_errors:
         1 / 0  # noqa: B018
 
 

@@ -152,7 +152,7 @@ class Attempt:
             "brand": brand,
             "recipient": telemetry.hash_address(fold_address(event.recipient), key=key),
         }
-        telemetry.received(self.facts | self._ids)
+        telemetry.log("INFO", "received", self.facts | self._ids)
 
     def reserve(self, now: float) -> bool:
         """Take a place under both limits; False where this recipient has none left.
@@ -222,15 +222,15 @@ class Attempt:
         try:
             with deadline.interrupting(reserve=_ANSWERING_TAKES):
                 if self._delivery.queue_asked and self._delivery.custody is None:
-                    with telemetry.best_effort("withdraw", self.event_id):
+                    with telemetry.BestEffort("withdraw", self.event_id):
                         self._withdraw()
                 outcome = self._final(outcome)
                 if self._claimed is not None:
-                    with telemetry.best_effort("remember", self.event_id):
+                    with telemetry.BestEffort("remember", self.event_id):
                         self.memory.remember(self._claimed, outcome)
                 if self._delivery.custody is None:
                     for give_back in self._give_back:
-                        with telemetry.best_effort("give a place back", self.event_id):
+                        with telemetry.BestEffort("give a place back", self.event_id):
                             give_back()
         except Interrupted:
             # Nothing that takes time: until this ends the timer may still be set.
@@ -259,7 +259,8 @@ class Attempt:
         if (why := error or self._delivery.failed) is not None:
             facts |= telemetry.explain(why)
         what = "repeated" if "repeat" in facts else word(outcome)
-        telemetry.decided(what, facts, severe=outcome.status >= _SERVER_ERROR)
+        received, severe = "recipient" in facts, outcome.status >= _SERVER_ERROR
+        telemetry.decided(what, facts, received=received, severe=severe)
 
     @property
     def _ids(self) -> dict[str, object]:

@@ -132,7 +132,7 @@ class CredentialStore:
 
     def _read(self, stage: str) -> _Version | None:
         try:
-            with aws_errors():
+            with aws_errors:
                 answer = self._ask(stage)
             # botocore takes a text that is not JSON for an empty answer.
             if answer is not None and "CreatedDate" not in answer:

@@ -186,7 +186,7 @@ class SesSender:
                 }
                 for image in email.images
             ]
-        with aws_errors():
+        with aws_errors:
             answer = self.client.send_email(
                 FromEmailAddress=email.sender,
                 Destination={"ToAddresses": [email.recipient]},
@@ -211,6 +211,6 @@ class SqsQueue:
     url: str
 
     def put(self, queued: Queued) -> str:  # noqa: D102
-        with aws_errors():
+        with aws_errors:
             answer = self.client().send_message(QueueUrl=self.url, MessageBody=queued.dump())
             return str(answer.get("MessageId", ""))

@@ -79,14 +79,14 @@ class Queues:
 
     def postpone(self, message: Message) -> None:
         """Hide a message until its next try; raises AwsCallFailed."""
-        with aws_errors():
+        with aws_errors:
             self.client().change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=message.receipt, VisibilityTimeout=message.wait
             )
 
     def bury(self, message: Message, reason: str) -> None:
         """Copy a message to the dead letters; raises AwsCallFailed."""
-        with aws_errors():
+        with aws_errors:
             self.client().send_message(
                 QueueUrl=self.dead_letters_url,
                 MessageBody=message.body,
@@ -163,14 +163,14 @@ class Mailing:
 
     def _follow_up(self, error: Exception | None) -> None:
         if self._end is None and isinstance(error, _HOPELESS):
-            with telemetry.best_effort("move to the dead letters", self._taken):
+            with telemetry.BestEffort("move to the dead letters", self._taken):
                 self.queues.bury(self.message, type(error).__name__)
                 self._end = "buried"
         if self._end is None:
-            with telemetry.best_effort("postpone", self._taken):
+            with telemetry.BestEffort("postpone", self._taken):
                 self.queues.postpone(self.message)
         if self._taken is not None:
-            with telemetry.best_effort("remember", self._taken):
+            with telemetry.BestEffort("remember", self._taken):
                 if self._end == "sent":
                     self.memory.sent(self._taken)
                 else:

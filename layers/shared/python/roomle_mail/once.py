@@ -108,7 +108,7 @@ class Memory:
 
     def look_up(self, key: str, *, body: bytes) -> Record | None:
         """What is known of a POST, without claiming it; raises TokenReplayed like `claim`."""
-        with aws_errors():
+        with aws_errors:
             answer = self.client.get_item(
                 TableName=self.table, Key={"key": {"S": f"token#{key}"}}, ConsistentRead=True
             )
@@ -247,7 +247,7 @@ class Memory:
 
     def _put(self, item: Mapping[str, Value], condition: str, **values: Value) -> Item | None:
         """Write an item under a condition: None if it is there by our hand, else what is."""
-        with aws_errors():
+        with aws_errors:
             try:
                 self.client.put_item(
                     TableName=self.table,
@@ -267,7 +267,7 @@ class Memory:
 
     def _update(self, key: str, change: str, condition: str, **values: Value) -> bool:
         """Change an item under a condition; False if the condition does not hold."""
-        with aws_errors():
+        with aws_errors:
             try:
                 self.client.update_item(
                     TableName=self.table,

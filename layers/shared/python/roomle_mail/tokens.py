@@ -15,7 +15,7 @@ from binascii import a2b_base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from Crypto.Cipher import AES
 
@@ -52,16 +52,18 @@ class Credential:
         return _hash_key(self.secret)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A header's token, decoded but not verified: `algorithm` is "01" or "02"."""
 
     algorithm: str
-    data: bytes = field(repr=False)
+    data: bytes
+
+    def __repr__(self) -> str:
+        """Tell nothing that could be sent again."""
+        return f"Token(algorithm={self.algorithm!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What a verified token says.
 
     `issued_at` is in seconds since the epoch. `replay_key` is the same for all tokens that can be
@@ -71,7 +73,11 @@ class Claims:
     issued_at: float
     credential: Credential
     replay_key: bytes
-    data: bytes = field(repr=False)
+    data: bytes
+
+    def __repr__(self) -> str:
+        """Tell nothing that could be sent again."""
+        return f"Claims(issued_at={self.issued_at!r}, credential={self.credential!r})"
 
 
 def decode(header: str, *, algorithms: Iterable[str]) -> Token:
@@ -113,8 +119,8 @@ def verify(
     for credential in credentials:
         text = _decrypt(token, credential.secret)
         last = _last_separator(text, credential)
-        for mode, start, begin in _beginnings(token, text, credential.secret):
-            issued_at = _issued_at(begin, last - start)
+        for mode, reading, start in _readings(token, text, credential.secret):
+            issued_at = _issued_at(reading, start, last)
             if issued_at is None:
                 continue
             if mode == iv or token.algorithm == "02":
@@ -166,22 +172,19 @@ def _xor(one: bytes | bytearray, other: bytes) -> bytes:
     return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
 
 
-def _beginnings(
+def _readings(
     token: Token, text: bytes, secret: bytes
-) -> tuple[tuple[Literal["fixed", "prefix"], int, bytes], ...]:
-    """The readings of a text under each initialisation vector: where each starts, its two blocks.
+) -> tuple[tuple[Literal["fixed", "prefix"], bytes, int], ...]:
+    """The readings of a text under each initialisation vector, and where in it each starts.
 
     CBC adds the vector to the first block only: the reading under another one follows by
-    exclusive or, and where the vector travels in front, the text starts a block later. The end of
-    a text is the same in all readings.
+    exclusive or, and where the vector travels in front, the text starts a block later. Of the
+    second reading only the beginning is made, since the rest is the same in all of them.
     """
     if token.algorithm == "02":
-        return (("fixed", 0, text[: 2 * BLOCK]),)
-    return (
-        ("fixed", 0, text[: 2 * BLOCK]),
-        ("fixed", 0, _xor(text[:BLOCK], secret[:BLOCK]) + text[BLOCK : 2 * BLOCK]),
-        ("prefix", BLOCK, text[BLOCK : 3 * BLOCK]),
-    )
+        return (("fixed", text, 0),)
+    under_key = _xor(text[:BLOCK], secret[:BLOCK]) + text[BLOCK : 2 * BLOCK]
+    return (("fixed", text, 0), ("fixed", under_key, 0), ("prefix", text, BLOCK))
 
 
 def _last_separator(padded: bytes, credential: Credential) -> int:
@@ -194,13 +197,13 @@ def _last_separator(padded: bytes, credential: Credential) -> int:
     return place if padding_holds and key_holds else -1
 
 
-def _issued_at(begin: bytes, last: int) -> float | None:
+def _issued_at(reading: bytes, start: int, last: int) -> float | None:
     """The timestamp in seconds since the epoch, where `last` is a semicolon after its own.
 
     What lies between the two is the session token: opaque, since a check of it would answer
     questions about it.
     """
-    match = _TIMESTAMP.match(begin)
+    match = _TIMESTAMP.match(reading, start)
     if match is None or last < match.end():
         return None
     try:
