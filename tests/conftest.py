@@ -5,10 +5,9 @@ The deployed stack is here too, since more than one folder's tests need it.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,23 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
 
 sys.path.insert(0, str(emails_package.build()))
-
-from roomle_mail import telemetry
-
-
-class _StandardOutput(logging.StreamHandler[TextIO]):
-    """Powertools keeps the stream that it found at first; pytest has another for each test."""
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, _: TextIO) -> None: ...
-
-
-for handler in telemetry.logger.handlers:
-    handler.__class__ = _StandardOutput
 
 
 @pytest.fixture(scope="session")

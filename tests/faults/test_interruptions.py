@@ -55,7 +55,9 @@ def codes_of(module: ModuleType) -> Iterator[CodeType]:
 
 def codes_of_class(found: type) -> Iterator[CodeType]:
     for value in list(vars(found).values()):
-        function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        # What static methods, properties and cached ones call theirs.
+        names = ("__func__", "fget", "func")
+        function = next(filter(None, (getattr(value, name, None) for name in names)), value)
         function = inspect.unwrap(function) if callable(function) else function
         if isinstance(function, FunctionType):
             yield function.__code__
@@ -103,7 +105,6 @@ def interrupting(interrupter: Interrupter) -> Iterator[None]:
 def our_places(*modules: ModuleType) -> frozenset[tuple[CodeType, int]]:
     ours = [m for name, m in sys.modules.items() if name.startswith("roomle_mail.")]
     codes = [code for module in (*ours, *modules) for code in codes_of(module)]
-    codes += codes_of_class(contextlib._GeneratorContextManager)
     return frozenset(place for code in codes for place in places_in(code))
 
 

@@ -12,6 +12,10 @@ import pytest
 from roomle_mail.deadline import Deadline, Interrupted
 
 
+def sleep() -> None:
+    time.sleep(2)
+
+
 def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
     """Each byte comes well within a read time-out, so no read time-out would ever end it."""
     ours, theirs = os.pipe()
@@ -21,13 +25,16 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
         while not stop.wait(0.05):
             os.write(theirs, b".")
 
+    def read() -> None:
+        while os.read(ours, 1):
+            pass
+
     dripper = threading.Thread(target=drip)
     dripper.start()
     began = time.monotonic()
     try:
-        with pytest.raises(Interrupted), Deadline(0.3).interrupting():
-            while os.read(ours, 1):
-                pass
+        with pytest.raises(Interrupted):
+            Deadline(0.3).interrupt(read)
     finally:
         stop.set()
         dripper.join()
@@ -40,19 +47,23 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
 def test_an_interruption_that_is_swallowed_comes_again() -> None:
     """Python prints and drops what a signal raises inside a finaliser."""
     swallowed = 0
-    with pytest.raises(Interrupted), Deadline(0.1).interrupting():
+
+    def swallow() -> None:
+        nonlocal swallowed
         while True:
             try:
-                time.sleep(1)
+                sleep()
             except Interrupted:
                 swallowed += 1
                 if swallowed == 3:
                     raise
 
+    with pytest.raises(Interrupted):
+        Deadline(0.1).interrupt(swallow)
 
-def test_what_ends_in_time_is_not_interrupted_afterwards() -> None:
-    with Deadline(0.1).interrupting():
-        pass
+
+def test_what_ends_in_time_gives_its_result_and_is_not_interrupted_afterwards() -> None:
+    assert Deadline(0.1).interrupt(lambda: "done") == "done"
     time.sleep(0.2)
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -61,16 +72,16 @@ def test_what_ends_in_time_is_not_interrupted_afterwards() -> None:
 def test_a_reserve_is_kept() -> None:
     deadline = Deadline(0.5)
 
-    with pytest.raises(Interrupted), deadline.interrupting(reserve=0.4):
-        time.sleep(2)
+    with pytest.raises(Interrupted):
+        deadline.interrupt(sleep, reserve=0.4)
 
     assert 0.2 < deadline.remaining() <= 0.4
     assert deadline.remaining(reserve=0.4) <= 0
 
 
 def test_a_deadline_that_has_passed_interrupts_at_once() -> None:
-    with pytest.raises(Interrupted), Deadline(-1).interrupting():
-        time.sleep(2)
+    with pytest.raises(Interrupted):
+        Deadline(-1).interrupt(sleep)
 
 
 def test_no_library_that_catches_exceptions_swallows_an_interruption() -> None:

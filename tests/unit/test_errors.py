@@ -9,7 +9,7 @@ from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from roomle_mail import errors
-from roomle_mail.aws import aws_errors
+from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.deadline import Interrupted
 from roomle_mail.errors import (
     CallRefused,
@@ -74,17 +74,13 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
 def test_an_aws_error_tells_whether_the_service_acted(
     raised: BaseException, told: type[errors.AwsCallFailed]
 ) -> None:
-    with pytest.raises(errors.AwsCallFailed) as caught, aws_errors:
-        raise raised
-
-    assert type(caught.value) is told
-    assert caught.value.__cause__ is raised
-    assert caught.value.status == 503
+    assert isinstance(raised, AWS_ERRORS)
+    assert type(translate(raised)) is told
+    assert told.status == 503
 
 
 def test_what_is_not_awss_goes_through_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), aws_errors:
-        1 / 0  # noqa: B018
+    assert not issubclass(ZeroDivisionError, AWS_ERRORS)
 
 
 def test_no_error_of_ours_lets_roomle_believe_that_an_email_was_sent() -> None:

@@ -249,7 +249,9 @@ def test_the_environment_is_read_by_the_settings_and_for_the_log_alone() -> None
 def test_what_log_and_metrics_read_is_set(stack: Stack, name: str) -> None:
     variables = environment(stack, name)
 
-    assert re.findall(r'environ.get\("(\w+)"', inspect.getsource(telemetry)) == ["STACK_NAME"]
+    # Of the two, Lambda itself sets the other.
+    read = re.findall(r'environ.get\("(\w+)"', inspect.getsource(telemetry))
+    assert read == ["_X_AMZN_TRACE_ID", "STACK_NAME"]
     assert variables["STACK_NAME"] == "roomle-mail"
     assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower()
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "RoomleMail"

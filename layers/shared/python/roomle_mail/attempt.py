@@ -12,6 +12,7 @@ import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import telemetry
@@ -85,7 +86,7 @@ class Request:
 type Work = Callable[["Attempt", Deadline], Outcome]
 
 
-@dataclass(slots=True)
+@dataclass
 class Attempt:
     """What one POST has reached so far."""
 
@@ -108,7 +109,7 @@ class Attempt:
         return {
             "statusCode": outcome.status,
             "headers": {"content-type": "application/json"},
-            "body": json.dumps({"status": word(outcome), "code": outcome.code}),
+            "body": _body_of(outcome),
         }
 
     # --- the steps of the work ----------------------------------------------------------------
@@ -206,8 +207,8 @@ class Attempt:
     def _work(self, work: Work, deadline: Deadline) -> tuple[Outcome, BaseException | None]:
         error: RoomleMailError
         try:
-            with deadline.interrupting(reserve=_SETTLING_TAKES + _ANSWERING_TAKES):
-                return work(self, deadline), None
+            reserve = _SETTLING_TAKES + _ANSWERING_TAKES
+            return deadline.interrupt(lambda: work(self, deadline), reserve=reserve), None
         except RoomleMailError as err:
             error = err
         except Interrupted:
@@ -220,24 +221,25 @@ class Attempt:
         """Do what follows from the outcome, as far as it goes in the time that is left."""
         cut_off = False
         try:
-            with deadline.interrupting(reserve=_ANSWERING_TAKES):
-                if self._delivery.queue_asked and self._delivery.custody is None:
-                    with telemetry.BestEffort("withdraw", self.event_id):
-                        self._withdraw()
-                outcome = self._final(outcome)
-                if self._claimed is not None:
-                    with telemetry.BestEffort("remember", self.event_id):
-                        self.memory.remember(self._claimed, outcome)
-                if self._delivery.custody is None:
-                    for give_back in self._give_back:
-                        with telemetry.BestEffort("give a place back", self.event_id):
-                            give_back()
+            deadline.interrupt(lambda: self._follow_up(outcome), reserve=_ANSWERING_TAKES)
         except Interrupted:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True
         if cut_off:
             telemetry.log("ERROR", "settling was cut off", self._ids)
         return self._final(outcome)
+
+    def _follow_up(self, outcome: Outcome) -> None:
+        if self._delivery.queue_asked and self._delivery.custody is None:
+            with telemetry.BestEffort("withdraw", self.event_id):
+                self._withdraw()
+        if self._claimed is not None:
+            with telemetry.BestEffort("remember", self.event_id):
+                self.memory.remember(self._claimed, self._final(outcome))
+        if self._delivery.custody is None:
+            for give_back in self._give_back:
+                with telemetry.BestEffort("give a place back", self.event_id):
+                    give_back()
 
     def _final(self, outcome: Outcome) -> Outcome:
         custody = self._delivery.custody
@@ -268,7 +270,7 @@ class Attempt:
 
     # --- keys ---------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _body_hash(self) -> bytes:
         return hashlib.sha256(self.request.body).digest()
 
@@ -304,6 +306,11 @@ def word(outcome: Outcome) -> str:
     if outcome.status < _REDIRECT:
         return outcome.code
     return "refused" if outcome.status < _SERVER_ERROR or outcome == _NO_TEMPLATE else "failed"
+
+
+@lru_cache(maxsize=64)
+def _body_of(outcome: Outcome) -> str:
+    return json.dumps({"status": word(outcome), "code": outcome.code})
 
 
 _NO_TEMPLATE = Outcome(NoTemplate.status, NoTemplate.code)

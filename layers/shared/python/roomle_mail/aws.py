@@ -27,7 +27,6 @@ from roomle_mail.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
 
 class Clients:
@@ -106,16 +105,18 @@ _THROTTLING = frozenset(
 _BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
 
 
-def translate(err: botocore.BotoCoreError | botocore.ClientError) -> AwsCallFailed:
-    """Tell by botocore's error whether the service acted."""
+# What a call to AWS raises, the deadline's interruption included.
+AWS_ERRORS = (botocore.BotoCoreError, botocore.ClientError, ResponseParserError, Interrupted)
+
+
+def translate(err: BaseException) -> AwsCallFailed:
+    """Tell by what a call raised whether the service acted."""
     if isinstance(err, botocore.ClientError):
         return _translate_answer(err)
     # A proxy or TLS failure may come after the request went out, so only these two are certain.
     if isinstance(err, botocore.EndpointConnectionError | botocore.ConnectTimeoutError):
         return Unreachable(type(err).__name__)
-    if isinstance(err, botocore.HTTPClientError):
-        return Uncertain(type(err).__name__)
-    # Everything else (no credentials, parameters that don't validate) fails before sending.
+    # No credentials, and parameters that don't validate, fail before sending.
     if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
         return CallRefused(type(err).__name__)
     return Uncertain(type(err).__name__)
@@ -134,24 +135,3 @@ def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
     if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
         return Throttled(code)
     return CallRefused(code)
-
-
-class _AwsErrors:
-    """Translate what a call to AWS raises, the deadline's interruption included."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, err: BaseException | None, _at: TracebackType | None
-    ) -> None:
-        if err is None:
-            return
-        if isinstance(err, botocore.BotoCoreError | botocore.ClientError):
-            raise translate(err) from err
-        if isinstance(err, ResponseParserError | Interrupted):
-            raise Uncertain(type(err).__name__) from err
-
-
-# A class, for contextlib's generators take four times as long, and an event has many calls.
-aws_errors = _AwsErrors()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.aws import aws_errors
+from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.errors import AwsCallFailed, SecretUnusable, Uncertain
 from roomle_mail.tokens import Credential
 
@@ -109,8 +109,10 @@ class CredentialStore:
 
     @staticmethod
     def _valid(fetched: _Fetched, now: float) -> tuple[Credential, ...]:
-        previous = fetched.previous if now < fetched.previous_until else ()
-        return fetched.current + tuple(each for each in previous if each not in fetched.current)
+        if now >= fetched.previous_until:
+            return fetched.current
+        added = (each for each in fetched.previous if each not in fetched.current)
+        return (*fetched.current, *added)
 
     def _fetch(self, now: float) -> _Fetched:
         version = self._read("AWSCURRENT")
@@ -132,8 +134,7 @@ class CredentialStore:
 
     def _read(self, stage: str) -> _Version | None:
         try:
-            with aws_errors:
-                answer = self._ask(stage)
+            answer = self._ask(stage)
             # botocore takes a text that is not JSON for an empty answer.
             if answer is not None and "CreatedDate" not in answer:
                 raise Uncertain("IncompleteAnswer")
@@ -152,7 +153,9 @@ class CredentialStore:
             # Both for a secret without any value and for a stage that no version has.
             if err.response["Error"]["Code"] == "ResourceNotFoundException":
                 return None
-            raise
+            raise translate(err) from err
+        except AWS_ERRORS as err:
+            raise translate(err) from err
 
     def _parse(self, text: object) -> tuple[Credential, ...]:
         if not isinstance(text, str) or _is_empty(text):

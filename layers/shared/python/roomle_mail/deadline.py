@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from types import FrameType
 
 # Python drops an exception that a signal raises inside a finaliser, so the timer fires again.
@@ -35,20 +34,20 @@ class Deadline:
         """Seconds until the deadline, less those kept for what comes afterwards."""
         return self._end - reserve - time.monotonic()
 
-    @contextmanager
-    def interrupting(self, *, reserve: float = 0) -> Iterator[None]:
-        """Raise Interrupted in the block once only `reserve` seconds are left.
+    def interrupt[T](self, work: Callable[[], T], *, reserve: float = 0) -> T:
+        """Do some work, and raise Interrupted in it once only `reserve` seconds are left.
 
-        An interruption that arrives in the very last instruction of the block still comes out of
-        it: callers record what they reached inside, and look at that, not at the exception.
+        An interruption that arrives in the work's very last instruction still comes out of it:
+        callers record what they reached inside, and look at that, not at the exception.
         """
         # Once it is set it stays: setting and restoring it takes longer than the timer itself.
-        if signal.getsignal(signal.SIGALRM) is not _fire:
+        if not _Timer.handled:
             signal.signal(signal.SIGALRM, _fire)
+            _Timer.handled = True
         _Timer.armed = True
         try:
             signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
-            yield
+            return work()
         finally:
             _Timer.armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -57,6 +56,7 @@ class Deadline:
 class _Timer:
     """The process has one; what it still sends when it isn't armed counts for nothing."""
 
+    handled = False
     armed = False
 
 

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from roomle_mail.aws import aws_errors
+from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.errors import (
     AwsCallFailed,
     BodyMalformed,
@@ -186,7 +186,7 @@ class SesSender:
                 }
                 for image in email.images
             ]
-        with aws_errors:
+        try:
             answer = self.client.send_email(
                 FromEmailAddress=email.sender,
                 Destination={"ToAddresses": [email.recipient]},
@@ -200,7 +200,9 @@ class SesSender:
                     {"Name": "language", "Value": email.language},
                 ],
             )
-            return str(answer.get("MessageId", ""))
+        except AWS_ERRORS as err:
+            raise translate(err) from err
+        return str(answer.get("MessageId", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ class SqsQueue:
     url: str
 
     def put(self, queued: Queued) -> str:  # noqa: D102
-        with aws_errors:
+        try:
             answer = self.client().send_message(QueueUrl=self.url, MessageBody=queued.dump())
-            return str(answer.get("MessageId", ""))
+        except AWS_ERRORS as err:
+            raise translate(err) from err
+        return str(answer.get("MessageId", ""))

@@ -163,14 +163,11 @@ class Catalog:
         and LinkNotAllowed.
         """
         template, needs = self._template(event)
-        links = {
-            field: rebuild_link(link, hosts)
-            for field, link, hosts in (
-                ("url", event.url, brand.link_hosts),
-                ("result_url", event.result_url, brand.asset_hosts),
-            )
-            if link is not None and field in needs["uses"]
-        }
+        links: dict[str, str] = {}
+        if event.url is not None and "url" in needs["uses"]:
+            links["url"] = rebuild_link(event.url, brand.link_hosts)
+        if event.result_url is not None and "result_url" in needs["uses"]:
+            links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
         missing = [field for field in needs["requires"] if field not in links]
         if missing:
             raise InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
@@ -204,12 +201,10 @@ class Catalog:
         Links are all that differs from person to person, and templates only show them.
         """
         form = self._form(template, brand, language, tuple(links), qr)
-        return Content(
-            subject=form.subject,
-            preview=form.preview,
-            text=_filled(form.text, links),
-            html=_filled(form.html, {field: html.escape(link) for field, link in links.items()}),
-        )
+        text, marked = form.text.copy(), form.html.copy()
+        text[1::2] = [links[field] for field in text[1::2]]
+        marked[1::2] = [html.escape(links[field]) for field in marked[1::2]]
+        return Content(form.subject, form.preview, "".join(text), "".join(marked))
 
     def render(
         self,
@@ -303,19 +298,14 @@ def shelf_of(configurator_id: str) -> str:
     return hashlib.sha256(configurator_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
 
 
-def _filled(parts: list[str], links: Mapping[str, str]) -> str:
-    filled = parts.copy()
-    filled[1::2] = [links[field] for field in parts[1::2]]
-    return "".join(filled)
-
-
 def _language(event: Event, brand: Brand) -> str:
-    offered = {language.casefold(): language for language in brand.languages}
-    for link in filter(None, (event.url, event.result_url)):
-        asked = (link_language(link) or "").replace("_", "-")
-        for tag in (asked, asked.partition("-")[0]):
-            if tag in offered:
-                return offered[tag]
+    for link in (event.url, event.result_url):
+        if (asked := link_language(link)) is None:
+            continue
+        tag = asked.replace("_", "-")
+        offered = {language.casefold(): language for language in brand.languages}
+        if found := offered.get(tag) or offered.get(tag.partition("-")[0]):
+            return found
     return brand.language
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic_core import SchemaValidator, ValidationError
 from pydantic_core.core_schema import (
@@ -44,11 +44,21 @@ _ADDRESS = re.compile(
     r"(?P<local>[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]",
 )
-_LINK = re.compile(r"[!-\[\]-~]+")  # visible ASCII without the backslash
-_HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+")
+# The generic syntax of RFC 3986, for https, a host of two labels or more and the default port: no
+# user, no other port, no address literal.
+_VISIBLE = re.compile(r"[!-\[\]-~]+")  # ASCII without the backslash
+_LINK = re.compile(
+    r"https://([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?::(?:443)?)?"
+    r"(/[^?#]*)?(?:\?([^#]*))?(?:#(.*))?",
+    re.ASCII | re.IGNORECASE,
+)
+# Everything that a URL may hold stays; what could end an HTML attribute or a line does not.
+_ODD = re.compile(r"[^A-Za-z0-9/?:@!$&()*+,;=._~%-]")
+_LANGUAGE = re.compile("lang|locale", re.ASCII | re.IGNORECASE)
 
 # Pydantic's models, as pydantic itself writes them down for its core: importing the classes that
 # would do so takes a fifth of a cold start. docs/schemas are made from these.
+_TEXTS = ("configurationId", "itemId", "configuratorId", "url", "resultUrl")
 _text = typed_dict_field(
     nullable_schema(str_schema(strict=True, max_length=_MAX_LINK)), required=False
 )
@@ -56,11 +66,7 @@ EMAIL_DATA = typed_dict_schema(
     {
         "email": typed_dict_field(str_schema(strict=True)),
         "success": typed_dict_field(nullable_schema(bool_schema(strict=True)), required=False),
-        "configurationId": _text,
-        "itemId": _text,
-        "configuratorId": _text,
-        "url": _text,
-        "resultUrl": _text,
+        **dict.fromkeys(_TEXTS, _text),
     },
     extra_behavior="allow",
 )
@@ -117,30 +123,30 @@ def validate(payload: object) -> Event | None:
     assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
     data = _validated(_email_payload, payload)["data"]
     # An empty text says as little as none.
-    known = {field: data.get(field) or None for field in EMAIL_DATA["fields"]}
+    configuration, item, configurator, url, result = [data.get(text) or None for text in _TEXTS]
     success = data.get("success")
-    problems = [
-        *(["data.email"] if not _is_address(data["email"]) else []),
-        *(["data.configurationId"] if not (known["configurationId"] or known["itemId"]) else []),
-        *(["data.url"] if name != EXPORT and not known["url"] else []),
-        # A failed export has nothing to link to; any other has.
-        *(
-            ["data.resultUrl"]
-            if name == EXPORT and success is not False and not known["resultUrl"]
-            else []
-        ),
-    ]
+    problems = []
+    if not _is_address(data["email"]):
+        problems.append("data.email")
+    if not (configuration or item):
+        problems.append("data.configurationId")
+    if name != EXPORT:
+        if not url:
+            problems.append("data.url")
+    # A failed export has nothing to link to; any other has.
+    elif success is not False and not result:
+        problems.append("data.resultUrl")
     if problems:
         raise InvalidEvent(*problems)
     return Event(
         name=name,
         recipient=data["email"],
         success=success,
-        configuration_id=known["configurationId"],
-        item_id=known["itemId"],
-        configurator_id=known["configuratorId"],
-        url=known["url"],
-        result_url=known["resultUrl"],
+        configuration_id=configuration,
+        item_id=item,
+        configurator_id=configurator,
+        url=url,
+        result_url=result,
         payload=payload,
     )
 
@@ -150,24 +156,16 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
-    if not _LINK.fullmatch(link) or len(link) > _MAX_LINK:
+    parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK and _VISIBLE.fullmatch(link) else None
+    if parts is None:
         raise LinkNotAllowed
-    try:
-        parts = urlsplit(link)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as err:
-        raise LinkNotAllowed from err
-    if (
-        parts.scheme != "https"
-        or "@" in parts.netloc
-        or port not in (None, 443)
-        or not _HOST.fullmatch(host)
-        or not _host_allowed(host, hosts)
-    ):
+    host, path, query, fragment = parts.groups()
+    host = host.lower()
+    if not _host_allowed(host, hosts):
         raise LinkNotAllowed
-    query = f"?{_quoted(parts.query)}" if parts.query else ""
-    fragment = f"#{_quoted(parts.fragment)}" if parts.fragment else ""
-    return f"https://{host}{_quoted(parts.path) or '/'}{query}{fragment}"
+    query = f"?{_quoted(query)}" if query else ""
+    fragment = f"#{_quoted(fragment)}" if fragment else ""
+    return f"https://{host}{_quoted(path or '/')}{query}{fragment}"
 
 
 def link_language(link: str | None) -> str | None:
@@ -175,8 +173,11 @@ def link_language(link: str | None) -> str | None:
 
     Roomle's events have no locale; a share link may carry query parameters of the shop's own.
     """
+    # Reading all parameters takes long, and few links ask.
+    if link is None or not _LANGUAGE.search(link):
+        return None
     try:
-        parameters = parse_qsl(urlsplit(link or "").query, max_num_fields=100)
+        parameters = parse_qsl(urlsplit(link).query, max_num_fields=100)
     except ValueError:
         return None
     for name, value in parameters:
@@ -199,13 +200,15 @@ def _is_address(text: str) -> bool:
 def _host_allowed(host: str, hosts: Collection[str]) -> bool:
     if host in hosts:
         return True
-    labels = host.split(".")
-    return any(f"*.{'.'.join(labels[start:])}" in hosts for start in range(1, len(labels)))
+    while rest := host.partition(".")[2]:
+        if f"*.{rest}" in hosts:
+            return True
+        host = rest
+    return False
 
 
 def _quoted(part: str) -> str:
-    # Everything that a URL may hold stays; what could end an HTML attribute or a line does not.
-    return quote(part, safe="/?:@!$&()*+,;=-._~%")
+    return _ODD.sub(lambda odd: f"%{ord(odd[0]):02X}", part)
 
 
 def _validated(validator: SchemaValidator, payload: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from roomle_mail import telemetry
-from roomle_mail.aws import aws_errors
+from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.deadline import Deadline, Interrupted
 from roomle_mail.delivery import Queued, send
 from roomle_mail.errors import (
@@ -79,19 +79,23 @@ class Queues:
 
     def postpone(self, message: Message) -> None:
         """Hide a message until its next try; raises AwsCallFailed."""
-        with aws_errors:
+        try:
             self.client().change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=message.receipt, VisibilityTimeout=message.wait
             )
+        except AWS_ERRORS as err:
+            raise translate(err) from err
 
     def bury(self, message: Message, reason: str) -> None:
         """Copy a message to the dead letters; raises AwsCallFailed."""
-        with aws_errors:
+        try:
             self.client().send_message(
                 QueueUrl=self.dead_letters_url,
                 MessageBody=message.body,
                 MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
             )
+        except AWS_ERRORS as err:
+            raise translate(err) from err
 
 
 @dataclass(slots=True)
@@ -111,16 +115,14 @@ class Mailing:
         deadline = Deadline(EMAIL_TAKES)
         error: Exception | None = None
         try:
-            with deadline.interrupting(reserve=_SETTLING_TAKES):
-                self._mail(catalog, sender)
+            deadline.interrupt(lambda: self._mail(catalog, sender), reserve=_SETTLING_TAKES)
         except Interrupted:
             error = TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (one message must not fail the others)
             error = err
         cut_off = False
         try:
-            with deadline.interrupting():
-                self._follow_up(error)
+            deadline.interrupt(lambda: self._follow_up(error))
         except Interrupted:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True

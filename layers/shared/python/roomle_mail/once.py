@@ -13,8 +13,8 @@ in seconds since the epoch.
 from __future__ import annotations
 
 import hmac
+import os
 import re
-import secrets
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.aws import aws_errors
+from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeGuard
 
     from roomle_mail.deadline import Deadline
 
 type Item = Mapping[str, Mapping[str, Any]]
-type Value = str | bytes | float | set[str]
+type Value = str | bytes | float | tuple[str, ...]
+_TYPES: Mapping[type, str] = {str: "S", bytes: "B", int: "N", float: "N", tuple: "SS"}
 
 _NAME = re.compile(r"#\w+")
 
@@ -81,7 +83,7 @@ class Memory:
     @classmethod
     def open(cls, client: TableClient, table: str) -> Memory:
         """Make a memory with an owner stamp of its own."""
-        return cls(client, table, secrets.token_hex(16))
+        return cls(client, table, os.urandom(16).hex())
 
     # --- the receiver's: one POST -------------------------------------------------------------
 
@@ -108,10 +110,12 @@ class Memory:
 
     def look_up(self, key: str, *, body: bytes) -> Record | None:
         """What is known of a POST, without claiming it; raises TokenReplayed like `claim`."""
-        with aws_errors:
+        try:
             answer = self.client.get_item(
                 TableName=self.table, Key={"key": {"S": f"token#{key}"}}, ConsistentRead=True
             )
+        except AWS_ERRORS as err:
+            raise translate(err) from err
         found = answer.get("Item")
         return None if found is None else self._record(found, body)
 
@@ -179,7 +183,7 @@ class Memory:
             self._limit_key(recipient, now),
             "ADD #places :mine SET #expires = :expires",
             "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
-            mine={self.owner},
+            mine=(self.owner,),
             owner=self.owner,
             limit=limit,
             expires=int(now + 2 * _HOUR),
@@ -188,7 +192,7 @@ class Memory:
     def give_back_recipient(self, recipient: str, *, now: float) -> None:
         """Give a recipient's place back."""
         change, there = "DELETE #places :mine", "attribute_exists(#places)"
-        self._update(self._limit_key(recipient, now), change, there, mine={self.owner})
+        self._update(self._limit_key(recipient, now), change, there, mine=(self.owner,))
 
     def reserve_stack(self, *, limit: int, now: float) -> bool:
         """Take one of the stack's places in this hour; False if there is none.
@@ -215,7 +219,7 @@ class Memory:
         """A random key of this stack's own, for where no secret verified a token."""
         if (known := _peppers.get(self.table)) is not None:
             return known
-        value = secrets.token_bytes(32)
+        value = os.urandom(32)
         item: dict[str, Value] = {"key": "pepper", "value": value, "owner": self.owner}
         found = self._put(item, "attribute_not_exists(#key)")
         return _peppers.setdefault(self.table, value if found is None else found["value"]["B"])
@@ -247,68 +251,64 @@ class Memory:
 
     def _put(self, item: Mapping[str, Value], condition: str, **values: Value) -> Item | None:
         """Write an item under a condition: None if it is there by our hand, else what is."""
-        with aws_errors:
-            try:
-                self.client.put_item(
-                    TableName=self.table,
-                    Item={name: _attribute(value) for name, value in item.items()},
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **_conditional(condition, values),
-                )
-            except ClientError as err:
-                if err.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-                found: Item | None = err.response.get("Item")  # type: ignore[assignment]
-                if found is None:
-                    raise Uncertain("IncompleteAnswer") from err
-                # The answer to our own write got lost, and botocore wrote again.
-                return None if found["owner"]["S"] == self.owner else found
+        try:
+            self.client.put_item(
+                TableName=self.table,
+                Item=_typed(item),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **_expressions(condition),
+                # There may be none, but not none of them.
+                **({"ExpressionAttributeValues": _typed(values, ":")} if values else {}),
+            )
+        except AWS_ERRORS as err:
+            if not _condition_failed(err):
+                raise translate(err) from err
+            found: Item | None = err.response.get("Item")  # type: ignore[assignment]
+            if found is None:
+                raise Uncertain("IncompleteAnswer") from err
+            # The answer to our own write got lost, and botocore wrote again.
+            return None if found["owner"]["S"] == self.owner else found
         return None
 
     def _update(self, key: str, change: str, condition: str, **values: Value) -> bool:
         """Change an item under a condition; False if the condition does not hold."""
-        with aws_errors:
-            try:
-                self.client.update_item(
-                    TableName=self.table,
-                    Key={"key": {"S": key}},
-                    UpdateExpression=change,
-                    **_conditional(condition, values, change),
-                )
-            except ClientError as err:
-                if err.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                    raise
-                return False
+        try:
+            self.client.update_item(
+                TableName=self.table,
+                Key={"key": {"S": key}},
+                ExpressionAttributeValues=_typed(values, ":"),
+                **_expressions(condition, change),
+            )
+        except AWS_ERRORS as err:
+            if not _condition_failed(err):
+                raise translate(err) from err
+            return False
         return True
 
 
-def _conditional(condition: str, values: Mapping[str, Value], change: str = "") -> dict[str, Any]:
-    """The parameters of a conditional write; each `#name` stands for the attribute of that name.
-
-    Many plain words are reserved (DynamoDB's page "Reserved words").
-    """
-    parameters: dict[str, Any] = {
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": _names(condition + change),
-    }
-    if values:
-        parameters["ExpressionAttributeValues"] = {
-            f":{name}": _attribute(value) for name, value in values.items()
-        }
-    return parameters
+def _condition_failed(err: BaseException) -> TypeGuard[ClientError]:
+    return (
+        isinstance(err, ClientError)
+        and err.response["Error"]["Code"] == "ConditionalCheckFailedException"
+    )
 
 
 @cache
-def _names(expressions: str) -> dict[str, str]:
-    return {name: name[1:] for name in _NAME.findall(expressions)}
+def _expressions(condition: str, change: str = "") -> dict[str, Any]:
+    """What is the same in each such write; each `#name` stands for the attribute of that name.
+
+    Many plain words are reserved (DynamoDB's page "Reserved words").
+    """
+    return {
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {name: name[1:] for name in _NAME.findall(condition + change)},
+        **({"UpdateExpression": change} if change else {}),
+    }
 
 
-def _attribute(value: Value) -> dict[str, Any]:
-    """A value in DynamoDB's typed form."""
-    if isinstance(value, str):
-        return {"S": value}
-    if isinstance(value, bytes):
-        return {"B": value}
-    if isinstance(value, set):
-        return {"SS": sorted(value)}
-    return {"N": str(value)}
+def _typed(values: Mapping[str, Value], mark: str = "") -> dict[str, Any]:
+    """Values in DynamoDB's form, each with its type."""
+    return {
+        mark + name: {(kind := _TYPES[type(value)]): str(value) if kind == "N" else value}
+        for name, value in values.items()
+    }
