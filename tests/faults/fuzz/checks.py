@@ -56,6 +56,7 @@ def token(data: bytes) -> None:
         read = tokens.decode(header, algorithms=ALGORITHMS)
     except TokenRejected:
         return
+    assert repr(read) == f"Token(algorithm='{read.algorithm}')"
     spelled = header.replace("+", "-").replace("/", "_").rstrip("=")
     # Of the last character some bits may be unused.
     assert spelled[:-1].endswith(base64.urlsafe_b64encode(read.data).decode().rstrip("=")[:-1])
@@ -104,6 +105,7 @@ def check_claims(read: Token, iv: Iv) -> None:
 
 
 def told(claims: Claims) -> tuple[int, str]:
+    assert repr(claims.data) not in repr(claims)
     return round(claims.issued_at * 1000), claims.credential.api_key
 
 

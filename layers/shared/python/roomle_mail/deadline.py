@@ -47,10 +47,11 @@ class Deadline:
         _Timer.armed = True
         try:
             signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
-            return work()
+            result = work()
         finally:
             _Timer.armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
+        return result
 
 
 class _Timer:
