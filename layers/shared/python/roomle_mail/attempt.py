@@ -102,6 +102,7 @@ class Attempt:
 
     def answer(self, work: Work) -> dict[str, Any]:
         """Do the work within the deadline, settle what follows from it, and answer Roomle."""
+        self.facts["correlation_id"] = self.request.id
         deadline = Deadline(self.settings.answer_within - (self.began - self.request.started_at))
         outcome, error = self._work(work, deadline)
         outcome = self._settle(outcome, deadline)
@@ -117,7 +118,7 @@ class Attempt:
     def claim(self, claims: Claims | None, now: float, deadline: Deadline) -> Outcome | None:
         """Claim the POST: None if it is ours to answer, else the answer that it got."""
         key = self._key(claims)
-        self.event_id = self._derive_event_id(claims)
+        self.event_id = self.facts["event_id"] = self._derive_event_id(claims)
         # Ours until the contrary is known: the answer to our own claim may get lost.
         self._claimed = key
         try:
@@ -153,7 +154,7 @@ class Attempt:
             "brand": brand,
             "recipient": telemetry.hash_address(fold_address(event.recipient), key=key),
         }
-        telemetry.log("INFO", "received", self.facts | self._ids)
+        telemetry.log("INFO", "received", self.facts)
 
     def reserve(self, now: float) -> bool:
         """Take a place under both limits; False where this recipient has none left.
@@ -226,7 +227,7 @@ class Attempt:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True
         if cut_off:
-            telemetry.log("ERROR", "settling was cut off", self._ids)
+            telemetry.log("ERROR", "settling was cut off", self.facts)
         return self._final(outcome)
 
     def _follow_up(self, outcome: Outcome) -> None:
@@ -252,8 +253,7 @@ class Attempt:
 
     def _log(self, outcome: Outcome, error: BaseException | None) -> None:
         custody = self._delivery.custody
-        facts = self.facts | self._ids
-        facts |= {
+        facts = self.facts | {
             "answer": outcome.status,
             "message_id": custody.message_id if custody else None,
             "duration_ms": telemetry.milliseconds_since(self.began),
@@ -263,10 +263,6 @@ class Attempt:
         what = "repeated" if "repeat" in facts else word(outcome)
         received, severe = "recipient" in facts, outcome.status >= _SERVER_ERROR
         telemetry.decided(what, facts, received=received, severe=severe)
-
-    @property
-    def _ids(self) -> dict[str, object]:
-        return {"event_id": self.event_id or None, "correlation_id": self.request.id}
 
     # --- keys ---------------------------------------------------------------------------------
 
@@ -293,7 +289,7 @@ class Attempt:
         return hashlib.sha256(mark + b"\0" + self._body_hash).hexdigest()[:32]
 
     def _repeat(self, key: str, record: Record, deadline: Deadline) -> Outcome:
-        self.event_id = record.event_id
+        self.event_id = self.facts["event_id"] = record.event_id
         self.facts["repeat"] = True
         reserve = _SETTLING_TAKES + _ANSWERING_TAKES
         return self.memory.wait(

@@ -203,7 +203,8 @@ class Catalog:
         form = self._form(template, brand, language, tuple(links), qr)
         text, marked = form.text.copy(), form.html.copy()
         text[1::2] = [links[field] for field in text[1::2]]
-        marked[1::2] = [html.escape(links[field]) for field in marked[1::2]]
+        escaped = {field: html.escape(link) for field, link in links.items()}
+        marked[1::2] = [escaped[field] for field in marked[1::2]]
         return Content(form.subject, form.preview, "".join(text), "".join(marked))
 
     def render(
@@ -300,7 +301,7 @@ def shelf_of(configurator_id: str) -> str:
 
 def _language(event: Event, brand: Brand) -> str:
     for link in (event.url, event.result_url):
-        if (asked := link_language(link)) is None:
+        if link is None or (asked := link_language(link)) is None:
             continue
         tag = asked.replace("_", "-")
         offered = {language.casefold(): language for language in brand.languages}

@@ -168,13 +168,13 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
     return f"https://{host}{_quoted(path or '/')}{query}{fragment}"
 
 
-def link_language(link: str | None) -> str | None:
+def link_language(link: str) -> str | None:
     """The language that a link asks for, lower case, if it asks for one.
 
     Roomle's events have no locale; a share link may carry query parameters of the shop's own.
     """
     # Reading all parameters takes long, and few links ask.
-    if link is None or not _LANGUAGE.search(link):
+    if not _LANGUAGE.search(link):
         return None
     try:
         parameters = parse_qsl(urlsplit(link).query, max_num_fields=100)
