@@ -178,11 +178,10 @@ def event(data: bytes) -> None:
     queued = Queued("id", read.payload, "recipient", 0.0, "correlation")
     assert Queued.load(queued.dump()) == queued
     assert events.validate(queued.event) == read
-    for link in (read.url, read.result_url):
+    for link in filter(None, (read.url, read.result_url)):
         language = events.link_language(link)
         assert language is None or language == language.casefold()
-        if link is not None:
-            check_link(link)
+        check_link(link)
 
 
 def written(lines: bytes) -> bytes:

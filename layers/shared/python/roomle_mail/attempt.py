@@ -43,6 +43,7 @@ _DAY = 86_400
 _TOKEN_REMEMBERED_FOR = 7 * _DAY
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; an older request is nobody's (API Gateway's page "Quotas")
+_NUMBER = (int, float)
 _OK, _ACCEPTED, _REDIRECT, _SERVER_ERROR = 200, 202, 300, 500
 
 
@@ -66,7 +67,7 @@ class Request:
         context = context if isinstance(context, dict) else {}
         headers = known.get("headers")
         epoch = context.get("timeEpoch")
-        started = epoch / 1000 if isinstance(epoch, int | float) else now
+        started = epoch / 1000 if isinstance(epoch, _NUMBER) else now
         return cls(
             id=str(context.get("requestId", "")),
             headers=headers if isinstance(headers, dict) else {},

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from roomle_mail.deadline import Deadline
 
 type Item = Mapping[str, Mapping[str, Any]]
-type Value = str | bytes | float | tuple[str, ...]
-_TYPES: Mapping[type, str] = {str: "S", bytes: "B", int: "N", float: "N", tuple: "SS"}
 
 _NAME = re.compile(r"#\w+")
 
@@ -95,17 +93,18 @@ class Memory:
         `body` is the body's hash; `lifetime` is how long the claim counts, for ever if None.
         Raises TokenReplayed where the key was claimed for another body.
         """
-        item: dict[str, Value] = {
-            "key": f"token#{key}",
-            "body": body,
-            "event": event_id,
-            "owner": self.owner,
-            "claimed": now,
+        item: dict[str, dict[str, Any]] = {
+            "key": {"S": f"token#{key}"},
+            "body": {"B": body},
+            "event": {"S": event_id},
+            "owner": {"S": self.owner},
+            "claimed": {"N": str(now)},
         }
         if lifetime is not None:
-            item["expires"] = int(now + lifetime)
+            item["expires"] = {"N": str(int(now + lifetime))}
         # DynamoDB deletes an expired item within days, not at once (its page "Time to Live").
-        found = self._put(item, "attribute_not_exists(#key) OR #expires < :now", now=now)
+        free = "attribute_not_exists(#key) OR #expires < :now"
+        found = self._put(item, free, {":now": {"N": str(now)}})
         return None if found is None else self._record(found, body)
 
     def look_up(self, key: str, *, body: bytes) -> Record | None:
@@ -137,9 +136,11 @@ class Memory:
             f"token#{key}",
             "SET #status = :status, #code = :code",
             "#owner = :owner",
-            status=outcome.status,
-            code=outcome.code,
-            owner=self.owner,
+            {
+                ":status": {"N": str(outcome.status)},
+                ":code": {"S": outcome.code},
+                ":owner": {"S": self.owner},
+            },
         )
 
     # --- the mailer's: one event --------------------------------------------------------------
@@ -147,10 +148,9 @@ class Memory:
     def take(self, event_id: str, *, now: float) -> Taken:
         """Claim an event for sending: "taken" if it is ours, else what became of it."""
         found = self._put(
-            self._event(event_id, "claimed", now) | {"until": now + CLAIM_LAPSES_AFTER},
+            self._event(event_id, "claimed", now) | {"until": {"N": str(now + CLAIM_LAPSES_AFTER)}},
             "attribute_not_exists(#key) OR (#state = :claimed AND #until < :now)",
-            claimed="claimed",
-            now=now,
+            {":claimed": {"S": "claimed"}, ":now": {"N": str(now)}},
         )
         if found is None:
             return "taken"
@@ -159,13 +159,13 @@ class Memory:
 
     def sent(self, event_id: str) -> None:
         """Write down that an event's email is in SES's custody."""
-        change, ours = "SET #state = :sent", "#owner = :owner"
-        self._update(f"event#{event_id}", change, ours, sent="sent", owner=self.owner)
+        values = {":sent": {"S": "sent"}, ":owner": {"S": self.owner}}
+        self._update(f"event#{event_id}", "SET #state = :sent", "#owner = :owner", values)
 
     def release(self, event_id: str) -> None:
         """Give an event's claim back, so that the next try need not wait for it to lapse."""
-        change, ours = "SET #until = :past", "#owner = :owner"
-        self._update(f"event#{event_id}", change, ours, past=0, owner=self.owner)
+        values = {":past": {"N": "0"}, ":owner": {"S": self.owner}}
+        self._update(f"event#{event_id}", "SET #until = :past", "#owner = :owner", values)
 
     def withdraw(self, event_id: str, *, now: float) -> bool:
         """Make the mailer skip an event; False if the mailer has it already."""
@@ -183,16 +183,19 @@ class Memory:
             self._limit_key(recipient, now),
             "ADD #places :mine SET #expires = :expires",
             "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
-            mine=(self.owner,),
-            owner=self.owner,
-            limit=limit,
-            expires=int(now + 2 * _HOUR),
+            {
+                ":mine": {"SS": [self.owner]},
+                ":owner": {"S": self.owner},
+                ":limit": {"N": str(limit)},
+                ":expires": {"N": str(int(now + 2 * _HOUR))},
+            },
         )
 
     def give_back_recipient(self, recipient: str, *, now: float) -> None:
         """Give a recipient's place back."""
         change, there = "DELETE #places :mine", "attribute_exists(#places)"
-        self._update(self._limit_key(recipient, now), change, there, mine=(self.owner,))
+        mine = {":mine": {"SS": [self.owner]}}
+        self._update(self._limit_key(recipient, now), change, there, mine)
 
     def reserve_stack(self, *, limit: int, now: float) -> bool:
         """Take one of the stack's places in this hour; False if there is none.
@@ -204,14 +207,17 @@ class Memory:
             self._cap_key(now),
             "ADD #taken :one SET #expires = :expires",
             "attribute_not_exists(#taken) OR #taken < :limit",
-            one=1,
-            limit=limit,
-            expires=int(now + 2 * _HOUR),
+            {
+                ":one": {"N": "1"},
+                ":limit": {"N": str(limit)},
+                ":expires": {"N": str(int(now + 2 * _HOUR))},
+            },
         )
 
     def give_back_stack(self, *, now: float) -> None:
         """Give the stack's place back."""
-        self._update(self._cap_key(now), "ADD #taken :minus", "#taken > :none", minus=-1, none=0)
+        values = {":minus": {"N": "-1"}, ":none": {"N": "0"}}
+        self._update(self._cap_key(now), "ADD #taken :minus", "#taken > :none", values)
 
     # --- without a token ----------------------------------------------------------------------
 
@@ -220,7 +226,7 @@ class Memory:
         if (known := _peppers.get(self.table)) is not None:
             return known
         value = os.urandom(32)
-        item: dict[str, Value] = {"key": "pepper", "value": value, "owner": self.owner}
+        item: Item = {"key": {"S": "pepper"}, "value": {"B": value}, "owner": {"S": self.owner}}
         found = self._put(item, "attribute_not_exists(#key)")
         return _peppers.setdefault(self.table, value if found is None else found["value"]["B"])
 
@@ -234,12 +240,12 @@ class Memory:
     def _cap_key(now: float) -> str:
         return f"cap#{int(now // _HOUR)}"
 
-    def _event(self, event_id: str, state: str, now: float) -> dict[str, Value]:
+    def _event(self, event_id: str, state: str, now: float) -> dict[str, dict[str, Any]]:
         return {
-            "key": f"event#{event_id}",
-            "state": state,
-            "owner": self.owner,
-            "expires": int(now + EVENTS_REMEMBERED_FOR),
+            "key": {"S": f"event#{event_id}"},
+            "state": {"S": state},
+            "owner": {"S": self.owner},
+            "expires": {"N": str(int(now + EVENTS_REMEMBERED_FOR))},
         }
 
     @staticmethod
@@ -249,16 +255,16 @@ class Memory:
         outcome = Outcome(int(item["status"]["N"]), item["code"]["S"]) if "status" in item else None
         return Record(item["event"]["S"], float(item["claimed"]["N"]), outcome)
 
-    def _put(self, item: Mapping[str, Value], condition: str, **values: Value) -> Item | None:
+    def _put(self, item: Item, condition: str, values: Item | None = None) -> Item | None:
         """Write an item under a condition: None if it is there by our hand, else what is."""
         try:
             self.client.put_item(
                 TableName=self.table,
-                Item=_typed(item),
+                Item=item,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **_expressions(condition),
                 # There may be none, but not none of them.
-                **({"ExpressionAttributeValues": _typed(values, ":")} if values else {}),
+                **({"ExpressionAttributeValues": values} if values else {}),
             )
         except AWS_ERRORS as err:
             if not _condition_failed(err):
@@ -270,13 +276,13 @@ class Memory:
             return None if found["owner"]["S"] == self.owner else found
         return None
 
-    def _update(self, key: str, change: str, condition: str, **values: Value) -> bool:
+    def _update(self, key: str, change: str, condition: str, values: Item) -> bool:
         """Change an item under a condition; False if the condition does not hold."""
         try:
             self.client.update_item(
                 TableName=self.table,
                 Key={"key": {"S": key}},
-                ExpressionAttributeValues=_typed(values, ":"),
+                ExpressionAttributeValues=values,
                 **_expressions(condition, change),
             )
         except AWS_ERRORS as err:
@@ -303,12 +309,4 @@ def _expressions(condition: str, change: str = "") -> dict[str, Any]:
         "ConditionExpression": condition,
         "ExpressionAttributeNames": {name: name[1:] for name in _NAME.findall(condition + change)},
         **({"UpdateExpression": change} if change else {}),
-    }
-
-
-def _typed(values: Mapping[str, Value], mark: str = "") -> dict[str, Any]:
-    """Values in DynamoDB's form, each with its type."""
-    return {
-        mark + name: {(kind := _TYPES[type(value)]): str(value) if kind == "N" else value}
-        for name, value in values.items()
     }

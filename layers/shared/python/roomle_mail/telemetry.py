@@ -44,10 +44,12 @@ _LEVELS = logging.getLevelNamesMapping()
 class _Record(logging.LogRecord):
     """What is told. Python's own also looks around for thread, process and caller."""
 
-    def __init__(self, level: Level, message: str, facts: Mapping[str, object]) -> None:
+    def __init__(
+        self, level: Level, message: str, facts: Mapping[str, object], measures: str
+    ) -> None:
         self.levelno, self.levelname, self.msg = _LEVELS[level], level, message
         self.created = time.time()
-        self.facts = facts
+        self.facts, self.measures = facts, measures
 
 
 class _Lines(logging.Handler):
@@ -68,7 +70,7 @@ class _Lines(logging.Handler):
         }
         if trace := os.environ.get("_X_AMZN_TRACE_ID"):
             line["xray_trace_id"] = trace.partition(";")[0].removeprefix("Root=")
-        sys.stdout.write(_encode(line).decode() + "\n")
+        sys.stdout.write(f"{_encode(line).decode()}\n{record.measures}")
         return True
 
 
@@ -108,12 +110,17 @@ def milliseconds_since(moment: float) -> float:
     return round((time.time() - moment) * 1000, 1)
 
 
-def log(level: Level, message: str, facts: Mapping[str, object]) -> None:
-    """Write a line, unless `LogLevel` leaves it out; a fact that is None is not known."""
+def log(level: Level, message: str, facts: Mapping[str, object], *, measures: str = "") -> None:
+    """Write a line, unless `LogLevel` leaves it out; a fact that is None is not known.
+
+    What was measured is written with it, and always.
+    """
     try:
         if _logger.isEnabledFor(_LEVELS[level]):
             known = {name: value for name, value in facts.items() if value is not None}
-            _logger.handle(_Record(level, message, known))
+            _logger.handle(_Record(level, message, known, measures))
+        elif measures:
+            sys.stdout.write(measures)
     except Exception:  # noqa: BLE001
         return
 
@@ -126,20 +133,23 @@ def decided(
     It is counted under its own name and under its reason's, together with its event where that
     was `received`.
     """
-    log("ERROR" if severe else "INFO", what, facts)
+    values: dict[str, list[object]] = {"Received": [1]} if received else {}
+    values[what.capitalize()] = [1]
+    if (reason := facts.get("reason")) is not None:
+        values[str(reason)] = [1]
+    for metric, fact in _DURATIONS.get(what, {}).items():
+        if (value := facts.get(fact)) is not None:
+            values[metric] = [value]
+    log("ERROR" if severe else "INFO", what, facts, measures=_measures(values))
+
+
+def _measures(values: Mapping[str, object]) -> str:
     try:
-        values: dict[str, list[float]] = {"Received": [1]} if received else {}
-        values[what.capitalize()] = [1]
-        if (reason := facts.get("reason")) is not None:
-            values[str(reason)] = [1]
-        for metric, fact in _DURATIONS.get(what, {}).items():
-            if isinstance(value := facts.get(fact), float | int):
-                values[metric] = [value]
         form = _form(tuple(values))
         about = form["_aws"] | {"Timestamp": int(time.time() * 1000)}
-        sys.stdout.write(_encode(form | values | {"_aws": about}).decode() + "\n")
+        return _encode({**form, **values, "_aws": about}).decode() + "\n"
     except Exception:  # noqa: BLE001
-        return
+        return ""
 
 
 @lru_cache(maxsize=128)
