@@ -45,11 +45,10 @@ _ADDRESS = re.compile(
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]",
 )
 # The generic syntax of RFC 3986, for https, a host of two labels or more and the default port: no
-# user, no other port, no address literal.
-_VISIBLE = re.compile(r"[!-\[\]-~]+")  # ASCII without the backslash
+# user, no other port, no address literal; then visible ASCII without the backslash.
 _LINK = re.compile(
     r"https://([a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+)(?::(?:443)?)?"
-    r"(/[^?#]*)?(?:\?([^#]*))?(?:#(.*))?",
+    r'(/[!"$->@-\[\]-~]*)?(?:\?([!"$-\[\]-~]*))?(?:#([!-\[\]-~]*))?',
     re.ASCII | re.IGNORECASE,
 )
 # Everything that a URL may hold stays; what could end an HTML attribute or a line does not.
@@ -156,16 +155,16 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
-    parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK and _VISIBLE.fullmatch(link) else None
+    parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK else None
     if parts is None:
         raise LinkNotAllowed
     host, path, query, fragment = parts.groups()
     host = host.lower()
     if not _host_allowed(host, hosts):
         raise LinkNotAllowed
-    query = f"?{_quoted(query)}" if query else ""
+    place = f"{path or '/'}?{query}" if query else path or "/"
     fragment = f"#{_quoted(fragment)}" if fragment else ""
-    return f"https://{host}{_quoted(path or '/')}{query}{fragment}"
+    return f"https://{host}{_quoted(place)}{fragment}"
 
 
 def link_language(link: str) -> str | None:
