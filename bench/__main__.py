@@ -46,7 +46,7 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
     server = Server()
     await server.start()
     runs: dict[str, list[Run]] = defaultdict(list)
-    own: dict[str, list[float]] = defaultdict(list)
+    own: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     imports: dict[str, list[dict[str, float]]] = defaultdict(list)
     order = random.Random(7)  # noqa: S311 (it only shuffles)
     for number in range(rounds + 1):
@@ -58,9 +58,9 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
             if not number:
                 continue
             runs[variant.name].append(run)
-            own[variant.name] += await measure.own_time(
-                variant, server, python, cpus, calls=max(share // 3, 5)
-            )
+            times = await measure.own_time(variant, server, python, cpus, calls=max(share // 3, 5))
+            for way, seconds in times.items():
+                own[variant.name][way] += seconds
             if number <= TRACES and variant.name in TRACED:
                 imports[variant.name].append(
                     await measure.import_times(variant, server, python, cpus)
@@ -90,7 +90,10 @@ def files_below(folders: Sequence[Path]) -> set[Path]:
 
 
 def summary(
-    variant: Variant, runs: list[Run], own: list[float], imports: list[dict[str, float]]
+    variant: Variant,
+    runs: list[Run],
+    own: dict[str, list[float]],
+    imports: list[dict[str, float]],
 ) -> dict[str, Any]:
     """Keep what the tables need: times in seconds, sizes in bytes."""
     warm = [seconds for run in runs for seconds in run.warm]
@@ -107,7 +110,10 @@ def summary(
         "busy": round(median(run.busy for run in runs), 6),
         "peak": [run.peak for run in runs],
         "warm": {"events": len(warm), **middle_and_edge(warm)},
-        "own": {"events": len(own), **middle_and_edge(own)},
+        "own": {
+            way.replace(" ", "_"): {"events": len(times), **middle_and_edge(times)}
+            for way, times in own.items()
+        },
         "zipped": zipped,
         "unzipped": unzipped,
         "imports": {

@@ -39,7 +39,8 @@ async def grow(
         for _ in range(rounds):
             for variant, found, times in zip(made, runs, own, strict=True):
                 found.append(await measure.run(variant, server, python, cpus, calls=calls))
-                times.extend(await measure.own_time(variant, server, python, cpus, calls=calls))
+                of = await measure.own_time(variant, server, python, cpus, calls=calls)
+                times.extend(of["alone"])
         return [
             {
                 "size": size,

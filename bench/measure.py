@@ -142,14 +142,14 @@ def peak_memory(process: int) -> int:
 
 async def own_time(
     variant: Variant, server: Server, python: Path, cpus: Cpus, *, calls: int
-) -> list[float]:
-    """Measure the seconds of each event without the calls to AWS, in another process."""
+) -> dict[str, list[float]]:
+    """Measure the seconds of each event without AWS, in another process; own.py says how."""
     events, result = PLACE / f"{variant.name}.events", PLACE / f"{variant.name}.own"
     events.write_text("\n".join(map(json.dumps, variant.events)))
-    arguments = (str(events), str(result), str(variant.warm_up + calls))
+    arguments = (str(events), str(result), str(variant.warm_up + calls), str(variant.answer))
     await script(variant, server, python, cpus, OWN, *arguments)
-    times: list[float] = json.loads(result.read_text())
-    return times[variant.warm_up :]
+    found: dict[str, list[float]] = json.loads(result.read_text())
+    return {way: times[variant.warm_up :] for way, times in found.items()}
 
 
 async def script(

@@ -1,8 +1,12 @@
-"""Time a handler without its calls to AWS, in the function's own interpreter and environment.
+"""Time a handler's own work, without AWS's, in the function's own interpreter and environment.
 
-Usage, in the function's folder: python -c "<this>" EVENTS RESULT COUNT
+Usage, in the function's folder: python -c "<this>" EVENTS RESULT COUNT STATUS
 
-A call is what boto3's client does from beginning to end; what remains is the function's own work.
+Three times over:
+
+- alone: boto3's client answers at once what AWS answered the first time.
+- passed on: the same, with standard output as Lambda's client has it, each line passed on at once.
+- between: AWS is called, and each call's time, from beginning to end of boto3's client, taken off.
 """
 
 import importlib
@@ -16,32 +20,55 @@ from typing import Any
 module, _, name = os.environ["_HANDLER"].partition(".")
 handler = getattr(importlib.import_module(module), name)
 
-from botocore import client  # noqa: E402 (the function imports first)
+from awslambdaric.bootstrap import Unbuffered  # noqa: E402 (the function imports first)
+from botocore import client  # noqa: E402
 
 BaseClient: Any = client.BaseClient
 make_api_call, clock = BaseClient._make_api_call, time.perf_counter  # noqa: SLF001
+answers: dict[object, Any] = {}
 spent = 0.0
 
 
-def timed(self: Any, *arguments: Any) -> Any:  # noqa: ANN401 (whatever the call takes)
+def timed(self: Any, operation: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
     """Make the call, and count how long it took."""
     global spent  # noqa: PLW0603
     began = clock()
     try:
-        return make_api_call(self, *arguments)
+        answer = make_api_call(self, operation, parameters)
     finally:
         spent += clock() - began
+    return answers.setdefault((operation, parameters.get("VersionStage")), answer)
 
 
+def answered(_self: object, operation: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
+    """Answer the call as it was answered before."""
+    return answers[operation, parameters.get("VersionStage")]
+
+
+def measure(texts: list[str], count: int, status: int) -> list[float]:
+    """Give the handler so many events; seconds for each."""
+    global spent  # noqa: PLW0603
+    times = []
+    for number in range(count):
+        event = json.loads(texts[number % len(texts)])
+        if "requestContext" in event:
+            event["requestContext"]["timeEpoch"] = int(time.time() * 1000)
+        spent = 0.0
+        began = clock()
+        answer = handler(event, None)
+        times.append(clock() - began - spent)
+        if answer.get("statusCode") != status and answer.get("batchItemFailures") != []:
+            raise SystemExit(f"answered {answer}")
+    return times
+
+
+# Lambda's client sets it for each event.
+os.environ["_X_AMZN_TRACE_ID"] = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
+rest = (Path(sys.argv[1]).read_text().splitlines(), int(sys.argv[3]), int(sys.argv[4]))
 BaseClient._make_api_call = timed  # noqa: SLF001
-events = Path(sys.argv[1]).read_text().splitlines()
-result = []
-for number in range(int(sys.argv[3])):
-    event = json.loads(events[number % len(events)])
-    if "requestContext" in event:
-        event["requestContext"]["timeEpoch"] = int(time.time() * 1000)
-    spent = 0.0
-    began = clock()
-    handler(event, None)
-    result.append(clock() - began - spent)
-Path(sys.argv[2]).write_text(json.dumps(result))
+found = {"between": measure(*rest)}
+BaseClient._make_api_call = answered  # noqa: SLF001
+found["alone"] = measure(*rest)
+sys.stdout = Unbuffered(sys.stdout)
+found["passed on"] = measure(*rest)
+Path(sys.argv[2]).write_text(json.dumps(found))

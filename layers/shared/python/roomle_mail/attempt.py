@@ -47,7 +47,7 @@ _NUMBER = (int, float)
 _OK, _ACCEPTED, _REDIRECT, _SERVER_ERROR = 200, 202, 300, 500
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A POST as API Gateway hands it on (payload format 2.0); `body` is its bytes.
 

@@ -70,7 +70,7 @@ _peppers: dict[str, bytes] = {}
 type Taken = Literal["taken", "sent", "withdrawn", "busy"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Memory:
     """The table, as one invocation's `owner` sees it; every call may raise AwsCallFailed."""
 

@@ -68,6 +68,8 @@ class _Lines(logging.Handler):
             "service": logger.service,
             **record.facts,
         }
+        if None in record.facts.values():
+            line = {name: value for name, value in line.items() if value is not None}
         if trace := os.environ.get("_X_AMZN_TRACE_ID"):
             line["xray_trace_id"] = trace.partition(";")[0].removeprefix("Root=")
         sys.stdout.write(f"{_encode(line).decode()}\n{record.measures}")
@@ -117,8 +119,7 @@ def log(level: Level, message: str, facts: Mapping[str, object], *, measures: st
     """
     try:
         if _logger.isEnabledFor(_LEVELS[level]):
-            known = {name: value for name, value in facts.items() if value is not None}
-            _logger.handle(_Record(level, message, known, measures))
+            _logger.handle(_Record(level, message, facts, measures))
         elif measures:
             sys.stdout.write(measures)
     except Exception:  # noqa: BLE001
