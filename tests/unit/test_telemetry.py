@@ -43,7 +43,7 @@ def test_a_line_holds_what_is_known_and_when(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize("trace", [None, "Root=1-6b05cc4b-9f49409e0be85bcc36e64638;Sampled=1"])
 @pytest.mark.parametrize("level", ["INFO", "WARNING", "ERROR"])
-def test_a_line_is_the_one_that_powertools_own_formatter_writes(
+def test_a_line_is_the_one_that_powertools_own_logger_writes(
     level: telemetry.Level,
     trace: str | None,
     capsys: pytest.CaptureFixture[str],
@@ -74,6 +74,23 @@ def test_what_was_received_is_counted_with_what_became_of_it(
     sent, measured = lines(capsys.readouterr().out)
     assert sent["message"] == "sent"
     assert (measured["Received"], measured["Sent"]) == ([1], [1])
+
+
+def test_a_line_of_metrics_is_the_one_that_powertools_writes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in {"Received": 1, "Sent": 1}.items():
+        telemetry.metrics.add_metric(name, "Count", value)
+    for name, value in {"AgeAtSending": 40.1, "TimeToSes": 30.2}.items():
+        telemetry.metrics.add_metric(name, "Milliseconds", value)
+    telemetry.metrics.flush_metrics()
+    for _ in range(2):
+        telemetry.decided("sent", FACTS, received=True)
+
+    expected, _, ours, _, again = lines(capsys.readouterr().out)
+    times = [line["_aws"].pop("Timestamp") for line in (expected, ours, again)]
+    assert ours == again == expected
+    assert times == sorted(times)
 
 
 @pytest.mark.parametrize(

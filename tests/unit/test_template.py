@@ -251,7 +251,7 @@ def test_what_log_and_metrics_read_is_set(stack: Stack, name: str) -> None:
 
     # Of the two, Lambda itself sets the other.
     read = re.findall(r'environ.get\("(\w+)"', inspect.getsource(telemetry))
-    assert read == ["_X_AMZN_TRACE_ID", "STACK_NAME"]
+    assert read == ["STACK_NAME", "_X_AMZN_TRACE_ID"]
     assert variables["STACK_NAME"] == "roomle-mail"
     assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower()
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "RoomleMail"
