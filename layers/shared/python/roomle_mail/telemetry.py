@@ -1,7 +1,7 @@
 """Log, metrics, redaction.
 
-For each decision a line of JSON as Powertools' Logger writes it, and one of metrics, in CloudWatch's
-embedded metric format, that Powertools' Metrics makes once for all events of a kind.
+For each decision a line of JSON as Powertools' Logger writes it, and one of metrics, in
+CloudWatch's embedded metric format, whose form Powertools' Metrics makes once.
 
 Nothing here takes a payload, a header, an address or a link: what a line may hold is decided by
 the parameters of these functions. Nothing here raises: that something can't be written down must
