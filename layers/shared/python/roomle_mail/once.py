@@ -263,7 +263,7 @@ class Memory:
                 Item=item,
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **_expressions(condition),
-                # There may be none, but not none of them.
+                # DynamoDB refuses an empty map.
                 **({"ExpressionAttributeValues": values} if values else {}),
             )
         except AWS_ERRORS as err:
