@@ -27,7 +27,7 @@ sys.path += [".", REPOSITORY]
 
 from tools import fixtures, sign  # noqa: E402 - found in the repository
 
-WARM = 3_000  # invocations: by then caches are full and the collector has been round
+WARM = 10_000  # invocations: by then caches are full and the collector has been round
 # As many as make Python build its table of interned texts anew, which it does once, after some
 # twenty thousand events: the table is 2 MB, and does not grow from then on.
 TEXTS = 200_000
