@@ -210,7 +210,7 @@ class Attempt:
         error: RoomleMailError
         try:
             reserve = _SETTLING_TAKES + _ANSWERING_TAKES
-            return deadline.interrupt(lambda: work(self, deadline), reserve=reserve), None
+            return deadline.interrupt(work, self, deadline, reserve=reserve), None
         except RoomleMailError as err:
             error = err
         except Interrupted:
@@ -223,7 +223,7 @@ class Attempt:
         """Do what follows from the outcome, as far as it goes in the time that is left."""
         cut_off = False
         try:
-            deadline.interrupt(lambda: self._follow_up(outcome), reserve=_ANSWERING_TAKES)
+            deadline.interrupt(self._follow_up, outcome, reserve=_ANSWERING_TAKES)
         except Interrupted:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True

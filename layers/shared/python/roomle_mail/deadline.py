@@ -34,7 +34,7 @@ class Deadline:
         """Seconds until the deadline, less those kept for what comes afterwards."""
         return self._end - reserve - time.monotonic()
 
-    def interrupt[T](self, work: Callable[[], T], *, reserve: float = 0) -> T:
+    def interrupt[*A, T](self, work: Callable[[*A], T], *given: *A, reserve: float = 0) -> T:
         """Do some work, and raise Interrupted in it once only `reserve` seconds are left.
 
         An interruption that arrives in the work's very last instruction still comes out of it:
@@ -47,7 +47,7 @@ class Deadline:
         _Timer.armed = True
         try:
             signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
-            result = work()
+            result = work(*given)
         finally:
             _Timer.armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)

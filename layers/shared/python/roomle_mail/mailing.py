@@ -115,14 +115,14 @@ class Mailing:
         deadline = Deadline(EMAIL_TAKES)
         error: Exception | None = None
         try:
-            deadline.interrupt(lambda: self._mail(catalog, sender), reserve=_SETTLING_TAKES)
+            deadline.interrupt(self._mail, catalog, sender, reserve=_SETTLING_TAKES)
         except Interrupted:
             error = TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (one message must not fail the others)
             error = err
         cut_off = False
         try:
-            deadline.interrupt(lambda: self._follow_up(error))
+            deadline.interrupt(self._follow_up, error)
         except Interrupted:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True
