@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomle_mail import errors, telemetry
@@ -149,7 +149,13 @@ def test_below_the_log_level_a_decision_is_still_counted(
     assert line["Sent"] == [1]
 
 
-@given(st.dictionaries(st.sampled_from([*FACTS, "reason"]), st.text() | st.none()))
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@given(st.dictionaries(st.sampled_from([*FACTS, "reason"]), ANY_TEXT | st.none()))
+@example({"event_id": "\ud800"})
+@example({"event_id": "\x1b[31m\u2028", "brand": None})
+@example({"event_id": object()})
 def test_whatever_a_fact_is_a_line_stays_a_line(facts: dict[str, Any]) -> None:
     written = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
@@ -158,10 +164,12 @@ def test_whatever_a_fact_is_a_line_stays_a_line(facts: dict[str, Any]) -> None:
 
     lines = written.getvalue().split("\n")[:-1]
     assert json.loads(lines[0])["message"] == "failed"
-    # A blank reason can't be counted, nor can it be anything but our own text.
+    # It can't be counted by what is no name, nor can a reason be anything but our own text.
     reason = facts.get("reason")
-    assert len(lines) == (1 if reason is not None and not reason.strip() else 2)
+    named = reason is None or (reason.strip() and reason.isascii() and len(reason) <= 255)
+    assert len(lines) == 2 or not named
     assert all(json.loads(line) for line in lines)
+    assert all(line.isascii() for line in lines)
 
 
 class Broken:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from roomle_mail.errors import RoomleMailError
 
@@ -82,6 +82,10 @@ def log(level: Level, message: str, facts: Mapping[str, object], *, measures: st
     try:
         told = _logger.isEnabledFor(_LEVELS[level])
         sys.stdout.write((_line(level, message, facts) if told else "") + measures)
+    except PydanticSerializationError:
+        # Half a character, which JSON may hold and UTF-8 may not, or what JSON doesn't know.
+        spelled = {name: ascii(value) for name, value in facts.items() if value is not None}
+        log(level, message, spelled, measures=measures)
     except Exception:  # noqa: BLE001
         return
 
