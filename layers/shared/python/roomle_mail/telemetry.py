@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -129,16 +129,15 @@ def decided(
 
 def _measures(values: Mapping[str, object]) -> str:
     try:
-        form = _form(tuple(values))
-        about = form["_aws"] | {"Timestamp": int(time.time() * 1000)}
-        return _encode({**form, **values, "_aws": about}).decode() + "\n"
+        before, after = _form(tuple(values))
+        return f"{before}{int(time.time() * 1000)}{after}{_encode(values).decode()[1:]}\n"
     except Exception:  # noqa: BLE001
         return ""
 
 
 @lru_cache(maxsize=128)
-def _form(names: tuple[str, ...]) -> dict[str, Any]:
-    """Powertools' line of these metrics, yet without time and values.
+def _form(names: tuple[str, ...]) -> tuple[str, str]:
+    """Powertools' line of these metrics, up to its time and from there to where values begin.
 
     Making it took a twentieth of a millisecond of each event. Raises Powertools' errors for what
     can be no name.
@@ -147,9 +146,12 @@ def _form(names: tuple[str, ...]) -> dict[str, Any]:
         for name in names:
             unit = MetricUnit.Milliseconds if name in _MEASURED else MetricUnit.Count
             metrics.add_metric(name, unit, 0)
-        return dict(metrics.serialize_metric_set())
+        line = metrics.serialize_metric_set()
     finally:
         metrics.clear_metrics()
+    frame = _encode({key: value for key, value in line.items() if key not in names}).decode()
+    before, _, after = frame.partition(str(line["_aws"]["Timestamp"]))
+    return before, f"{after.removesuffix('}')},"
 
 
 @dataclass(slots=True)
