@@ -74,7 +74,7 @@ PAYLOAD = typed_dict_schema({"event": _name}, extra_behavior="allow")
 EMAIL_PAYLOAD = typed_dict_schema(
     {"event": _name, "data": typed_dict_field(EMAIL_DATA)}, extra_behavior="allow"
 )
-_payload, _email_payload = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_PAYLOAD)
+_payload, _email_data = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_DATA)
 
 
 class Event(NamedTuple):
@@ -120,7 +120,7 @@ def validate(payload: object) -> Event | None:
     if name not in EVENTS:
         raise NoTemplate
     assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
-    data = _validated(_email_payload, payload)["data"]
+    data = _validated(_email_data, payload.get("data"), "data")
     # An empty text says as little as none.
     configuration, item, configurator, url, result = [data.get(text) or None for text in _TEXTS]
     success = data.get("success")
@@ -210,13 +210,15 @@ def _quoted(part: str) -> str:
     return _ODD.sub(lambda odd: f"%{ord(odd[0]):02X}", part)
 
 
-def _validated(validator: SchemaValidator, payload: object) -> dict[str, Any]:
+def _validated(validator: SchemaValidator, value: object, *place: str) -> dict[str, Any]:
     try:
-        valid: dict[str, Any] = validator.validate_python(payload)
+        valid: dict[str, Any] = validator.validate_python(value)
     except ValidationError as err:
         # Only where and of what kind: pydantic's messages repeat the values.
         found = err.errors(include_input=False, include_url=False, include_context=False)
-        raise InvalidEvent(*(".".join(map(str, each["loc"])) for each in found)) from None
+        raise InvalidEvent(
+            *(".".join(map(str, (*place, *each["loc"]))) for each in found)
+        ) from None
     return valid
 
 
