@@ -51,6 +51,7 @@ def application(name: str, folder: Path) -> Flask:
     )
     app.before_request(refuse_other_sites)
     app.after_request(secure)
+    app.after_request(hold_no_file)
     return app
 
 
@@ -69,6 +70,16 @@ def secure(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def hold_no_file(response: Response) -> Response:
+    """Read a static file at once: werkzeug leaves it open where a browser turns away midway."""
+    if response.direct_passthrough:
+        response.direct_passthrough = False
+        content = response.get_data()
+        response.close()
+        response.set_data(content)
     return response
 
 
