@@ -111,8 +111,7 @@ def summary(
         "peak": [run.peak for run in runs],
         "warm": {"events": len(warm), **middle_and_edge(warm)},
         "own": {
-            way.replace(" ", "_"): {"events": len(times), **middle_and_edge(times)}
-            for way, times in own.items()
+            way: {"events": len(times), **middle_and_edge(times)} for way, times in own.items()
         },
         "zipped": zipped,
         "unzipped": unzipped,

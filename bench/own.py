@@ -6,7 +6,7 @@ COUNT is how many events AWS is called for; without AWS there are ten times as m
 Three times over:
 
 - alone: boto3's client answers at once what AWS answered the first time.
-- passed on: the same, with standard output as Lambda's client has it, each line passed on at once.
+- passed_on: the same, with standard output as Lambda's client has it, each line passed on at once.
 - between: AWS is called, and each call's time, from beginning to end of boto3's client, taken off.
 """
 
@@ -74,5 +74,5 @@ found = {"between": measure(texts, count, status)}
 BaseClient._make_api_call = answered  # noqa: SLF001
 found["alone"] = measure(texts, QUICK * count, status)
 sys.stdout = Unbuffered(sys.stdout)
-found["passed on"] = measure(texts, QUICK * count, status)
+found["passed_on"] = measure(texts, QUICK * count, status)
 Path(sys.argv[2]).write_text(json.dumps(found))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from typing import NoReturn
 
 import pytest
 from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from roomle_mail import errors
-from roomle_mail.aws import AWS_ERRORS, translate
 from roomle_mail.deadline import Interrupted
 from roomle_mail.errors import (
     CallRefused,
@@ -19,8 +19,21 @@ from roomle_mail.errors import (
     Uncertain,
     Unreachable,
 )
+from roomle_mail.once import Memory
 
 URL = "https://email.example"
+
+
+class Raising:
+    """A table that answers every call by raising."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def get_item(self, **_: object) -> NoReturn:
+        raise self._error
+
+    put_item = update_item = get_item
 
 
 def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
@@ -74,13 +87,17 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
 def test_an_aws_error_tells_whether_the_service_acted(
     raised: BaseException, told: type[errors.AwsCallFailed]
 ) -> None:
-    assert isinstance(raised, AWS_ERRORS)
-    assert type(translate(raised)) is told
-    assert told.status == 503
+    with pytest.raises(errors.AwsCallFailed) as caught:
+        Memory(Raising(raised), "table", "owner").look_up("key", body=b"")
+
+    assert type(caught.value) is told
+    assert caught.value.__cause__ is raised
+    assert caught.value.status == 503
 
 
 def test_what_is_not_awss_goes_through_as_it_is() -> None:
-    assert not issubclass(ZeroDivisionError, AWS_ERRORS)
+    with pytest.raises(ZeroDivisionError):
+        Memory(Raising(ZeroDivisionError()), "table", "owner").look_up("key", body=b"")
 
 
 def test_no_error_of_ours_lets_roomle_believe_that_an_email_was_sent() -> None:

@@ -43,7 +43,6 @@ _DAY = 86_400
 _TOKEN_REMEMBERED_FOR = 7 * _DAY
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; an older request is nobody's (API Gateway's page "Quotas")
-_NUMBER = (int, float)
 _OK, _ACCEPTED, _REDIRECT, _SERVER_ERROR = 200, 202, 300, 500
 
 
@@ -67,7 +66,7 @@ class Request:
         context = context if isinstance(context, dict) else {}
         headers = known.get("headers")
         epoch = context.get("timeEpoch")
-        started = epoch / 1000 if isinstance(epoch, _NUMBER) else now
+        started = epoch / 1000 if isinstance(epoch, (int, float)) else now
         return cls(
             id=str(context.get("requestId", "")),
             headers=headers if isinstance(headers, dict) else {},
@@ -94,12 +93,16 @@ class Attempt:
     request: Request
     memory: Memory
     settings: Settings
-    event_id: str = ""
     facts: dict[str, object] = field(default_factory=dict)
     began: float = field(default_factory=time.time)
     _delivery: Delivery = field(default_factory=Delivery)
     _claimed: str | None = None
     _give_back: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def event_id(self) -> str:
+        """The event's id once it is known, else an empty text."""
+        return str(self.facts.get("event_id", ""))
 
     def answer(self, work: Work) -> dict[str, Any]:
         """Do the work within the deadline, settle what follows from it, and answer Roomle."""
@@ -119,7 +122,7 @@ class Attempt:
     def claim(self, claims: Claims | None, now: float, deadline: Deadline) -> Outcome | None:
         """Claim the POST: None if it is ours to answer, else the answer that it got."""
         key = self._key(claims)
-        self.event_id = self.facts["event_id"] = self._derive_event_id(claims)
+        self.facts["event_id"] = self._derive_event_id(claims)
         # Ours until the contrary is known: the answer to our own claim may get lost.
         self._claimed = key
         try:
@@ -290,7 +293,7 @@ class Attempt:
         return hashlib.sha256(mark + b"\0" + self._body_hash).hexdigest()[:32]
 
     def _repeat(self, key: str, record: Record, deadline: Deadline) -> Outcome:
-        self.event_id = self.facts["event_id"] = record.event_id
+        self.facts["event_id"] = record.event_id
         self.facts["repeat"] = True
         reserve = _SETTLING_TAKES + _ANSWERING_TAKES
         return self.memory.wait(

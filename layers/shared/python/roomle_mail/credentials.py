@@ -11,9 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from botocore.exceptions import ClientError
-
-from roomle_mail.aws import AWS_ERRORS, translate
+from roomle_mail.aws import AWS_ERRORS, has_code, translate
 from roomle_mail.errors import AwsCallFailed, SecretUnusable, Uncertain
 from roomle_mail.tokens import Credential
 
@@ -149,12 +147,10 @@ class CredentialStore:
     def _ask(self, stage: str) -> Mapping[str, Any] | None:
         try:
             return self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
-        except ClientError as err:
-            # Both for a secret without any value and for a stage that no version has.
-            if err.response["Error"]["Code"] == "ResourceNotFoundException":
-                return None
-            raise translate(err) from err
         except AWS_ERRORS as err:
+            # Both for a secret without any value and for a stage that no version has.
+            if has_code(err, "ResourceNotFoundException"):
+                return None
             raise translate(err) from err
 
     def _parse(self, text: object) -> tuple[Credential, ...]:

@@ -20,19 +20,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from botocore.exceptions import ClientError
-
-from roomle_mail.aws import AWS_ERRORS, translate
+from roomle_mail.aws import AWS_ERRORS, has_code, translate
 from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import TypeGuard
 
     from roomle_mail.deadline import Deadline
 
 type Item = Mapping[str, Mapping[str, Any]]
 
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 _NAME = re.compile(r"#\w+")
 
 _DAY, _HOUR = 86_400, 3_600
@@ -267,7 +265,7 @@ class Memory:
                 **({"ExpressionAttributeValues": values} if values else {}),
             )
         except AWS_ERRORS as err:
-            if not _condition_failed(err):
+            if not has_code(err, _CONDITION_FAILED):
                 raise translate(err) from err
             found: Item | None = err.response.get("Item")  # type: ignore[assignment]
             if found is None:
@@ -286,17 +284,10 @@ class Memory:
                 **_expressions(condition, change),
             )
         except AWS_ERRORS as err:
-            if not _condition_failed(err):
+            if not has_code(err, _CONDITION_FAILED):
                 raise translate(err) from err
             return False
         return True
-
-
-def _condition_failed(err: BaseException) -> TypeGuard[ClientError]:
-    return (
-        isinstance(err, ClientError)
-        and err.response["Error"]["Code"] == "ConditionalCheckFailedException"
-    )
 
 
 @cache

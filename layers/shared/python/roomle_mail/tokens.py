@@ -86,14 +86,14 @@ def decode(header: str, *, algorithms: Iterable[str]) -> Token:
         raise TokenMalformed
     # A text without prefix may itself begin with `01-` in the URL-safe alphabet. Three characters
     # more or less never make whole blocks both times, so the length decides.
-    algorithm, text = "01", header
-    if len(header.rstrip("=")) * 3 // 4 % BLOCK:
+    algorithm = "01"
+    if not (data := _decode_blocks(header)):
         algorithm, dash, text = header[:2], header[2:3], header[3:]
         if dash != "-" or not (algorithm.isascii() and algorithm.isdigit()):
             raise TokenMalformed
+        data = _decode_blocks(text)
     if algorithm not in algorithms:
         raise TokenAlgorithmNotAllowed
-    data = _decode_blocks(text)
     # Two blocks hold the timestamp; less can't be a token.
     if len(data) < 2 * BLOCK:
         raise TokenMalformed
