@@ -34,7 +34,7 @@ SHIPPED = ROOT / "layers" / "shared" / "python"
 if str(SHIPPED) not in sys.path:
     sys.path.insert(0, str(SHIPPED))
 
-from roomle_mail.mailing import Message  # noqa: E402 (found only now)
+from roomle_mail.mailer import Message  # noqa: E402 (found only now)
 
 HOUR = 3_600.0
 IN_TIME = 60.0  # an email is in time if SES has it so soon after the event

@@ -19,7 +19,7 @@ SHIPPED = ROOT / "layers" / "shared" / "python"
 if str(SHIPPED) not in sys.path:
     sys.path.insert(0, str(SHIPPED))
 
-from roomle_mail.emails import shelf_of  # noqa: E402 (found only now)
+from roomle_mail.emails import shard_of  # noqa: E402 (found only now)
 
 BRANDS = (1, 100, 10_000)
 RECORDS = (0, 1_000_000)
@@ -73,14 +73,14 @@ def with_brands(receiver: Variant, count: int) -> Variant:
     copy = folder / "python" / package.name
     shutil.copytree(package, copy)
     brand = json.loads((package / "brands" / "default.json").read_text())
-    shelves: dict[str, dict[str, Any]] = {}
+    shards: dict[str, dict[str, Any]] = {}
     for number in range(count):
         name = f"brand{number}"
         (copy / "brands" / f"{name}.json").write_text(json.dumps(brand))
         configurator = configurator_of(number)
-        shelves.setdefault(shelf_of(configurator), {})[configurator] = {"brand": name}
-    for shelf, content in shelves.items():
-        (copy / "configurators" / f"{shelf}.json").write_text(json.dumps(content))
+        shards.setdefault(shard_of(configurator), {})[configurator] = {"brand": name}
+    for shard, content in shards.items():
+        (copy / "configurators" / f"{shard}.json").write_text(json.dumps(content))
     return replace(
         receiver,
         name=f"brands-{count}",

@@ -24,8 +24,8 @@ SHIPPED = ROOT / "layers" / "shared" / "python"
 if str(SHIPPED) not in sys.path:
     sys.path.insert(0, str(SHIPPED))
 
-from roomle_mail import attempt, errors, events  # noqa: E402 (found only now)
-from roomle_mail.once import Outcome  # noqa: E402
+from roomle_mail import errors, events  # noqa: E402 (found only now)
+from roomle_mail.idempotency import Outcome  # noqa: E402
 from tools import fixtures  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -193,7 +193,7 @@ def response(status: int, ours: Sequence[Outcome]) -> Schema:
     schemas = [
         {
             "type": "object",
-            "properties": {"status": {"const": attempt.word(each)}, "code": {"const": each.code}},
+            "properties": {"status": {"const": each.label}, "code": {"const": each.code}},
             "required": ["status", "code"],
             "additionalProperties": False,
         }

@@ -14,8 +14,8 @@ from typing import Any
 from roomle_mail.aws import Clients, differ_after_restore
 from roomle_mail.delivery import SesSender
 from roomle_mail.emails import Catalog
-from roomle_mail.mailing import Mailing, Message, Queues
-from roomle_mail.once import Memory
+from roomle_mail.idempotency import IdempotencyStore
+from roomle_mail.mailer import Mailing, Message, Queues
 from roomle_mail.settings import Settings
 
 settings = Settings.from_environment(os.environ)
@@ -28,15 +28,12 @@ queues = Queues(lambda: clients.sqs, settings.queue_url, settings.dead_letter_qu
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Tell Lambda's poller which messages stay in the queue (ReportBatchItemFailures)."""
-    messages = [Message.read(record) for record in event["Records"]]
-    # A memory of its own for each: the same event may come twice in one batch.
-    stay = [
-        message
-        for message in messages
-        if not Mailing(message, Memory.open(clients.dynamodb, settings.table_name), queues).settle(
-            catalog, sender
-        )
-    ]
+    stay = []
+    for message in (Message.read(record) for record in event["Records"]):
+        # A store of its own for each: the same event may come twice in one batch.
+        store = IdempotencyStore.open(clients.dynamodb, settings.table_name)
+        if not Mailing(message, store, queues).settle(catalog, sender):
+            stay.append(message)
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in stay]}
 
 

@@ -17,13 +17,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events, telemetry, tokens
-from roomle_mail.attempt import Attempt, Request
 from roomle_mail.aws import Clients, differ_after_restore
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
 from roomle_mail.emails import Catalog
 from roomle_mail.errors import BodyTooLarge, BrandNotAllowed, TokenExpired, TokenUnverified
-from roomle_mail.once import Memory, Outcome
+from roomle_mail.idempotency import IdempotencyStore, Outcome
+from roomle_mail.receiver import Attempt, Request
 from roomle_mail.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ for parameter in settings.warnings:
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway's event (payload format 2.0)."""
     request = Request.read(event, now=time.time())
-    memory = Memory.open(clients.dynamodb, settings.table_name)
+    memory = IdempotencyStore.open(clients.dynamodb, settings.table_name)
     return Attempt(request, memory, settings).answer(receive)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from roomle_mail.mailing import EMAIL_TAKES, Message
-from roomle_mail.once import CLAIM_LAPSES_AFTER
+from roomle_mail.idempotency import CLAIM_LAPSES_AFTER
+from roomle_mail.mailer import EMAIL_TAKES, Message
 from tests.aws.conftest import World, saved
 
 LOST = ReadTimeoutError(endpoint_url="https://aws.example")
@@ -78,7 +78,7 @@ def test_what_sqs_delivers_twice_in_one_batch_is_sent_once(world: World) -> None
 def test_a_withdrawn_event_is_skipped(world: World) -> None:
     (message,) = queue(world)
     mailer = world.app("mailer")
-    memory = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    memory = mailer.IdempotencyStore.open(mailer.clients.dynamodb, "table")
     assert memory.withdraw(json.loads(message["body"])["id"], now=time.time())
 
     assert world.mail([message]) == []
@@ -184,7 +184,7 @@ def test_a_dead_letter_that_cannot_be_moved_stays_in_the_queue(world: World) -> 
 def test_an_event_at_work_elsewhere_stays(world: World) -> None:
     messages = queue(world)
     mailer = world.app("mailer")
-    other = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    other = mailer.IdempotencyStore.open(mailer.clients.dynamodb, "table")
     event_id = json.loads(messages[0]["body"])["id"]
     assert other.take(event_id, now=time.time()) == "taken"
 
@@ -195,7 +195,7 @@ def test_an_event_at_work_elsewhere_stays(world: World) -> None:
 def test_a_claim_that_lapsed_is_taken_over(world: World) -> None:
     messages = queue(world)
     mailer = world.app("mailer")
-    dead = mailer.Memory.open(mailer.clients.dynamodb, "table")
+    dead = mailer.IdempotencyStore.open(mailer.clients.dynamodb, "table")
     event_id = json.loads(messages[0]["body"])["id"]
     assert dead.take(event_id, now=time.time() - CLAIM_LAPSES_AFTER - 1) == "taken"
 

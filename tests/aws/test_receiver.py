@@ -493,7 +493,7 @@ def test_what_the_mailer_has_already_is_in_custody(world: World) -> None:
 
     def taken_by_the_mailer() -> None:
         (claim,) = world.items("token#")
-        memory = receiver.Memory.open(receiver.clients.dynamodb, "table")
+        memory = receiver.IdempotencyStore.open(receiver.clients.dynamodb, "table")
         assert memory.take(claim["event"], now=time.time()) == "taken"
         raise LOST
 

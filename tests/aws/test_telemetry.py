@@ -121,7 +121,7 @@ def late(world: World) -> None:
     world.receive(event)
 
 
-def still_at_work(world: World) -> None:
+def in_progress(world: World) -> None:
     """It died long ago, so that the second need not wait for it."""
     event = world.request()
     world.app("receiver")
@@ -176,18 +176,18 @@ SCENES: dict[str, Scene] = {
     "Refused NoTemplate": post(saved(event="email.new")),
     "Failed SecretUnusable": unusable_secret,
     "Failed TimeRunningOut": late,
-    "Repeated StillAtWork": still_at_work,
+    "Repeated InProgress": in_progress,
     "Failed HourlyCapReached": over_the_cap,
     "Failed EmailRefused": failing("sesv2.SendEmail", REFUSED),
     "Failed QuotaUsedUp": failing("sesv2.SendEmail", QUOTA),
-    "Failed SendUncertain": failing("sesv2.SendEmail", LOST),
-    "Failed QueueUncertain": failing("sqs.SendMessage", LOST, LOST, DELIVERY="sqs"),
-    "Failed Uncertain": failing("dynamodb.PutItem", LOST, LOST, LOST),
+    "Failed SendOutcomeUnknown": failing("sesv2.SendEmail", LOST),
+    "Failed QueueOutcomeUnknown": failing("sqs.SendMessage", LOST, LOST, DELIVERY="sqs"),
+    "Failed OutcomeUnknown": failing("dynamodb.PutItem", LOST, LOST, LOST),
     "Failed CallRefused": failing("dynamodb.PutItem", DENIED),
     "Failed Unforeseen": unforeseen,
     "Postponed Throttled AgeAtPostponing": mailing(THROTTLED),
-    "Buried EmailRefused": mailing(REFUSED),
-    "Buried InvalidEvent": mailing(spoil=lambda body: body.update(event={})),
+    "DeadLettered EmailRefused": mailing(REFUSED),
+    "DeadLettered InvalidEvent": mailing(spoil=lambda body: body.update(event={})),
     "Skipped": mailed_already,
 }
 
@@ -207,7 +207,7 @@ def test_a_decision_is_told_once_and_counted(world: World, counted: str) -> None
     lines = world.logs()
     measured = world.metrics()
     # The received line is of the event that the decision is about.
-    assert lines[-1]["message"] == (more[0].lower() if what == "Received" else what.lower())
+    assert lines[-1]["message"] == (more[0].lower() if what == "Received" else what.lower().replace("deadl", "dead-l"))
     assert {what, *more} <= set(measured)
     for decision in ("Received", "Sent", "Queued", "Refused", "Failed", "Suppressed", "Repeated"):
         told = [line for line in lines if line["message"] == decision.lower()]

@@ -110,7 +110,7 @@ def test_every_module_is_compiled_for_a_file_system_that_is_read_only(aws_lambda
 
     assert {
         "/opt/python/boto3/__init__.py",
-        "/opt/python/roomle_mail/once.py",
+        "/opt/python/roomle_mail/idempotency.py",
         "/var/task/app.py",
     } <= {mounted for _, mounted in sources}
     for source, mounted in sources:
@@ -153,7 +153,7 @@ def test_a_cold_start_loads_nothing_slow(
         function, "import app, sys; print(*sys.modules)", **variables(function)
     ).split()
 
-    assert "roomle_mail.once" in loaded
+    assert "roomle_mail.idempotency" in loaded
     assert not (TOO_SLOW | NOT_AT_START).intersection(loaded)
 
 
@@ -212,7 +212,7 @@ def test_a_snapshot_freezes_no_connection_secret_or_randomness(
             "connected = []\n"
             "socket.socket.connect = lambda self, address: connected.append(str(address))\n"
             "import app\n"
-            "from roomle_mail import once\n"
+            "from roomle_mail import idempotency\n"
             "from awslambdaric import lambda_runtime_hooks_runner as hooks\n"
             "secret = getattr(getattr(app, 'credentials', None), '_fetched', None)\n"
             "random.seed(7)\n"
@@ -222,7 +222,7 @@ def test_a_snapshot_freezes_no_connection_secret_or_randomness(
             "    random.setstate(frozen)\n"
             "    hooks.run_after_restore()\n"
             "    drawn.append(random.random())\n"
-            "print(json.dumps([connected, secret, len(once._peppers), drawn]))",
+            "print(json.dumps([connected, secret, len(idempotency._peppers), drawn]))",
             **variables(function),
             AWS_LAMBDA_INITIALIZATION_TYPE="snap-start",
         )

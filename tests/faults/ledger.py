@@ -105,7 +105,7 @@ class Ledger:
                 if entry := self.entries.get(recipient):
                     entry.undone.add("write down")
 
-    def bury(self, dead_letters: Iterable[str]) -> None:
+    def dead_letter(self, dead_letters: Iterable[str]) -> None:
         """Enter the bodies of the dead letters."""
         for body in dead_letters:
             if entry := self.entries.get(recipient_of(body)):

@@ -68,7 +68,7 @@ class Pool:
         for function in self.all():
             ledger.book(function.line.calls)
             function.line.calls.clear()
-        ledger.bury(self.aws.dead_letters())
+        ledger.dead_letter(self.aws.dead_letters())
 
 
 @contextlib.contextmanager

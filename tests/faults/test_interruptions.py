@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from roomle_mail.attempt import Attempt
+from roomle_mail.receiver import Attempt
 from tests.aws.conftest import World, saved, world
 from tests.faults import figures
 
@@ -118,7 +118,7 @@ def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
     receiver = world.app("receiver")
     places = our_places(receiver)
-    memory = receiver.Memory.open(receiver.clients.dynamodb, "table")
+    memory = receiver.IdempotencyStore.open(receiver.clients.dynamodb, "table")
     attempts: list[Attempt] = []
 
     def begin(*arguments: Any) -> Attempt:

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from roomle_mail.deadline import Deadline, Interrupted
+from roomle_mail.deadline import Deadline, DeadlineExceeded
 
 
 def sleep() -> None:
@@ -33,8 +33,8 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
     dripper.start()
     began = time.monotonic()
     try:
-        with pytest.raises(Interrupted):
-            Deadline(0.3).interrupt(read)
+        with pytest.raises(DeadlineExceeded):
+            Deadline(0.3).run(read)
     finally:
         stop.set()
         dripper.join()
@@ -53,17 +53,17 @@ def test_an_interruption_that_is_swallowed_comes_again() -> None:
         while True:
             try:
                 sleep()
-            except Interrupted:
+            except DeadlineExceeded:
                 swallowed += 1
                 if swallowed == 3:
                     raise
 
-    with pytest.raises(Interrupted):
-        Deadline(0.1).interrupt(swallow)
+    with pytest.raises(DeadlineExceeded):
+        Deadline(0.1).run(swallow)
 
 
 def test_what_ends_in_time_gives_its_result_and_is_not_interrupted_afterwards() -> None:
-    assert Deadline(0.1).interrupt(lambda: "done") == "done"
+    assert Deadline(0.1).run(lambda: "done") == "done"
     time.sleep(0.2)
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -72,17 +72,17 @@ def test_what_ends_in_time_gives_its_result_and_is_not_interrupted_afterwards() 
 def test_a_reserve_is_kept() -> None:
     deadline = Deadline(0.5)
 
-    with pytest.raises(Interrupted):
-        deadline.interrupt(sleep, reserve=0.4)
+    with pytest.raises(DeadlineExceeded):
+        deadline.run(sleep, reserve=0.4)
 
     assert 0.2 < deadline.remaining() <= 0.4
     assert deadline.remaining(reserve=0.4) <= 0
 
 
 def test_a_deadline_that_has_passed_interrupts_at_once() -> None:
-    with pytest.raises(Interrupted):
-        Deadline(-1).interrupt(sleep)
+    with pytest.raises(DeadlineExceeded):
+        Deadline(-1).run(sleep)
 
 
 def test_no_library_that_catches_exceptions_swallows_an_interruption() -> None:
-    assert not issubclass(Interrupted, Exception)
+    assert not issubclass(DeadlineExceeded, Exception)

@@ -353,16 +353,16 @@ def test_an_event_costs_the_same_with_any_number_of_brands(source: Path, count: 
 
     built = Catalog(reading)
     built.compose(saved("c0"), built.brand("c0"))
-    shelf = next(name for name in read if name.startswith("configurators/"))
+    shard = next(name for name in read if name.startswith("configurators/"))
     assert sorted(read) == [
         "brands/b0.json",
         "catalog.json",
-        shelf,
+        shard,
         "templates/savedConfiguration.html",
         "templates/savedConfiguration.txt",
         "texts/en.json",
     ]
-    # 256 shelves: a few configurators each.
+    # 256 shards: a few configurators each.
     assert sum(len(files[name]) for name in read if not name.startswith("templates/")) < 9_000
     built.compose(saved("c0"), built.brand("c0"))
     assert len(read) == 6

@@ -10,16 +10,16 @@ from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from roomle_mail import errors
-from roomle_mail.deadline import Interrupted
+from roomle_mail.deadline import DeadlineExceeded
 from roomle_mail.errors import (
     CallRefused,
+    OutcomeUnknown,
     QuotaUsedUp,
     RoomleMailError,
     Throttled,
-    Uncertain,
     Unreachable,
 )
-from roomle_mail.once import Memory
+from roomle_mail.idempotency import IdempotencyStore
 
 URL = "https://email.example"
 
@@ -51,14 +51,14 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
     [
         (botocore.EndpointConnectionError(endpoint_url=URL), Unreachable),
         (botocore.ConnectTimeoutError(endpoint_url=URL), Unreachable),
-        (botocore.ReadTimeoutError(endpoint_url=URL), Uncertain),
-        (botocore.ConnectionClosedError(endpoint_url=URL), Uncertain),
-        (botocore.SSLError(endpoint_url=URL, error=OSError()), Uncertain),
-        (botocore.ProxyConnectionError(proxy_url=URL), Uncertain),
-        (botocore.HTTPClientError(error=OSError()), Uncertain),
-        (botocore.ResponseStreamingError(error=OSError()), Uncertain),
-        (ResponseParserError(), Uncertain),
-        (Interrupted(), Uncertain),
+        (botocore.ReadTimeoutError(endpoint_url=URL), OutcomeUnknown),
+        (botocore.ConnectionClosedError(endpoint_url=URL), OutcomeUnknown),
+        (botocore.SSLError(endpoint_url=URL, error=OSError()), OutcomeUnknown),
+        (botocore.ProxyConnectionError(proxy_url=URL), OutcomeUnknown),
+        (botocore.HTTPClientError(error=OSError()), OutcomeUnknown),
+        (botocore.ResponseStreamingError(error=OSError()), OutcomeUnknown),
+        (ResponseParserError(), OutcomeUnknown),
+        (DeadlineExceeded(), OutcomeUnknown),
         (botocore.NoCredentialsError(), CallRefused),
         (botocore.ParamValidationError(report=""), CallRefused),
         (answer("TooManyRequestsException", 429), Throttled),
@@ -75,12 +75,12 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
         (answer("BadRequestException", 400), CallRefused),
         (answer("AccessDeniedException", 403), CallRefused),
         (answer("NotFoundException", 404), CallRefused),
-        (answer("InternalFailure", 500), Uncertain),
-        (answer("ServiceUnavailable", 503), Uncertain),
-        (answer("ThrottlingException", 503), Uncertain),
-        (answer("Odd200", 200), Uncertain),
-        (answer("Odd302", 302), Uncertain),
-        (answer("Odd0", 0), Uncertain),
+        (answer("InternalFailure", 500), OutcomeUnknown),
+        (answer("ServiceUnavailable", 503), OutcomeUnknown),
+        (answer("ThrottlingException", 503), OutcomeUnknown),
+        (answer("Odd200", 200), OutcomeUnknown),
+        (answer("Odd302", 302), OutcomeUnknown),
+        (answer("Odd0", 0), OutcomeUnknown),
     ],
     ids=lambda each: each.__name__ if isinstance(each, type) else f"{each!r}",
 )
@@ -88,7 +88,7 @@ def test_an_aws_error_tells_whether_the_service_acted(
     raised: BaseException, told: type[errors.AwsCallFailed]
 ) -> None:
     with pytest.raises(errors.AwsCallFailed) as caught:
-        Memory(Raising(raised), "table", "owner").look_up("key", body=b"")
+        IdempotencyStore(Raising(raised), "table", "owner").look_up("key", body=b"")
 
     assert type(caught.value) is told
     assert caught.value.__cause__ is raised
@@ -97,7 +97,7 @@ def test_an_aws_error_tells_whether_the_service_acted(
 
 def test_what_is_not_awss_goes_through_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
-        Memory(Raising(ZeroDivisionError()), "table", "owner").look_up("key", body=b"")
+        IdempotencyStore(Raising(ZeroDivisionError()), "table", "owner").look_up("key", body=b"")
 
 
 def test_no_error_of_ours_lets_roomle_believe_that_an_email_was_sent() -> None:

@@ -18,7 +18,7 @@ from Crypto.Util.Padding import pad
 
 import roomle_mail
 from roomle_mail import tokens
-from roomle_mail.emails import Catalog, shelf_of
+from roomle_mail.emails import Catalog, shard_of
 from roomle_mail.errors import TokenUnverified
 from roomle_mail.events import Event, parse
 from roomle_mail.tokens import Credential
@@ -62,11 +62,11 @@ class Shop:
     def __init__(self, brands: int) -> None:
         self.package = emails_package.build() / "roomle_mail_emails"
         self.brand = (self.package / "brands" / "default.json").read_text()
-        self.shelves: dict[str, dict[str, Any]] = {}
+        self.shards: dict[str, dict[str, Any]] = {}
         for number in range(brands):
             configurator = self.configurator(number)
-            shelf = self.shelves.setdefault(shelf_of(configurator), {})
-            shelf[configurator] = {"brand": f"brand{number}"}
+            shard = self.shards.setdefault(shard_of(configurator), {})
+            shard[configurator] = {"brand": f"brand{number}"}
         self.read: list[str] = []
         self.catalog = Catalog(self.content)
 
@@ -78,7 +78,7 @@ class Shop:
         folder, _, file = name.partition("/")
         self.read.append(folder)
         if folder == "configurators":
-            return json.dumps(self.shelves[file.removesuffix(".json")])
+            return json.dumps(self.shards[file.removesuffix(".json")])
         return self.brand if folder == "brands" else (self.package / name).read_text()
 
     def answer(self, number: int) -> None:
@@ -108,9 +108,9 @@ def test_an_event_costs_the_same_with_one_brand_and_with_ten_thousand() -> None:
 
 
 def test_ten_thousand_brands_make_files_that_stay_small() -> None:
-    shelves = Shop(10_000).shelves
+    shards = Shop(10_000).shards
 
-    assert max(len(json.dumps(shelf)) for shelf in shelves.values()) < 5_000
+    assert max(len(json.dumps(shard)) for shard in shards.values()) < 5_000
 
 
 # --- API keys -------------------------------------------------------------------------------------

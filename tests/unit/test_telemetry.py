@@ -100,7 +100,7 @@ def test_a_line_of_metrics_is_the_one_that_powertools_writes(
         ("queued", FACTS, {"Queued": 1}),
         ("queued", FACTS | {"reason": "Throttled"}, {"Queued": 1, "Throttled": 1}),
         ("refused", {"reason": "TokenExpired"}, {"Refused": 1, "TokenExpired": 1}),
-        ("failed", {"reason": "SendUncertain"}, {"Failed": 1, "SendUncertain": 1}),
+        ("failed", {"reason": "SendOutcomeUnknown"}, {"Failed": 1, "SendOutcomeUnknown": 1}),
         (
             "postponed",
             FACTS | {"reason": "Throttled"},

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from roomle_mail import telemetry
-from roomle_mail.mailing import EMAIL_TAKES, Message
-from roomle_mail.once import CLAIM_LAPSES_AFTER
+from roomle_mail.idempotency import CLAIM_LAPSES_AFTER
+from roomle_mail.mailer import EMAIL_TAKES, Message
 from roomle_mail.settings import Settings
 from tests.unit import cloudformation
 from tests.unit.cloudformation import ROOT, Stack

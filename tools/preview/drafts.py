@@ -102,10 +102,10 @@ class Drafts:
         default = json.loads(self._files["catalog.json"])["default"]
         for identifier in sorted(brands, key=lambda each: each != default):
             yield Look(identifier, Brand.of(identifier, brands[identifier]))
-        shelves = (name for name in self._files if name.startswith("configurators/"))
+        shards = (name for name in self._files if name.startswith("configurators/"))
         for configurator, values in sorted(
             (key, values)
-            for name in shelves
+            for name in shards
             for key, values in json.loads(self._files[name]).items()
         ):
             if "differs" in values:

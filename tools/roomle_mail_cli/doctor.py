@@ -318,11 +318,11 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     rate = float(deployment.parameters.get("ThrottleRate") or 0)
     sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
     cap = deployment.settings.max_emails_per_hour
-    ways = deployment.settings.delivery
+    channels = deployment.settings.delivery
     found = f"webhook {rate:g} requests a second, SES {sends:g} emails a second"
     if rate <= sends or sends < 0:
         yield Check("throttle", "ok", found)
-    elif "sqs" in ways:
+    elif "sqs" in channels:
         yield Check("throttle", "ok", f"{found}; what is too much for SES waits in the queue")
     else:
         yield Check(

@@ -155,11 +155,11 @@ class Stage:
             Environment={"Variables": dict(variables)},
         )
 
-    def deliver_by(self, ways: str) -> None:
+    def deliver_by(self, channels: str) -> None:
         """Set the stack's parameter Delivery, if it is another."""
         variables = self.variables(RECEIVER)
-        if variables["DELIVERY"] != ways:
-            self.set_variables(RECEIVER, {**variables, "DELIVERY": ways})
+        if variables["DELIVERY"] != channels:
+            self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
 
     def read_logs(self) -> None:
         """Add the functions' new log lines to `lines`."""

@@ -13,7 +13,7 @@ from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate
 from emails_build.templates import FAILED, Template, read_templates
 from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
-from roomle_mail.emails import Brand, Catalog, shelf_of
+from roomle_mail.emails import Brand, Catalog, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,12 +87,12 @@ def _files(
         yield f"texts/{tag}.json", _json(texts.data())
     for identifier, data in brands.brands.items():
         yield f"brands/{identifier}.json", _json(_with_own_texts(data))
-    shelves: dict[str, dict[str, Any]] = {}
+    shards: dict[str, dict[str, Any]] = {}
     for identifier, data in brands.configurators.items():
         differs = {"differs": _with_own_texts(data["differs"])} if "differs" in data else {}
-        shelves.setdefault(shelf_of(identifier), {})[identifier] = data | differs
-    for shelf, content in shelves.items():
-        yield f"configurators/{shelf}.json", _json(content)
+        shards.setdefault(shard_of(identifier), {})[identifier] = data | differs
+    for shard, content in shards.items():
+        yield f"configurators/{shard}.json", _json(content)
 
 
 def _with_own_texts(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,13 @@ from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from roomle_mail.deadline import Interrupted
+from roomle_mail.deadline import DeadlineExceeded
 from roomle_mail.errors import (
     AwsCallFailed,
     CallRefused,
+    OutcomeUnknown,
     QuotaUsedUp,
     Throttled,
-    Uncertain,
     Unreachable,
 )
 
@@ -52,7 +52,7 @@ class Clients:
 
     @cached_property
     def dynamodb(self) -> Any:  # noqa: ANN401
-        """DynamoDB; every write of `once` survives being made twice."""
+        """DynamoDB; every write of `idempotency` survives being made twice."""
         return self._client("dynamodb", attempts=3, read=1)
 
     @cached_property
@@ -108,7 +108,7 @@ _BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
 
 # What a call to AWS raises, the deadline's interruption included. Each call has an `except` of its
 # own: a context manager for all of them took a fortieth of an event's own time.
-AWS_ERRORS = (botocore.BotoCoreError, botocore.ClientError, ResponseParserError, Interrupted)
+AWS_ERRORS = (botocore.BotoCoreError, botocore.ClientError, ResponseParserError, DeadlineExceeded)
 
 
 def translate(err: BaseException) -> AwsCallFailed:
@@ -121,7 +121,7 @@ def translate(err: BaseException) -> AwsCallFailed:
     # No credentials, and parameters that don't validate, fail before sending.
     if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
         return CallRefused(type(err).__name__)
-    return Uncertain(type(err).__name__)
+    return OutcomeUnknown(type(err).__name__)
 
 
 def has_code(err: BaseException, code: str) -> TypeGuard[botocore.ClientError]:
@@ -134,7 +134,7 @@ def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
     message = str(err.response.get("Error", {}).get("Message", ""))
     status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if not _BAD_REQUEST <= status < _SERVER_ERROR:
-        return Uncertain(code)
+        return OutcomeUnknown(code)
     # SES's page "Errors related to the sending quotas": both limits come as throttling and are
     # told apart by the text alone.
     if code == "LimitExceededException" or "daily message quota" in message.casefold():

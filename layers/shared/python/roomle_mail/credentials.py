@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from roomle_mail.aws import AWS_ERRORS, has_code, translate
-from roomle_mail.errors import AwsCallFailed, SecretUnusable, Uncertain
+from roomle_mail.errors import AwsCallFailed, OutcomeUnknown, SecretUnusable
 from roomle_mail.tokens import Credential
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class CredentialStore:
             answer = self._ask(stage)
             # botocore takes a text that is not JSON for an empty answer.
             if answer is not None and "CreatedDate" not in answer:
-                raise Uncertain("IncompleteAnswer")
+                raise OutcomeUnknown("IncompleteAnswer")
         except AwsCallFailed as err:
             raise SecretUnusable(f"Secrets Manager: {err.detail}") from err
         if answer is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _AGAIN = 0.05
 
 
-class Interrupted(BaseException):
+class DeadlineExceeded(BaseException):
     """Time is up. Not an Exception, so that no library swallows it or tries again."""
 
 
@@ -34,8 +34,8 @@ class Deadline:
         """Seconds until the deadline, less those kept for what comes afterwards."""
         return self._end - reserve - time.monotonic()
 
-    def interrupt[*A, T](self, work: Callable[[*A], T], *given: *A, reserve: float = 0) -> T:
-        """Do some work, and raise Interrupted in it once only `reserve` seconds are left.
+    def run[*A, T](self, work: Callable[[*A], T], *given: *A, reserve: float = 0) -> T:
+        """Do some work, and raise DeadlineExceeded in it once only `reserve` seconds are left.
 
         An interruption that arrives in the work's very last instruction still comes out of it:
         callers record what they reached inside, and look at that, not at the exception.
@@ -63,4 +63,4 @@ class _Timer:
 
 def _fire(_signal: int, _frame: FrameType | None) -> None:
     if _Timer.armed:
-        raise Interrupted
+        raise DeadlineExceeded

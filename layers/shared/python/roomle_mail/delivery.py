@@ -17,11 +17,11 @@ from roomle_mail.errors import (
     BodyMalformed,
     CallRefused,
     EmailRefused,
-    NotTaken,
-    QueueUncertain,
-    SendUncertain,
+    OutcomeUnknown,
+    QueueOutcomeUnknown,
+    Retryable,
+    SendOutcomeUnknown,
     TimeRunningOut,
-    Uncertain,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from roomle_mail.deadline import Deadline
     from roomle_mail.emails import Email
-    from roomle_mail.settings import Way
+    from roomle_mail.settings import Channel
 
 SEND_TAKES = 1.0  # seconds that a send gets at the least; with less left, none is begun
 _CHARSET = "UTF-8"
@@ -107,27 +107,27 @@ class Delivery:
         email: Email,
         queued: Queued,
         *,
-        ways: tuple[Way, ...],
+        channels: tuple[Channel, ...],
         sender: Sender,
         queue: Queue,
         deadline: Deadline,
         reserve: float,
     ) -> Custody:
-        """Try the ways in order.
+        """Try the channels in order.
 
         Raises TimeRunningOut before a send that could not end in time, EmailRefused,
-        QueueUncertain, or another AwsCallFailed.
+        QueueOutcomeUnknown, or another AwsCallFailed.
         """
-        for way in ways:
+        for channel in channels:
             if deadline.remaining(reserve=reserve) < SEND_TAKES:
                 raise TimeRunningOut from self.failed
             try:
-                if way == "ses":
+                if channel == "ses":
                     self.custody = Custody("sent", send(sender, email, event_id=queued.id))
                 else:
                     self.queue_asked = True
                     self.custody = Custody("queued", put(queue, queued))
-            except NotTaken as err:
+            except Retryable as err:
                 self.failed = err
             else:
                 return self.custody
@@ -138,23 +138,26 @@ class Delivery:
 def send(sender: Sender, email: Email, *, event_id: str) -> str:
     """Send by SES.
 
-    Raises EmailRefused for what SES refuses for good, SendUncertain where it can't be known, else
-    AwsCallFailed.
+    Raises EmailRefused for what SES refuses for good, SendOutcomeUnknown where it can't be known,
+    else AwsCallFailed.
     """
     try:
         return sender.send(email, event_id=event_id)
     except CallRefused as err:
         raise EmailRefused(err.detail) from err
-    except Uncertain as err:
-        raise SendUncertain(err.detail) from err
+    except OutcomeUnknown as err:
+        raise SendOutcomeUnknown(err.detail) from err
 
 
 def put(queue: Queue, queued: Queued) -> str:
-    """Hand an event to SQS; raises QueueUncertain where it can't be known, else AwsCallFailed."""
+    """Hand an event to SQS.
+
+    Raises QueueOutcomeUnknown where it can't be known whether SQS took it, else AwsCallFailed.
+    """
     try:
         return queue.put(queued)
-    except Uncertain as err:
-        raise QueueUncertain from err
+    except OutcomeUnknown as err:
+        raise QueueOutcomeUnknown from err
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,10 +281,10 @@ class Catalog:
         chosen: Mapping[str, Any] = {"brand": self._default}
         if configurator_id is not None:
             try:
-                shelf = json.loads(self._read(f"configurators/{shelf_of(configurator_id)}.json"))
+                shard = json.loads(self._read(f"configurators/{shard_of(configurator_id)}.json"))
             except FileNotFoundError:
-                shelf = {}
-            chosen = shelf.get(configurator_id, chosen)
+                shard = {}
+            chosen = shard.get(configurator_id, chosen)
         identifier = chosen["brand"]
         data = json.loads(self._read(f"brands/{identifier}.json")) | chosen.get("differs", {})
         return Brand.of(identifier, data)
@@ -294,7 +294,7 @@ class Catalog:
         return texts
 
 
-def shelf_of(configurator_id: str) -> str:
+def shard_of(configurator_id: str) -> str:
     """The file, one of 256, in which the build put a configurator."""
     return hashlib.sha256(configurator_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
 

@@ -145,7 +145,7 @@ class TimeRunningOut(Unavailable):
     """Too little time is left to begin, or to go on."""
 
 
-class StillAtWork(Unavailable):
+class InProgress(Unavailable):
     """The same POST is being worked on elsewhere, or died there."""
 
 
@@ -164,7 +164,7 @@ class EmailRefused(RoomleMailError):
         self.detail = detail
 
 
-class QueueUncertain(Unavailable):
+class QueueOutcomeUnknown(Unavailable):
     """It can't be known whether SQS took the event."""
 
 
@@ -179,15 +179,15 @@ class AwsCallFailed(Unavailable):
         self.detail = detail
 
 
-class NotTaken(AwsCallFailed):
+class Retryable(AwsCallFailed):
     """Certain that the service did not act, and worth another way or another try."""
 
 
-class Unreachable(NotTaken):
+class Unreachable(Retryable):
     """The connection was never made."""
 
 
-class Throttled(NotTaken):
+class Throttled(Retryable):
     """The service asks to come back later."""
 
 
@@ -199,9 +199,9 @@ class CallRefused(AwsCallFailed):
     """Certain that the service did not act, and it never will."""
 
 
-class Uncertain(AwsCallFailed):
+class OutcomeUnknown(AwsCallFailed):
     """The answer got lost: the service may have acted or not."""
 
 
-class SendUncertain(AwsCallFailed):
+class SendOutcomeUnknown(AwsCallFailed):
     """It can't be known whether SES took the email."""

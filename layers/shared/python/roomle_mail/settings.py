@@ -10,9 +10,9 @@ from roomle_mail.errors import SettingsInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-type Way = Literal["ses", "sqs"]
+type Channel = Literal["ses", "sqs"]
 
-_WAYS = {"ses": ("ses",), "sqs": ("sqs",), "ses,sqs": ("ses", "sqs")}
+_CHANNELS = {"ses": ("ses",), "sqs": ("sqs",), "ses,sqs": ("ses", "sqs")}
 _ALGORITHMS = frozenset({"01", "02"})
 _MIN_ANSWER_WITHIN = 3
 
@@ -23,7 +23,7 @@ class Settings(NamedTuple):
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
     """
 
-    delivery: tuple[Way, ...]
+    delivery: tuple[Channel, ...]
     answer_within: float
     token_header: str
     token_algorithms: frozenset[str]
@@ -46,7 +46,7 @@ class Settings(NamedTuple):
         """Read and check; raises SettingsInvalid, which names the variable."""
         read = _Reader(environment)
         settings = cls(
-            delivery=cast("tuple[Way, ...]", _WAYS[read.one_of("DELIVERY", *_WAYS)]),
+            delivery=cast("tuple[Channel, ...]", _CHANNELS[read.one_of("DELIVERY", *_CHANNELS)]),
             answer_within=read.number("ANSWER_WITHIN", at_least=_MIN_ANSWER_WITHIN),
             token_header=read.matching("TOKEN_HEADER", r"[A-Za-z0-9-]+").casefold(),
             token_algorithms=frozenset(read.matching("TOKEN_ALGORITHMS", r"[0-9,]+").split(",")),

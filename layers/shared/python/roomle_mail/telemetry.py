@@ -118,7 +118,7 @@ def decided(
     was `received`.
     """
     values: dict[str, list[object]] = {"Received": [1]} if received else {}
-    values[what.capitalize()] = [1]
+    values["".join(part.capitalize() for part in what.split("-"))] = [1]
     if (reason := facts.get("reason")) is not None:
         values[str(reason)] = [1]
     for metric, fact in _DURATIONS.get(what, {}).items():

@@ -21,7 +21,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from roomle_mail.aws import AWS_ERRORS, has_code, translate
-from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
+from roomle_mail.errors import InProgress, NoTemplate, OutcomeUnknown, TokenReplayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ EVENTS_REMEMBERED_FOR = 30 * _DAY  # longer than queue, dead-letter queue and re
 CLAIM_LAPSES_AFTER = 120  # longer than the mailer's time-out, shorter than the visibility time-out
 _RECEIVER_ENDS_WITHIN = 12  # its function's time-out, and clocks that differ
 _POLL = 0.2
+_REDIRECT, _SERVER_ERROR = 300, 500
 
 
 class TableClient(Protocol):
@@ -54,6 +55,15 @@ class Outcome(NamedTuple):
     status: int
     code: str
 
+    @property
+    def label(self) -> str:
+        """What happened, in a word, for the answer and the log."""
+        if self.status < _REDIRECT:
+            return self.code
+        # An email that there is no template for is refused: trying again changes nothing.
+        refused = self.status < _SERVER_ERROR or self.status == NoTemplate.status
+        return "refused" if refused else "failed"
+
 
 class Record(NamedTuple):
     """What is known of a POST: its event id, and its outcome once there is one."""
@@ -69,7 +79,7 @@ type Taken = Literal["taken", "sent", "withdrawn", "busy"]
 
 
 @dataclass(slots=True)
-class Memory:
+class IdempotencyStore:
     """The table, as one invocation's `owner` sees it; every call may raise AwsCallFailed."""
 
     client: TableClient
@@ -77,7 +87,7 @@ class Memory:
     owner: str
 
     @classmethod
-    def open(cls, client: TableClient, table: str) -> Memory:
+    def open(cls, client: TableClient, table: str) -> IdempotencyStore:
         """Make a memory with an owner stamp of its own."""
         return cls(client, table, os.urandom(16).hex())
 
@@ -119,11 +129,11 @@ class Memory:
     def wait(
         self, key: str, record: Record, *, body: bytes, deadline: Deadline, reserve: float
     ) -> Outcome:
-        """The outcome of a POST that may still be at work elsewhere; raises StillAtWork."""
+        """The outcome of a POST that may still be at work elsewhere; raises InProgress."""
         while record.outcome is None:
             died = time.time() - record.claimed_at > _RECEIVER_ENDS_WITHIN
             if died or deadline.remaining(reserve=reserve) < _POLL:
-                raise StillAtWork
+                raise InProgress
             time.sleep(_POLL)
             record = self.look_up(key, body=body) or record
         return record.outcome
@@ -269,7 +279,7 @@ class Memory:
                 raise translate(err) from err
             found: Item | None = err.response.get("Item")  # type: ignore[assignment]
             if found is None:
-                raise Uncertain("IncompleteAnswer") from err
+                raise OutcomeUnknown("IncompleteAnswer") from err
             # The answer to our own write got lost, and botocore wrote again.
             return None if found["owner"]["S"] == self.owner else found
         return None

@@ -14,15 +14,15 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from roomle_mail import once
+from roomle_mail import idempotency
 from roomle_mail.deadline import Deadline
-from roomle_mail.errors import StillAtWork, TokenReplayed, Uncertain
-from roomle_mail.once import CLAIM_LAPSES_AFTER, Memory, Outcome, Record
+from roomle_mail.errors import InProgress, OutcomeUnknown, TokenReplayed
+from roomle_mail.idempotency import CLAIM_LAPSES_AFTER, IdempotencyStore, Outcome, Record
 
 NOW = 1_900_000_000.0
 BODY, OTHER = b"1" * 32, b"2" * 32
 
-type Open = Callable[[], Memory]
+type Open = Callable[[], IdempotencyStore]
 
 
 @pytest.fixture
@@ -38,10 +38,10 @@ def another(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield lambda: Memory.open(client, "table")
+        yield lambda: IdempotencyStore.open(client, "table")
 
 
-def claim(memory: Memory, body: bytes = BODY, now: float = NOW) -> Record | None:
+def claim(memory: IdempotencyStore, body: bytes = BODY, now: float = NOW) -> Record | None:
     return memory.claim("key", body=body, event_id="event", now=now, lifetime=60)
 
 
@@ -78,7 +78,7 @@ def test_an_answer_that_was_cut_off_tells_nothing(another: Open) -> None:
 
     cut = SimpleNamespace(put_item=put_item)
 
-    with pytest.raises(Uncertain):
+    with pytest.raises(OutcomeUnknown):
         claim(replace(second, client=cut))
 
 
@@ -142,7 +142,7 @@ def test_waiting_ends_with_the_deadline(another: Open) -> None:
     record = claim(another(), now=time.time())
     assert record
 
-    with pytest.raises(StillAtWork):
+    with pytest.raises(InProgress):
         another().wait("key", record, body=BODY, deadline=Deadline(0.5), reserve=0)
 
 
@@ -238,9 +238,9 @@ def test_the_stacks_places_are_counted_and_never_below_none(another: Open) -> No
 
 
 def test_the_pepper_is_made_once_for_the_whole_stack(another: Open) -> None:
-    once._peppers.clear()
+    idempotency._peppers.clear()
     first = another().pepper()
-    once._peppers.clear()  # another execution environment
+    idempotency._peppers.clear()  # another execution environment
     assert another().pepper() == first
     assert len(first) == 32
-    once._peppers.clear()
+    idempotency._peppers.clear()

@@ -16,11 +16,10 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import telemetry
-from roomle_mail.deadline import Deadline, Interrupted
+from roomle_mail.deadline import Deadline, DeadlineExceeded
 from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
 from roomle_mail.errors import (
     HourlyCapReached,
-    NoTemplate,
     RoomleMailError,
     TimeRunningOut,
     TokenExpired,
@@ -28,7 +27,7 @@ from roomle_mail.errors import (
     TokenReplayed,
 )
 from roomle_mail.events import Event, fold_address
-from roomle_mail.once import Memory, Outcome, Record
+from roomle_mail.idempotency import IdempotencyStore, Outcome, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +42,7 @@ _DAY = 86_400
 _TOKEN_REMEMBERED_FOR = 7 * _DAY
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; an older request is nobody's (API Gateway's page "Quotas")
-_OK, _ACCEPTED, _REDIRECT, _SERVER_ERROR = 200, 202, 300, 500
+_OK, _ACCEPTED, _SERVER_ERROR = 200, 202, 500
 
 
 @dataclass(slots=True)
@@ -91,7 +90,7 @@ class Attempt:
     """What one POST has reached so far."""
 
     request: Request
-    memory: Memory
+    memory: IdempotencyStore
     settings: Settings
     facts: dict[str, object] = field(default_factory=dict)
     began: float = field(default_factory=time.time)
@@ -194,7 +193,7 @@ class Attempt:
         custody = self._delivery.deliver(
             email,
             queued,
-            ways=self.settings.delivery,
+            channels=self.settings.delivery,
             sender=sender,
             queue=queue,
             deadline=deadline,
@@ -213,10 +212,10 @@ class Attempt:
         error: RoomleMailError
         try:
             reserve = _SETTLING_TAKES + _ANSWERING_TAKES
-            return deadline.interrupt(work, self, deadline, reserve=reserve), None
+            return deadline.run(work, self, deadline, reserve=reserve), None
         except RoomleMailError as err:
             error = err
-        except Interrupted:
+        except DeadlineExceeded:
             error = TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (whatever it is, Roomle must get an answer)
             return Outcome(RoomleMailError.status, RoomleMailError.code), err
@@ -226,8 +225,8 @@ class Attempt:
         """Do what follows from the outcome, as far as it goes in the time that is left."""
         cut_off = False
         try:
-            deadline.interrupt(self._follow_up, outcome, reserve=_ANSWERING_TAKES)
-        except Interrupted:
+            deadline.run(self._follow_up, outcome, reserve=_ANSWERING_TAKES)
+        except DeadlineExceeded:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True
         if cut_off:
@@ -264,7 +263,7 @@ class Attempt:
         }
         if (why := error or self._delivery.failed) is not None:
             facts |= telemetry.explain(why)
-        what = "repeated" if "repeat" in facts else word(outcome)
+        what = "repeated" if "repeat" in facts else outcome.label
         received, severe = "recipient" in facts, outcome.status >= _SERVER_ERROR
         telemetry.decided(what, facts, received=received, severe=severe)
 
@@ -301,19 +300,11 @@ class Attempt:
         )
 
 
-def word(outcome: Outcome) -> str:
-    """What happened, in a word, for the answer and the log."""
-    if outcome.status < _REDIRECT:
-        return outcome.code
-    return "refused" if outcome.status < _SERVER_ERROR or outcome == _NO_TEMPLATE else "failed"
-
-
 @lru_cache(maxsize=64)
 def _body_of(outcome: Outcome) -> str:
-    return json.dumps({"status": word(outcome), "code": outcome.code})
+    return json.dumps({"status": outcome.label, "code": outcome.code})
 
 
-_NO_TEMPLATE = Outcome(NoTemplate.status, NoTemplate.code)
 _IN_CUSTODY = {"sent": Outcome(_OK, "sent"), "queued": Outcome(_ACCEPTED, "queued")}
 
 

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from roomle_mail import telemetry
 from roomle_mail.aws import AWS_ERRORS, translate
-from roomle_mail.deadline import Deadline, Interrupted
+from roomle_mail.deadline import Deadline, DeadlineExceeded
 from roomle_mail.delivery import Queued, send
 from roomle_mail.errors import (
     BodyMalformed,
     EmailRefused,
+    InProgress,
     InvalidEvent,
     LinkNotAllowed,
     NoTemplate,
-    StillAtWork,
     TimeRunningOut,
 )
 from roomle_mail.events import validate
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from roomle_mail.delivery import Sender
     from roomle_mail.emails import Catalog
-    from roomle_mail.once import Memory
+    from roomle_mail.idempotency import IdempotencyStore
 
 # Batch size times this stays below the mailer's time-out.
 EMAIL_TAKES = 5.0
 _SETTLING_TAKES = 1.5
 _FIRST_WAIT, _LONGEST_WAIT = 30, 900
 
-type End = Literal["sent", "skipped", "buried"]
+type End = Literal["sent", "skipped", "dead-lettered"]
 
 _HOPELESS = (BodyMalformed, EmailRefused, InvalidEvent, LinkNotAllowed, NoTemplate)
 
@@ -86,7 +86,7 @@ class Queues:
         except AWS_ERRORS as err:
             raise translate(err) from err
 
-    def bury(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: str) -> None:
         """Copy a message to the dead letters; raises AwsCallFailed."""
         try:
             self.client().send_message(
@@ -103,7 +103,7 @@ class Mailing:
     """What one try has reached so far."""
 
     message: Message
-    memory: Memory
+    memory: IdempotencyStore
     queues: Queues
     _facts: dict[str, object] = field(default_factory=dict)
     _began: float = field(default_factory=time.time)
@@ -115,15 +115,15 @@ class Mailing:
         deadline = Deadline(EMAIL_TAKES)
         error: Exception | None = None
         try:
-            deadline.interrupt(self._mail, catalog, sender, reserve=_SETTLING_TAKES)
-        except Interrupted:
+            deadline.run(self._mail, catalog, sender, reserve=_SETTLING_TAKES)
+        except DeadlineExceeded:
             error = TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (one message must not fail the others)
             error = err
         cut_off = False
         try:
-            deadline.interrupt(self._follow_up, error)
-        except Interrupted:
+            deadline.run(self._follow_up, error)
+        except DeadlineExceeded:
             # Nothing that takes time: until this ends the timer may still be set.
             cut_off = True
         if cut_off:
@@ -141,7 +141,7 @@ class Mailing:
         }
         taken = self.memory.take(queued.id, now=time.time())
         if taken == "busy":
-            raise StillAtWork
+            raise InProgress
         if taken != "taken":
             self._end = "skipped"
             return
@@ -166,8 +166,8 @@ class Mailing:
     def _follow_up(self, error: Exception | None) -> None:
         if self._end is None and isinstance(error, _HOPELESS):
             with telemetry.BestEffort("move to the dead letters", self._taken):
-                self.queues.bury(self.message, type(error).__name__)
-                self._end = "buried"
+                self.queues.dead_letter(self.message, type(error).__name__)
+                self._end = "dead-lettered"
         if self._end is None:
             with telemetry.BestEffort("postpone", self._taken):
                 self.queues.postpone(self.message)
@@ -185,4 +185,6 @@ class Mailing:
         }
         if error is not None:
             facts |= telemetry.explain(error)
-        telemetry.decided(self._end or "postponed", facts, severe=self._end in (None, "buried"))
+        telemetry.decided(
+            self._end or "postponed", facts, severe=self._end in (None, "dead-lettered")
+        )
