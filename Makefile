@@ -31,11 +31,11 @@ $(UV):
 	@python3 -m venv .tools
 	@.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/.synced: requirements/dev.txt .python-version | $(UV)
+.venv/.synced: requirements/dev.txt pyproject.toml .python-version | $(UV)
 	@echo "setup: packages of requirements/dev.txt"
 	@$(UV) venv --quiet --clear --python "$$(cat .python-version)" .venv
 	@$(UV) pip sync --quiet --require-hashes --python $(PYTHON) requirements/dev.txt
-	@ln -sf ../../tools/roomle_mail_cli/roomle-mail .venv/bin/roomle-mail
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(PYTHON) --editable .
 	@touch $@
 
 build: .aws-sam/.built sbom ## build functions and layers into .aws-sam/build

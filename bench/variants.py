@@ -16,8 +16,9 @@ from typing import Any
 
 from bench import wire
 from bench.wire import Event
+from roomle_mail_cli import sign
 from tests.built import artefacts
-from tools import fixtures, sign
+from tools import fixtures
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "build" / "bench"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tools.roomle_mail_cli.app import main
+from roomle_mail_cli.app import main
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import sign
+from roomle_mail_cli import sign
 
 # Those of the tests that let functions run; nothing of them may be seen anywhere.
 SECRETS = (

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import sign
+from roomle_mail_cli import sign
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "events"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)

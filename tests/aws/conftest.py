@@ -23,7 +23,7 @@ from moto import mock_aws
 from moto.backends import get_backend
 
 from roomle_mail import aws
-from tools import sign
+from roomle_mail_cli import sign
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Session()

@@ -12,9 +12,9 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from tools.roomle_mail_cli import doctor, keys, letters
-from tools.roomle_mail_cli.deployment import Deployment
-from tools.roomle_mail_cli.screen import CliError
+from roomle_mail_cli import doctor, keys, letters
+from roomle_mail_cli.deployment import Deployment
+from roomle_mail_cli.screen import CliError
 
 REGION = "eu-central-1"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"

@@ -15,9 +15,10 @@ import pytest
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
+from roomle_mail_cli import sign
 from tests.built import artefacts
 from tests.built.runtime_api import Function
-from tools import fixtures, sign
+from tools import fixtures
 
 SENDER_DOMAIN = "brand.example"
 

@@ -17,10 +17,11 @@ from typing import Any
 import boto3.session
 import pytest
 
+from roomle_mail_cli import sign
 from tests.built import artefacts
 from tests.built.conftest import Lambda, Start
 from tests.built.runtime_api import Function
-from tools import fixtures, sign
+from tools import fixtures
 
 FUNCTIONS = ["ReceiverFunction", "MailerFunction"]
 

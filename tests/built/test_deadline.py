@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from roomle_mail_cli import sign
 from tests.built.conftest import Start
-from tools import fixtures, sign
+from tools import fixtures
 
 
 class _Dripping(socketserver.StreamRequestHandler):

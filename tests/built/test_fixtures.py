@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from roomle_mail_cli import sign
 from tests.built.conftest import Services, Start
 from tests.built.runtime_api import Function
-from tools import fixtures, sign
+from tools import fixtures
 
 # What lies on the disk, so that a file that nobody expects fails too.
 RECEIVED, QUEUED = (

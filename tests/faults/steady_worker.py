@@ -25,7 +25,8 @@ from botocore.httpsession import URLLib3Session
 INVOCATIONS, REPOSITORY = int(sys.argv[1]), sys.argv[2]
 sys.path += [".", REPOSITORY]
 
-from tools import fixtures, sign  # noqa: E402 - found in the repository
+from roomle_mail_cli import sign  # noqa: E402
+from tools import fixtures  # noqa: E402 - found in the repository
 
 WARM = 10_000  # invocations: by then caches are full and the collector has been round
 # As many as make Python build its table of interned texts anew, which it does once, after some

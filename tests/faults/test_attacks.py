@@ -25,11 +25,11 @@ from Crypto.Util.Padding import pad
 from roomle_mail import tokens
 from roomle_mail.errors import SettingsInvalid, TokenRejected
 from roomle_mail.tokens import Credential
+from roomle_mail_cli import sign
 from tests.aws.conftest import API_KEY, SECRET, World, saved, world
 from tests.faults import figures
 from tests.faults import world as functions_world
 from tests.faults.pool import SOON, Pool
-from tools import sign
 
 __all__ = ["world"]
 

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from typing import Any, Unpack
 from unittest import mock
 
+from roomle_mail_cli import sign
 from tests.built import artefacts
 from tests.faults.lambdas import CLOCK_CODE, MAILER, RECEIVER, Clock, Mortal
 from tests.faults.ledger import DIED, Answer
-from tools import fixtures, sign
+from tools import fixtures
 from tools.stack import emulator, webhook
 from tools.stack.emulator import Emulator
 

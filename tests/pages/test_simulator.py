@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Page, expect
 
+from roomle_mail_cli import sign
 from tests.pages.conftest import PHONE, Open, Window
-from tools import fixtures, pages, sign
+from tools import fixtures, pages
 from tools.pages.emails import Scheme
 from tools.simulator.page import application
 from tools.simulator.scenario import SWITCHES, Scenario

@@ -20,7 +20,8 @@ from typing import Any, Unpack
 
 import boto3
 
-from tools import fixtures, sign
+from roomle_mail_cli import sign
+from tools import fixtures
 from tools.stack import webhook
 from tools.stack.deployment import Stack
 from tools.stack.emulator import REGION, Emulator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -414,8 +415,8 @@ def test_an_unusable_secret_changes_nothing(
 # --- what a user meets first ------------------------------------------------------------------
 
 
-def test_the_launcher_runs_from_any_folder(stack: LocalStack, tmp_path: Path) -> None:
-    launcher = deployment.ROOT / "tools" / "roomle_mail_cli" / "roomle-mail"
+def test_the_command_runs_from_any_folder(stack: LocalStack, tmp_path: Path) -> None:
+    launcher = Path(sys.executable).with_name("roomle-mail")
     ran = subprocess.run(
         [str(launcher), "secret", "list", "--json"],
         cwd=tmp_path, env=stack.emulator.environment(), capture_output=True, text=True, check=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from roomle_mail_cli import sign
 from tests.stack.local import (
     MAILER,
     RECEIVER,
@@ -23,7 +24,6 @@ from tests.stack.local import (
     hanging_up,
     silent_for,
 )
-from tools import sign
 from tools.stack.webhook import Answer
 
 THROTTLING = answering(429, "TooManyRequestsException")

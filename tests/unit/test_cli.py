@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from roomle_mail import events, tokens
 from roomle_mail.errors import TokenRejected
 from roomle_mail.tokens import Credential
+from roomle_mail_cli import lines, posting, reading, screen, sign
+from roomle_mail_cli.app import app
+from roomle_mail_cli.screen import CliError
 from tests import ses_events
 from tests.command_line import CommandLine
-from tools import sign
-from tools.roomle_mail_cli import lines, posting, reading, screen
-from tools.roomle_mail_cli.app import app
-from tools.roomle_mail_cli.screen import CliError
 
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
 CREDENTIAL = Credential(API_KEY, SECRET.encode())

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import typer
 
+from roomle_mail_cli.app import app
 from tests import operations, ses_events
 from tests.unit.cloudformation import read
 from tools import cost, sam
-from tools.roomle_mail_cli.app import app
 
 PAGE = cost.PAGE.read_text()
 

@@ -8,8 +8,9 @@ import pytest
 from aws_lambda_powertools.utilities.parser.models import APIGatewayProxyEventV2Model, SqsModel
 
 from roomle_mail.settings import Settings
+from roomle_mail_cli import sign
 from tests.unit import cloudformation
-from tools import fixtures, sign
+from tools import fixtures
 
 RECEIVED = [f"receiver/{name}" for name in fixtures.posts()]
 QUEUED = [f"mailer/{name}" for name in fixtures.batches()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import sign
+from roomle_mail_cli import sign
 
 # Roomle's page "Authentication" works through this example.
 EXAMPLE_TEXT = "2020-12-31T23:00:00.000Z;aSessionToken;aValidApiKey"

@@ -23,7 +23,7 @@ from roomle_mail.errors import (
     TokenUnverified,
 )
 from roomle_mail.tokens import Credential
-from tools.sign import make_token
+from roomle_mail_cli.sign import make_token
 
 # Roomle's page "Authentication" publishes these as its example.
 EXAMPLE = Credential("aValidApiKey", b"a-Secr3t_Str1ng!")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from tools import fixtures, sign
+from roomle_mail_cli import sign
+from tools import fixtures
 from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import deployment, faults
 from tools.stack.faults import Behaviour

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
+from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
-from tools.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
 

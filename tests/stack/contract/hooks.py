@@ -10,7 +10,7 @@ from typing import Any
 
 import schemathesis
 
-from tools import sign
+from roomle_mail_cli import sign
 
 
 @schemathesis.auth(refresh_interval=None)

@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.errors import SecretUnusable
-from tools.roomle_mail_cli.deployment import aws_errors, error_code
-from tools.roomle_mail_cli.reading import OVER
-from tools.roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli.deployment import aws_errors, error_code
+from roomle_mail_cli.reading import OVER
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from roomle_mail.tokens import Credential
-    from tools.roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.deployment import Deployment
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 FORM = 'The secret is a JSON object, {"API key": "secret"}: roomle-mail secret set API_KEY'

@@ -6,11 +6,3 @@ secret), posting, reading (of tokens), doctor, letters (the dead ones), lines (o
 What it says of tokens, secrets and events is what the shipped code says: it is imported, not
 repeated.
 """
-
-import sys
-from pathlib import Path
-
-# As in Lambda, where the layer has it.
-_SHIPPED = str(Path(__file__).resolve().parents[2] / "layers" / "shared" / "python")
-if _SHIPPED not in sys.path:
-    sys.path.insert(0, _SHIPPED)

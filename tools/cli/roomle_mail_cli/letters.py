@@ -20,13 +20,13 @@ from roomle_mail.delivery import Queued
 from roomle_mail.errors import BodyMalformed
 from roomle_mail.events import fold_address
 from roomle_mail.telemetry import safe_configurator
-from tools.roomle_mail_cli.deployment import aws_errors, error_code
-from tools.roomle_mail_cli.screen import CliError
+from roomle_mail_cli.deployment import aws_errors, error_code
+from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from tools.roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.deployment import Deployment
 
 # While they are looked at they are hidden, so that each is seen once; afterwards they are put back.
 _HIDDEN_FOR = 120

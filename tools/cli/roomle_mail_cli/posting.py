@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 
 from roomle_mail import events, tokens
 from roomle_mail.errors import TokenRejected
-from tools import sign
-from tools.roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli import sign
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,16 +21,16 @@ import yaml
 from botocore.exceptions import ClientError
 
 from roomle_mail.errors import SecretUnusable
-from tools.roomle_mail_cli import keys, letters, posting
-from tools.roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
-from tools.roomle_mail_cli.screen import CliError
+from roomle_mail_cli import keys, letters, posting
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tools.roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.deployment import Deployment
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RUNTIME = "python3.13"
 # A new account's; AWS raises it by itself, or on request (Lambda's page "Lambda quotas").
 _FEW_ENVIRONMENTS = 50

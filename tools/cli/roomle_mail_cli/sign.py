@@ -4,7 +4,7 @@ The shipped code never makes a token. Roomle's page "Authentication" gives the f
 open (the initialisation vector of ``01``, the time zone's spelling) is an argument here, so that
 each choice can be tried.
 
-    python -m tools.sign events/receiver/saved_configuration.json |
+    python -m roomle_mail_cli.sign events/receiver/saved_configuration.json |
         sam local invoke ReceiverFunction --event - --env-vars events/env.json
 """
 
@@ -146,7 +146,7 @@ def keeps_its_token(path: Path) -> bool:
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; key and secret come from the environment or are Roomle's example."""
     parser = argparse.ArgumentParser(
-        prog="python -m tools.sign",
+        prog="python -m roomle_mail_cli.sign",
         description="Print an API Gateway event as if Roomle had sent it now.",
     )
     parser.add_argument("event", type=Path, help="a file of events/receiver, or - for stdin")

@@ -24,14 +24,14 @@ from roomle_mail.errors import (
     TokenMalformed,
     TokenRejected,
 )
-from tools.roomle_mail_cli.deployment import aws_errors
+from roomle_mail_cli.deployment import aws_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from roomle_mail.settings import Settings
     from roomle_mail.tokens import Credential
-    from tools.roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.deployment import Deployment
 
 BLOCK = tokens.BLOCK
 MAX_CHARACTERS = 4_096

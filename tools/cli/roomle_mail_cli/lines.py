@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from roomle_mail.events import fold_address
 from roomle_mail.telemetry import hash_address
-from tools.roomle_mail_cli import keys
-from tools.roomle_mail_cli.deployment import aws_errors
-from tools.roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli import keys
+from roomle_mail_cli.deployment import aws_errors
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from tools.roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.deployment import Deployment
 
 # API Gateway's own log tells nothing of an event.
 _LEFT_OUT = frozenset({"AccessLog"})

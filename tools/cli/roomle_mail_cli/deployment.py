@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
-from tools.roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,10 @@ import typer
 from rich.text import Text
 
 from roomle_mail.tokens import Credential
-from tools import sign
-from tools.roomle_mail_cli import doctor as checking
-from tools.roomle_mail_cli import keys, letters, lines, posting, reading, screen
-from tools.roomle_mail_cli.deployment import Deployment
-from tools.roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli import doctor as checking
+from roomle_mail_cli import keys, letters, lines, posting, reading, screen, sign
+from roomle_mail_cli.deployment import Deployment
+from roomle_mail_cli.screen import CliError, Exit
 
 HELP = """Look after a deployment of Roomle Mail, on AWS or on a local stack.
 
