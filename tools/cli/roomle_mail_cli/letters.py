@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from roomle_mail.delivery import Queued
 from roomle_mail.errors import BodyMalformed
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import safe_configurator
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.screen import CliError
@@ -201,7 +201,7 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
 
 def same_address(letter: Letter, address: str) -> bool:
     """Whether the email is owed to that person, whatever the spelling."""
-    return letter.address is not None and fold_address(letter.address) == fold_address(address)
+    return letter.address is not None and normalize_address(letter.address) == normalize_address(address)
 
 
 def _letter(message: dict[str, Any]) -> Letter:
