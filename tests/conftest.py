@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import emails_package
+from tests import emails_package, powertools
 from tests.secrecy import pytest_collection_modifyitems, pytest_runtest_logreport
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
 
 sys.path.insert(0, str(emails_package.build()))
+powertools.log_to_current_stdout()
 
 
 @pytest.fixture(scope="session")

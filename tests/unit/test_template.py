@@ -241,7 +241,7 @@ def test_the_environment_is_read_by_the_settings_and_for_the_log_alone() -> None
     assert {line for _, line in reads} == {
         "settings = Settings.from_environment(os.environ)",
         # Looks for one variable that Lambda sets.
-        "differ_after_restore(os.environ)",
+        "reseed_after_restore(os.environ)",
     }
 
 

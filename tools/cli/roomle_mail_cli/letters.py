@@ -201,7 +201,9 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
 
 def same_address(letter: Letter, address: str) -> bool:
     """Whether the email is owed to that person, whatever the spelling."""
-    return letter.address is not None and normalize_address(letter.address) == normalize_address(address)
+    if letter.address is None:
+        return False
+    return normalize_address(letter.address) == normalize_address(address)
 
 
 def _letter(message: dict[str, Any]) -> Letter:

@@ -185,7 +185,7 @@ def explain(
             iv=iv,
         )
         if claims.is_expired(now, max_age=max_age):
-            raise TokenExpired  # noqa: TRY301 (told apart like the others)
+            raise TokenExpired
         verdict, accepted = "accepted", True
     except TokenRejected as err:
         verdict, accepted = _verdict(err), False
