@@ -19,14 +19,10 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ROOT / "layers" / "shared" / "python"
-if str(SHIPPED) not in sys.path:
-    sys.path.insert(0, str(SHIPPED))
-
-from roomle_mail import errors, events  # noqa: E402 (found only now)
-from roomle_mail.idempotency import Outcome  # noqa: E402
-from tools import fixtures  # noqa: E402
+from roomle_mail import errors, events
+from roomle_mail.idempotency import Outcome
+from tools import fixtures
+from tools.sam import ROOT
 
 DOCS = ROOT / "docs"
 OPENAPI = DOCS / "openapi.json"
