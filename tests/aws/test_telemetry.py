@@ -258,7 +258,7 @@ def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World)
     for scene in ("Received Sent AgeAtSending TimeToSes", "Postponed Throttled AgeAtPostponing"):
         SCENES[scene](world)
 
-    units = {}
+    units: dict[str, str] = {}
     for line in world.output().splitlines():
         about = json.loads(line)
         for directive in about.get("_aws", {}).get("CloudWatchMetrics", []):
