@@ -30,6 +30,7 @@ NO_CONNECTION = EndpointConnectionError(endpoint_url=URL)
 THROTTLED = (429, "TooManyRequestsException", "Too many requests")
 REFUSED = (400, "MessageRejected", "Email address is not verified.")
 QUOTA = (400, "LimitExceededException", "Daily message quota exceeded.")
+EXPIRED = (403, "ExpiredTokenException", "The security token included in the request is expired")
 DENIED = (400, "AccessDeniedException", "")
 
 
@@ -156,6 +157,7 @@ def unusable_secret(world: World) -> None:
 SCENES: dict[str, Scene] = {
     "Received Sent AgeAtSending TimeToSes": post(saved(configuratorId="myConfigurator")),
     "Queued Throttled": failing("sesv2.SendEmail", THROTTLED),
+    "Queued CredentialsExpired": failing("sesv2.SendEmail", EXPIRED),
     "Queued Unreachable": failing("sesv2.SendEmail", NO_CONNECTION),
     "Suppressed": too_many,
     "Ignored": post({"event": "order.created", "data": {}}),
@@ -256,6 +258,25 @@ def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
     assert named - {"WebhookThrottled"} <= measured
     for name, query in operations.queries().items():
         assert operations.fields(query) <= told | of_ses, name
+
+
+def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World) -> None:
+    for scene in ("Received Sent AgeAtSending TimeToSes", "Postponed Throttled AgeAtPostponing"):
+        SCENES[scene](world)
+
+    units: dict[str, str] = {}
+    for line in world.output().splitlines():
+        about = json.loads(line)
+        for directive in about.get("_aws", {}).get("CloudWatchMetrics", []):
+            # CloudWatch stores a metric under these dimensions and no others.
+            assert directive["Namespace"] == operations.NAMESPACE
+            assert directive["Dimensions"] == [["stack"]]
+            assert about["stack"] == "local"
+            units |= {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert {name for name, unit in units.items() if unit == "Milliseconds"} == {
+        *("AgeAtSending", "TimeToSes", "AgeAtPostponing"),
+    }
+    assert set(units.values()) == {"Milliseconds", "Count"}
 
 
 @pytest.mark.usefixtures("_no_waiting")

@@ -1,8 +1,8 @@
 """Event + brand -> Email. Pure.
 
-The brands, texts and templates are the package `roomle_mail_emails`, which `layers/emails/build.py`
-makes and checks. Each is a small file, read when it is needed, so that an event takes as much time
-with one brand as with ten thousand.
+The brands, texts and templates are the package `roomle_mail_emails`, which `emails_build` (in
+layers/emails) makes and checks. Each is a small file, read when needed, so that an event takes no
+longer with ten thousand brands than with one.
 
 An email shows nothing that Roomle sent but links, checked against the brand's hosts and rebuilt.
 """
