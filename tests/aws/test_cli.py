@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import doctor, keys, letters
+from roomle_mail_cli import doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
@@ -267,7 +267,7 @@ def test_the_state_of_the_stack_and_its_region_are_told(
 @pytest.mark.parametrize(
     ("outputs", "runtime", "states"),
     [
-        ({"Version": doctor._project_version()}, "python3.13", ("ok", "ok")),
+        ({"Version": project.version()}, "python3.13", ("ok", "ok")),
         ({"Version": "0.0.1"}, "python3.12", ("warn", "fail")),
         ({}, "python3.13", ("warn", "ok")),
     ],
