@@ -23,7 +23,7 @@ class Records(Protocol):
 
 
 class Dns:
-    """The DNS. After one failure it is not asked again: each failure takes `PATIENCE` seconds."""
+    """The DNS. Once it does not answer in time, it is not asked again: `doctor` would take long."""
 
     def __init__(self, nameserver: tuple[str, int] | None = None) -> None:
         self._nameserver = nameserver
@@ -54,6 +54,9 @@ class Dns:
             answer = asked.resolve(f"{name}.", kind, lifetime=PATIENCE, raise_on_no_answer=False)
         except resolver.NXDOMAIN:
             return []
+        except resolver.NoNameservers as err:
+            # An answer came quickly, and may be about this name only.
+            raise DnsUnavailableError(f"the DNS could not be asked: {err}") from err
         except (exception.DNSException, OSError, ValueError) as err:
             self._failure = f"the DNS could not be asked: {err}"
             raise DnsUnavailableError(self._failure) from err
