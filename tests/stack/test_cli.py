@@ -16,9 +16,9 @@ import pytest
 
 from roomle_mail_cli import project
 from tests.command_line import CommandLine, Result
-from tests.stack.local import RECEIVER, LocalStack
 from tools import fixtures, gradual
 from tools.stack import deployment, emulator
+from tools.stack.local import RECEIVER, LocalStack
 
 SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"
