@@ -88,9 +88,9 @@ def test_the_longest_silence_is_a_week() -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_where_nothing_is_measured_nothing_rings_but_silence(name: str) -> None:
-    expected = {"SilenceAlarm": "breaching", "BounceRateAlarm": "ignore"}
-    expected["ComplaintRateAlarm"] = "ignore"
+def test_where_nothing_is_measured_no_alarm_goes_off(name: str) -> None:
+    expected = dict.fromkeys(("BounceRateAlarm", "ComplaintRateAlarm"), "ignore")
+    expected["SilenceAlarm"] = "missing"
 
     assert alarm(name)["TreatMissingData"] == expected.get(name, "notBreaching")
 
@@ -137,6 +137,31 @@ def test_refusals_ring_as_the_parameter_says() -> None:
     )
 
 
+def test_refusals_do_not_count_requests_without_a_token() -> None:
+    looked_at = {metric.name for about in ALARMS.values() for metric in operations.of_alarm(about)}
+    shown = {metric.name for metric in operations.of_dashboard()}
+
+    assert "Refused" in looked_at
+    assert not looked_at & {"Unauthenticated", "TokenMissing"}
+    assert {"Unauthenticated", "TokenMissing"} <= shown
+
+
+def test_silence_is_told_after_a_first_event_and_not_after_a_first_deploy() -> None:
+    # CloudWatch's page "Configuring how CloudWatch alarms treat missing data": with `missing`, an
+    # alarm goes to INSUFFICIENT_DATA once its whole range is empty. That is also the state in which
+    # an alarm is created, and its actions run when it comes from another state ("PutMetricAlarm").
+    about = alarm("SilenceAlarm")
+
+    assert about["TreatMissingData"] == "missing"
+    assert about["InsufficientDataActions"] == ["AlarmTopic"]
+    assert "insufficient data" in about["AlarmDescription"]
+
+
+@pytest.mark.parametrize("name", [name for name in ALARMS if name != "SilenceAlarm"])
+def test_a_lack_of_data_is_told_by_no_other_alarm(name: str) -> None:
+    assert "InsufficientDataActions" not in alarm(name)
+
+
 def test_silence_rings_as_the_parameter_says_and_is_off_by_default() -> None:
     about = Stack(AlarmSilenceHours="30").properties("SilenceAlarm")
 
@@ -176,6 +201,12 @@ def test_eighty_percent_of_the_quota_ring(sent: int, *, rings: bool) -> None:
     assert stat["MetricStat"]["Period"] == 86_400
     assert about["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
     assert (evaluate(used["Expression"], sent=sent) >= about["Threshold"]) is rings
+
+
+@pytest.mark.parametrize("name", ["ServerErrorsAlarm", "WebhookThrottlesAlarm"])
+def test_an_alarm_on_what_api_gateway_counts_says_that_it_may_not_count_all(name: str) -> None:
+    # API Gateway's page "Monitor HTTP APIs": excessive 429s and 5xx of its own may be left out.
+    assert "API Gateway may not" in alarm(name)["AlarmDescription"]
 
 
 @pytest.mark.parametrize("name", ALARMS)
