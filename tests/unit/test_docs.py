@@ -16,7 +16,7 @@ from tools import cost, sam
 PAGE = cost.PAGE.read_text()
 
 
-def test_the_costs_are_what_is_reckoned() -> None:
+def test_the_costs_are_what_is_calculated() -> None:
     assert cost.render(PAGE) == PAGE
 
 
@@ -40,7 +40,7 @@ def test_the_stack_costs_what_it_has() -> None:
     assert stack["dashboards"] == kinds.count("AWS::CloudWatch::Dashboard")
 
 
-def test_the_memory_is_reckoned_as_the_template_sets_it() -> None:
+def test_the_memory_is_calculated_as_the_template_sets_it() -> None:
     assert read()["Parameters"]["MemorySize"]["Default"] == cost.MEMORY_GB * 1024
 
 
