@@ -217,7 +217,17 @@ def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
     # The emulator knows no metric math.
     assert (condition == "OnAws") is bool(metrics)
     if metrics:
-        assert [m["Id"] for m in metrics if m.get("ReturnData", True)] == [metrics[0]["Id"]]
+        (result,) = (m for m in metrics if m.get("ReturnData", True))
+        assert "Expression" in result
+        # CloudWatch's page "PutMetricAlarm": ten metrics at most, ids that begin in lower case, and
+        # no property of an alarm on a single metric beside them.
+        stats = operations.metric_stats(alarm(name))
+        assert len(stats) <= 10
+        assert len({m["MetricStat"]["Period"] for m in stats}) == 1
+        assert all(re.fullmatch(r"[a-z]\w{0,254}", m["Id"]) for m in metrics)
+        assert not {"MetricName", "Namespace", "Period", "Statistic", "Dimensions"} & set(
+            alarm(name)
+        )
 
 
 def test_alarms_go_to_whom_the_parameter_names_if_anybody() -> None:
@@ -263,6 +273,31 @@ def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
     assert written["stack"] == "roomle-mail"
     assert made["Dimensions"] == [{"Key": "stack", "Value": "$.stack"}]
     assert (made["MetricNamespace"], made["MetricName"]) == ("RoomleMail", "WebhookThrottled")
+
+
+def test_a_metric_filter_has_the_form_that_cloudwatch_logs_takes() -> None:
+    # CloudWatch Logs' page "PutMetricFilter": one transformation; dimensions only with a pattern for
+    # JSON, three at most, and then no default value.
+    for each in operations.stack().of_type("AWS::Logs::MetricFilter").values():
+        about = each["Properties"]
+        (made,) = about["MetricTransformations"]
+        assert about["FilterPattern"].startswith("{")
+        assert 1 <= len(made["Dimensions"]) <= 3
+        assert all(re.fullmatch(r"\$\.\w+", d["Value"]) for d in made["Dimensions"])
+        assert "DefaultValue" not in made
+
+
+def test_the_rule_has_the_size_that_eventbridge_takes() -> None:
+    # EventBridge's pages "PutRule" and "InputTransformer".
+    rule = ses_events.rule()
+    transformers = [target["InputTransformer"] for target in rule["Targets"]]
+
+    assert len(json.dumps(rule["EventPattern"])) <= 2048
+    assert len(rule["Description"]) <= 512
+    assert len(transformers) <= 5
+    for each in transformers:
+        assert len(each["InputPathsMap"]) <= 100
+        assert len(each["InputTemplate"]) <= 8192
 
 
 # Dashboard -------------------------------------------------------------------------------------
@@ -342,6 +377,17 @@ def test_the_questions_are_saved() -> None:
     }
     for each in saved:
         assert each["Properties"]["LogGroupNames"] == ["ReceiverLog", "MailerLog", "SesLog"]
+
+
+def test_a_query_is_saved_in_the_form_that_cloudformation_takes() -> None:
+    # CloudFormation's page "AWS::Logs::QueryDefinition".
+    for each in operations.stack().of_type("AWS::Logs::QueryDefinition").values():
+        about = each["Properties"]
+        assert set(about) == {"Name", "LogGroupNames", "QueryString"}
+        assert 1 <= len(about["Name"]) <= 255
+        assert 1 <= len(about["QueryString"]) <= 10_000
+        groups = operations.stack().of_type("AWS::Logs::LogGroup")
+        assert set(about["LogGroupNames"]) <= set(groups)
 
 
 @pytest.mark.parametrize("name", operations.queries())

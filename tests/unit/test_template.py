@@ -339,11 +339,7 @@ def test_a_function_writes_to_a_log_group_of_the_stack(
 
 def test_what_api_gateway_logs_needs_no_room_in_the_accounts_resource_policy(stack: Stack) -> None:
     # CloudWatch Logs' page "Enable logging from AWS services": one wildcard covers these names.
-    name = stack.properties("AccessLog")["LogGroupName"]
-
-    assert name == "/aws/vendedlogs/apigateway/roomle-mail"
-    # CloudWatch Logs' page "CreateLogGroup".
-    assert re.fullmatch(r"[.\-_/#A-Za-z0-9]{1,512}", name)
+    assert stack.properties("AccessLog")["LogGroupName"] == "/aws/vendedlogs/apigateway/roomle-mail"
 
 
 def test_every_log_group_forgets_as_the_parameter_says() -> None:
@@ -515,6 +511,66 @@ def test_emails_are_sent_as_the_configured_identities_and_no_others(
         f"{SES}:configuration-set/ConfigurationSet",
         *(f"{SES}:identity/{identity}" for identity in identities),
     }
+
+
+# What AWS's pages set as limits, and an emulator doesn't check ------------------------------------
+
+# The page is named after the property: "AWS::Lambda::Function", "CreateRole", and so on.
+LONGEST = {
+    "AWS::Serverless::Function": 256,
+    "AWS::Serverless::LayerVersion": 256,
+    "AWS::Serverless::HttpApi": 1024,
+    "AWS::IAM::Role": 1000,
+    "AWS::SecretsManager::Secret": 2048,
+    "AWS::Events::Rule": 512,
+}
+
+
+def test_a_description_is_no_longer_than_its_service_takes(stack: Stack) -> None:
+    described = {
+        name: (resource["Type"], resource["Properties"]["Description"])
+        for name, resource in stack.resources.items()
+        if "Description" in resource.get("Properties", {})
+    }
+
+    assert {kind for kind, _ in described.values()} == set(LONGEST)
+    for kind, text in described.values():
+        assert 0 < len(text) <= LONGEST[kind]
+        # "CreateRole" has the narrowest set of characters.
+        assert re.fullmatch(r"[\t\n\r -~\u00a1-\u00ff]+", text)
+
+
+def test_the_template_keeps_cloudformations_limits() -> None:
+    # CloudFormation's page "CloudFormation quotas".
+    template = cloudformation.read()
+    described = [*PARAMETERS.values(), *template["Outputs"].values()]
+
+    assert len((ROOT / "template.yaml").read_bytes()) < 1024 * 1024
+    assert len(template["Description"].encode()) <= 1024
+    assert len(PARAMETERS) <= 200
+    assert len(template["Resources"]) <= 500
+    assert all(len(about["Description"]) <= 1024 for about in described)
+
+
+def test_a_log_groups_name_is_one_that_cloudwatch_logs_takes(stack: Stack) -> None:
+    # CloudWatch Logs' page "CreateLogGroup".
+    for group in stack.of_type("AWS::Logs::LogGroup").values():
+        name = group["Properties"].get("LogGroupName", "generated")
+        assert re.fullmatch(r"[.\-_/#A-Za-z0-9]{1,512}", name)
+
+
+def test_a_logs_resource_policy_is_small_enough(stack: Stack) -> None:
+    # CloudWatch Logs' page "PutResourcePolicy": 5,120 characters.
+    for policy in stack.of_type("AWS::Logs::ResourcePolicy").values():
+        assert len(policy["Properties"]["PolicyDocument"]) < 5120 - 1000
+
+
+def test_a_queues_policy_is_small_enough(stack: Stack) -> None:
+    # SQS's page "Quotas related to policies".
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        document = policy["Properties"]["PolicyDocument"]
+        assert len(document["Statement"]) <= 20
+        assert all(len(listed(each["Action"])) <= 7 for each in document["Statement"])
 
 
 # The whole -------------------------------------------------------------------------------------
