@@ -31,7 +31,7 @@ NOT_HERE = {
     "sam": "tools/stack deploys, and takes the stack away",
     "python": "CodeDeploy is not here",
     "roomle-mail": "there is one stage",
-    "aws": "nobody can ask the emulator for production, and nothing is to be deleted",
+    "aws": "the emulator knows no production access and no MAIL FROM domain, and keeps its stack",
 }
 
 
@@ -222,6 +222,27 @@ def test_the_commands_of_a_section_work(stack: LocalStack, shell: Path, section:
     assert stack.post(fixtures.payload(email="you@example.com"), token=token).status == 200
 
     assert run(shell, stack, section)
+
+
+def test_commands_of_aws_that_are_not_run_have_its_options(aws: Path, tmp_path: Path) -> None:
+    texts = [re.sub(r"\\\n|#[^\n]*", "", block.text) for block in blocks() if block.mark == "sh"]
+    commands = [line for text in texts for line in text.splitlines() if line.startswith("aws ")]
+
+    assert len(commands) >= 4
+    for command in commands:
+        # Reads the options, asks for none that is missing, and calls nothing.
+        checked = subprocess.run(
+            ["bash", "-c", f"{command} --generate-cli-skeleton input"],
+            cwd=tmp_path,
+            env={
+                "PATH": f"{aws.parent}:{os.environ['PATH']}",
+                "AWS_DEFAULT_REGION": "eu-central-1",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert checked.returncode == 0, f"{command}: {checked.stderr}"
 
 
 def test_what_is_not_run_could_not_be() -> None:

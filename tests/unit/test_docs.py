@@ -94,7 +94,9 @@ def test_every_parameter_is_explained_as_in_the_template() -> None:
 
 
 def test_everything_that_only_aws_creates_is_listed() -> None:
-    (section,) = re.findall(r"^## What only AWS creates\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
+    (section,) = re.findall(
+        r"^## What only AWS creates\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL
+    )
     cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     conditional = {n for n, r in read()["Resources"].items() if r.get("Condition") == "OnAws"}

@@ -276,8 +276,8 @@ def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
 
 
 def test_a_metric_filter_has_the_form_that_cloudwatch_logs_takes() -> None:
-    # CloudWatch Logs' page "PutMetricFilter": one transformation; dimensions only with a pattern for
-    # JSON, three at most, and then no default value.
+    # CloudWatch Logs' page "PutMetricFilter": one transformation; dimensions only with a pattern
+    # for JSON, three at most, and then no default value.
     for each in operations.stack().of_type("AWS::Logs::MetricFilter").values():
         about = each["Properties"]
         (made,) = about["MetricTransformations"]

@@ -649,7 +649,7 @@ def test_a_stage_of_samconfig_builds_and_deploys(name: str) -> None:
 def test_a_deploy_asks_nothing(name: str) -> None:
     deploy = CONFIGURED[name]["deploy"]["parameters"]
 
-    # SAM's page "sam deploy": these two make it ask, and a missing stack name or bucket make it fail.
+    # SAM's page "sam deploy": the first two make it ask, the others make it fail where missing.
     assert deploy["confirm_changeset"] is False
     assert "guided" not in deploy
     assert CONFIGURED[name]["global"]["parameters"]["stack_name"]
