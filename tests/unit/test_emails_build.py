@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -207,8 +208,8 @@ def test_without_its_templates_an_event_is_left_to_roomle(source: Path) -> None:
     for file in source.glob("templates/3DExportAsset-failed.*"):
         file.unlink()
     for file in source.glob("texts/*.toml"):
-        text = file.read_text("utf-8")
-        file.write_text(text.partition("[3DExportAsset-failed]")[0], "utf-8")
+        section = r"(?ms)^\[3DExportAsset-failed\].*?(?=^\[|\Z)"
+        file.write_text(re.sub(section, "", file.read_text("utf-8")), "utf-8")
     assert not [name for name in compile_package(source) if "failed" in name]
 
 
