@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -18,13 +18,20 @@ from roomle_mail.tokens import Credential
 from roomle_mail_cli import doctor as checking
 from roomle_mail_cli import keys, letters, lines, posting, reading, screen, sign
 from roomle_mail_cli.deployment import Deployment
+from roomle_mail_cli.options import before_all, before_command, takes_session
 from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from roomle_mail_cli.checks import Check
 
 HELP = """Look after a deployment of Roomle Mail, on AWS or on a local stack.
 
-Credentials and region come from the environment, as for AWS's own tools: AWS_PROFILE, AWS_REGION,
-AWS_ENDPOINT_URL. The stack is found by its name (--stack, or ROOMLE_MAIL_STACK, or roomle-mail); a
-local one by the file that describes it, --stack .local/stack.json.
+Credentials and region are found as the AWS CLI finds them. Region: --region, AWS_REGION,
+AWS_DEFAULT_REGION, the profile's. Profile: --profile, AWS_PROFILE, AWS_DEFAULT_PROFILE. Both
+options may stand before the command or after it. AWS_ENDPOINT_URL counts too.
+
+The stack is found by its name: --stack, ROOMLE_MAIL_STACK, or else roomle-mail. A local stack is
+found by the file that describes it: --stack .local/stack.json. That file names its own region.
 
 \b
 Exit codes:
@@ -40,11 +47,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     # A traceback with local variables would show secrets.
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
     help=HELP,
 )
+app.callback()(before_all)
 dead_letters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+dead_letters.callback()(before_command)
 app.add_typer(dead_letters, name="dead-letters", help="Emails that were given up.")
 secret = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+secret.callback()(before_command)
 app.add_typer(secret, name="secret", help="Roomle's API keys and their secrets.")
 
 
@@ -138,6 +149,7 @@ def credential_for(
 
 
 @app.command()
+@takes_session
 def send(
     event: Annotated[str | None, typer.Argument(metavar="EVENT")] = None,
     *,
@@ -254,6 +266,7 @@ def send(
 
 
 @app.command(name="sign")
+@takes_session
 def sign_token(
     *,
     stack: Stack = None,
@@ -343,6 +356,7 @@ def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[line
 
 
 @app.command()
+@takes_session
 def verify(
     token: Annotated[str, typer.Argument(help="The header's value; - reads it from stdin.")],
     *,
@@ -459,6 +473,7 @@ def show_explanation(
 
 
 @app.command()
+@takes_session
 def doctor(
     stack_name: Annotated[
         str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")
@@ -483,7 +498,7 @@ def doctor(
     deployment = Deployment.find(stack_name or stack)
     _ = deployment.stack  # without it there is nothing to check
     planned = checking.checks()
-    found: list[checking.Check] = []
+    found: list[Check] = []
     with screen.progress("checking", len(planned)) as step:
         for name, check in planned.items():
             found += checking.make(name, check, deployment)
@@ -544,6 +559,7 @@ def choose(
 
 
 @dead_letters.command(name="list")
+@takes_session
 def list_letters(
     *,
     address: Address = None,
@@ -572,6 +588,7 @@ def list_letters(
 
 
 @dead_letters.command(name="show")
+@takes_session
 def show_letter(
     which: Annotated[str, typer.Argument(metavar="ID", help="Its id, or its event's.")],
     *,
@@ -601,6 +618,7 @@ def show_letter(
 
 
 @dead_letters.command()
+@takes_session
 def redrive(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")
@@ -647,6 +665,7 @@ def redrive(
 
 
 @dead_letters.command()
+@takes_session
 def drop(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")
@@ -712,6 +731,7 @@ def tell(text: str, facts: dict[str, Any], *, as_json: bool) -> None:
 
 
 @app.command()
+@takes_session
 def logs(
     *,
     address: Annotated[
@@ -780,6 +800,7 @@ def show_line(line: lines.Line, *, as_json: bool) -> None:
 
 
 @secret.command(name="set")
+@takes_session
 def set_secret(
     api_key: Annotated[
         str | None, typer.Argument(metavar="API_KEY", help="Left out for a JSON object.")
@@ -819,6 +840,7 @@ def set_secret(
 
 
 @secret.command(name="remove")
+@takes_session
 def remove_secret(
     api_key: Annotated[str, typer.Argument(metavar="API_KEY")],
     *,
@@ -838,6 +860,7 @@ def remove_secret(
 
 
 @secret.command(name="list")
+@takes_session
 def list_secrets(*, stack: Stack = None, as_json: AsJson = False) -> None:
     """List the API keys and the lengths of their secrets, never the secrets.
 

@@ -7,22 +7,14 @@ warning, not a failure.
 from __future__ import annotations
 
 import platform
-import tomllib
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parseaddr
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import boto3
-import yaml
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import keys, letters, posting
-from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail_cli import keys, letters, posting, project, senders
+from roomle_mail_cli.checks import Check, State
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -30,30 +22,13 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-ROOT = Path(__file__).resolve().parents[3]
+SILENCE = "SilenceAlarm"
 RUNTIME = "python3.13"
 # A new account's; AWS raises it by itself, or on request (Lambda's page "Lambda quotas").
 _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
-
-type State = Literal["ok", "warn", "fail", "skip"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found, and what to do about it unless it is fine."""
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
-
-    @property
-    def as_json(self) -> dict[str, str]:
-        """For programs."""
-        return {name: value for name, value in asdict(self).items() if value}
 
 
 def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
@@ -65,7 +40,10 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "settings": check_settings,
         "secret": check_secret,
         "sandbox": check_account,
-        "identities": check_identities,
+        "identities": senders.check_identities,
+        "senders": senders.check_senders,
+        "sandbox recipients": senders.check_recipients,
+        "domains": senders.check_domains,
         "configuration set": check_configuration_set,
         "throttle": check_throttle,
         "webhook": check_webhook,
@@ -73,6 +51,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "dead letters": check_dead_letters,
         "memory": check_table,
         "alarms": check_alarms,
+        "silence alarm": check_silence,
     }
 
 
@@ -134,13 +113,13 @@ def check_region(deployment: Deployment) -> Iterator[Check]:
             "region",
             "warn",
             f"asked in {deployment.region}, the stack is in {there}",
-            f"Set AWS_REGION={there}.",
+            f"Give --region {there} or set AWS_REGION={there}.",
         )
 
 
 def check_versions(deployment: Deployment) -> Iterator[Check]:
     """What is deployed is of this folder's version, and runs on what its layers were built for."""
-    ours = _project_version()
+    ours = project.version()
     # Versions before the first that tells its own have no such output.
     theirs = deployment.outputs.get("Version", "of unknown version")
     yield Check(
@@ -159,8 +138,9 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
     tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
-    yield Check("tools", "ok", f"{tools}boto3 {boto3.__version__}, typer {version('typer')}")
-    unknown, missing = _template_differences(deployment)
+    yield Check("tools", "ok", f"{tools}boto3 {version('boto3')}, typer {version('typer')}")
+    ours_named, theirs_named = project.template_parameters(), set(deployment.parameters)
+    missing, unknown = ours_named - theirs_named, theirs_named - ours_named
     if missing or unknown:
         parts = [
             f"{what}: {', '.join(sorted(names))}"
@@ -213,7 +193,7 @@ def check_secret(deployment: Deployment) -> Iterator[Check]:
 
 def check_account(deployment: Deployment) -> Iterator[Check]:
     """SES may send to everyone, and today's quota is not used up."""
-    account = _ses_account(deployment)
+    account = senders.account(deployment)
     if account.get("ProductionAccessEnabled"):
         yield Check("sandbox", "ok", "the account is out of SES's sandbox")
     else:
@@ -250,51 +230,6 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
         yield Check("quota", "ok", found)
 
 
-def check_identities(deployment: Deployment) -> Iterator[Check]:
-    """Every sender's identity is verified and signs with DKIM."""
-    names = [each for each in deployment.parameters.get("SenderIdentities", "").split(",") if each]
-    for name in names:
-        domain = name.rpartition("@")[2]
-        # A domain's verification and DKIM count for its addresses too.
-        known = [each for each in (_identity(deployment, n) for n in {name, domain}) if each]
-        if any(each.get("VerifiedForSendingStatus") for each in known):
-            yield Check(f"identity {name}", "ok", "verified")
-        else:
-            status = known[0].get("VerificationStatus", "PENDING") if known else "unknown to SES"
-            yield Check(
-                f"identity {name}",
-                "fail",
-                f"{status} in {deployment.region}",
-                "SES console, Identities; without it SES refuses every email of this sender.",
-            )
-        dkim = [each.get("DkimAttributes", {}) for each in known]
-        if any(each.get("SigningEnabled") and each.get("Status") == "SUCCESS" for each in dkim):
-            yield Check(f"DKIM {name}", "ok", "signed")
-        else:
-            statuses = ", ".join(sorted({str(each.get("Status", "NOT_STARTED")) for each in dkim}))
-            yield Check(
-                f"DKIM {name}",
-                "warn",
-                f"not signed ({statuses or 'no identity'})",
-                f"Verify the domain and add SES's three CNAME records for {domain} to its DNS; "
-                "without them large mailbox providers refuse or hide the emails.",
-            )
-    uncovered = sorted(
-        sender
-        for sender in _senders()
-        if sender not in names and sender.rpartition("@")[2] not in names
-    )
-    if uncovered:
-        yield Check(
-            "senders",
-            "warn",
-            f"no identity for {', '.join(uncovered)} of brands.toml",
-            "Name them, or their domains, in the parameter SenderIdentities.",
-        )
-    else:
-        yield Check("senders", "ok", "SenderIdentities covers every sender of brands.toml")
-
-
 def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
     """The configuration set, which every email is sent with, exists and sends."""
     name = deployment.settings.configuration_set
@@ -314,7 +249,7 @@ def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
 
 def check_throttle(deployment: Deployment) -> Iterator[Check]:
     """The webhook takes no more than SES sends, or what is left over has a way."""
-    quota = _ses_account(deployment)["SendQuota"]
+    quota = senders.account(deployment)["SendQuota"]
     rate = float(deployment.parameters.get("ThrottleRate") or 0)
     sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
     cap = deployment.settings.max_emails_per_hour
@@ -499,7 +434,13 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check("alarms", "warn", "the stack has none", "Deploy a version that has alarms.")
         return
     alarms = _alarms(deployment, names)
-    loud = [each["AlarmName"] for each in alarms if each["StateValue"] == "ALARM"]
+    # What the silence alarm's state means is a check of its own.
+    silence = deployment.resources.get(SILENCE, ("", ""))[1]
+    loud = [
+        each["AlarmName"]
+        for each in alarms
+        if each["StateValue"] == "ALARM" and each["AlarmName"] != silence
+    ]
     if loud:
         yield Check(
             "alarms",
@@ -573,48 +514,80 @@ def _alarms(deployment: Deployment, names: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-# ----------------------------------------------------------------------------------------------
+def check_silence(deployment: Deployment) -> Iterator[Check]:
+    """An alarm tells when Roomle stops sending events, and it counts already.
+
+    Until the first event it can't: the metric has no data, on which the alarm is either
+    INSUFFICIENT_DATA or, in older versions, ALARM, although nothing is wrong.
+    """
+    hours = int(deployment.parameters.get("AlarmSilenceHours") or 0)
+    if not hours or SILENCE not in deployment.resources:
+        yield Check(
+            "silence alarm",
+            "info",
+            "off (AlarmSilenceHours=0): nobody is told when Roomle stops sending events",
+            "Once events arrive regularly, deploy with AlarmSilenceHours, for instance 24.",
+        )
+        return
+    [alarm] = _alarms(deployment, [deployment.resources[SILENCE][1]])
+    if alarm["StateValue"] == "OK":
+        yield Check("silence alarm", "ok", f"counts; rings after {hours} h without an event")
+        return
+    now = datetime.now(UTC)
+    created = deployment.stack["CreationTime"]
+    last = _last_event(deployment, alarm, since=created, now=now)
+    if last is None:
+        yield Check(
+            "silence alarm",
+            "info",
+            f"{alarm['StateValue']} because no event has arrived since the stack was created "
+            f"({created:%Y-%m-%d %H:%M} UTC). It counts from the first event, and rings after "
+            f"{hours} h without one",
+            "Enter the webhook's URL at Roomle, then save a configuration, or: "
+            "roomle-mail send savedConfiguration --to you@example.com",
+        )
+    elif now - last < timedelta(hours=hours):
+        yield Check(
+            "silence alarm",
+            "info",
+            f"{alarm['StateValue']}, but an event arrived within the last {hours} h: the alarm is "
+            "about to become OK",
+            "Look again in a few minutes.",
+        )
+    else:
+        yield Check(
+            "silence alarm",
+            "fail",
+            f"no event since {last:%Y-%m-%d %H:%M} UTC, for more than {hours} h",
+            "Check the webhook's URL in Rubens Admin, then: "
+            "roomle-mail send savedConfiguration --to you@example.com",
+        )
 
 
-@cache
-def _ses_account(deployment: Deployment) -> dict[str, Any]:
-    with aws_errors():
-        return dict(deployment.client("sesv2").get_account())
+def _last_event(
+    deployment: Deployment, alarm: dict[str, Any], *, since: datetime, now: datetime
+) -> datetime | None:
+    """The end of the last hour in which the alarm's metric has data; None if there is none.
 
-
-def _identity(deployment: Deployment, name: str) -> dict[str, Any] | None:
-    """What SES knows of an identity; None if it does not."""
-    with aws_errors():
-        try:
-            return dict(deployment.client("sesv2").get_email_identity(EmailIdentity=name))
-        except ClientError as err:
-            if error_code(err) == "NotFoundException":
-                return None
-            raise
-
-
-def _project_version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
-
-
-def _senders() -> set[str]:
-    """The addresses that brands.toml sends from, wherever in it they stand."""
-
-    def within(table: dict[str, Any]) -> set[str]:
-        found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
-        return found.union(*(within(each) for each in table.values() if isinstance(each, dict)))
-
-    return within(tomllib.loads((ROOT / "layers" / "emails" / "brands.toml").read_text()))
-
-
-def _template_differences(deployment: Deployment) -> tuple[set[str], set[str]]:
-    """The parameters that only the deployed template has, and those that only ours has."""
-
-    class Loader(yaml.SafeLoader):
-        """Takes CloudFormation's short functions for what they are not asked about."""
-
-    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-    # A safe loader all the same: it makes nothing but plain values.
-    ours = set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506
-    theirs = set(deployment.parameters)
-    return theirs - ours, ours - theirs
+    Hours are kept for 455 days, and an answer holds 1,440 values (CloudWatch's page "Metrics
+    concepts", and GetMetricStatistics in its API reference).
+    """
+    since = max(since, now - timedelta(days=455))
+    for period, length in (
+        (timedelta(hours=1), timedelta(hours=1440)),
+        (timedelta(days=1), timedelta(days=1440)),
+    ):
+        with aws_errors():
+            answer = deployment.client("cloudwatch").get_metric_statistics(
+                Namespace=alarm["Namespace"],
+                MetricName=alarm["MetricName"],
+                Dimensions=alarm["Dimensions"],
+                StartTime=max(since - period, now - length),
+                EndTime=now,
+                Period=int(period.total_seconds()),
+                Statistics=["Sum"],
+            )
+        times: list[datetime] = [each["Timestamp"] for each in answer["Datapoints"] if each["Sum"]]
+        if times:
+            return min(now, max(times) + period)
+    return None

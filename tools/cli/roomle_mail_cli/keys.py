@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.credentials import CredentialStore
 from roomle_mail.errors import SecretUnusable
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.reading import OVER
@@ -47,6 +46,8 @@ class _Text:
 
 def parse(text: str, *, allow_published: bool) -> tuple[Credential, ...]:
     """Read a secret's text as the receiver does; raises SecretUnusable."""
+    from roomle_mail.credentials import CredentialStore  # noqa: PLC0415 (imports boto3)
+
     store = CredentialStore(
         _Text(text), "", overlap=0, allow_published=allow_published, warn=lambda _: None
     )

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from roomle_mail.delivery import Queued
 from roomle_mail.errors import BodyMalformed
 from roomle_mail.events import fold_address
 from roomle_mail.telemetry import safe_configurator
@@ -26,6 +25,7 @@ from roomle_mail_cli.screen import CliError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from roomle_mail.delivery import Queued
     from roomle_mail_cli.deployment import Deployment
 
 # While they are looked at they are hidden, so that each is seen once; afterwards they are put back.
@@ -205,6 +205,8 @@ def same_address(letter: Letter, address: str) -> bool:
 
 
 def _letter(message: dict[str, Any]) -> Letter:
+    from roomle_mail.delivery import Queued  # noqa: PLC0415 (imports boto3)
+
     reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
     sent = int(message.get("Attributes", {}).get("SentTimestamp", "0")) / 1000
     try:

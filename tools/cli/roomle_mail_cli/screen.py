@@ -16,7 +16,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+STYLES = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 
 class Exit(IntEnum):
