@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import emails_package
 from tests.secrecy import pytest_collection_modifyitems, pytest_runtest_logreport
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from tools.stack.deployment import Stack
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
+
+# Hypothesis would fail an example that takes a fifth of a second: a busy machine is no fault.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
