@@ -9,8 +9,10 @@ SAM := $(PYTHON) -m tools.sam
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack requirements/fuzz \
 	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
-COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links
+# The header says so in each lock, and Dependabot reads its options there.
+HOW := uv pip compile --universal --python-version 3.13 --generate-hashes
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock: $(HOW)" $(HOW) \
+	--quiet --no-emit-index-url --no-emit-find-links
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
 OPTIONS = $(if $(PORT),--port $(PORT))
