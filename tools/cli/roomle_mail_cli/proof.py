@@ -1,0 +1,379 @@
+"""A proof that a deployed stack works: its results, what it leaves behind (nothing), its report.
+
+The steps are in `steps` (what is sent) and `observation` (what is looked at). Each asks AWS for what
+became of it, and waits no longer than the proof as a whole may take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from roomle_mail_cli import causes, limits, lines
+from roomle_mail_cli.deployment import aws_errors
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from roomle_mail.tokens import Credential
+    from roomle_mail_cli.causes import Cause
+    from roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.limits import Limit
+    from roomle_mail_cli.posting import Answer
+
+LONGEST = 600.0
+"""Seconds that a proof takes at most."""
+_CLEANING_TAKES = 60.0
+_POLL = 1.0
+# The log's clock and this machine's may differ.
+_CLOCKS = timedelta(seconds=60)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+type State = Literal["proved", "failed", "not tried"]
+STYLES = {"proved": "green", "failed": "bold red", "not tried": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one step.
+
+    `cause` and `fix` are of what failed. `unable` marks what was not tried although nobody chose
+    that: AWS does not allow it, or can't be reached.
+    """
+
+    name: str
+    state: State
+    found: str
+    cause: str = ""
+    fix: str = ""
+    unable: bool = False
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", False)}
+
+
+def proved(name: str, found: str) -> Result:
+    """It works."""
+    return Result(name, "proved", found)
+
+
+def failed(name: str, found: str, cause: Cause | None = None) -> Result:
+    """It doesn't; where no cause is known, the log is the place to look."""
+    why = cause or causes.Cause("not known", "roomle-mail doctor && roomle-mail logs --since 1h")
+    return Result(name, "failed", found, why.why, why.fix)
+
+
+def not_tried(name: str, because: str) -> Result:
+    """It was not tried, and that is as it should be."""
+    return Result(name, "not tried", f"because {because}")
+
+
+def limited(name: str, limit: Limit) -> Result:
+    """The local emulator can't do it."""
+    return not_tried(name, f"the emulator {limit.lacks}")
+
+
+@dataclass(slots=True)
+class Posted:
+    """An event that was posted to the webhook. `mailbox` is one of SES's simulator."""
+
+    event: str
+    mailbox: str
+    token: str = field(repr=False)
+    body: bytes = field(repr=False)
+    event_id: str
+    answer: Answer | None = None
+    lines: list[lines.Line] = field(default_factory=list)
+
+    def has(self, what: str) -> bool:
+        """Whether the log says so of it."""
+        return any(line.what == what for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What of the events that are sent is not as in Roomle's example."""
+
+    url: str | None = None
+    result_url: str | None = None
+    configurator_id: str | None = None
+
+
+@dataclass(slots=True)
+class Proof:
+    """One run on a deployment.
+
+    `credential` is None where the secret can't be used. `ends` is monotonic.
+    """
+
+    deployment: Deployment
+    credential: Credential | None
+    example: Example
+    ends: float
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    posted: list[Posted] = field(default_factory=list)
+    # Of one's own messages that may be in a queue still, the events' ids.
+    queued: set[str] = field(default_factory=set)
+    # The addresses that were mailed to.
+    addresses: set[str] = field(default_factory=set)
+    # Alarms that this run itself makes ring, by their logical id.
+    rung: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    trigger_works: bool = True
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a local stack, where the emulator's limits hold."""
+        return self.deployment.settings.local_stack
+
+    def address(self, mailbox: str, label: str) -> str:
+        """An address of SES's mailbox simulator, which takes labels (SES's page on it)."""
+        made = f"{mailbox}+{self.run}{label}@simulator.amazonses.com"
+        self.addresses.add(made)
+        return made
+
+    def remaining(self, within: float = LONGEST) -> float:
+        """Seconds that a step may wait for, `within` at most."""
+        return max(0.0, min(within, self.ends - time.monotonic()))
+
+    def wait(self, holds: Callable[[], bool], *, within: float) -> bool:
+        """Wait until something holds; tell whether it does."""
+        until = time.monotonic() + self.remaining(within)
+        while not (held := holds()) and time.monotonic() < until:
+            time.sleep(_POLL)
+        return held
+
+    def search(self, event_ids: list[str]) -> list[lines.Line]:
+        """What the log says of events."""
+        if not event_ids:
+            return []
+        return lines.search(self.deployment, event_ids, start=self.began - _CLOCKS)
+
+    def finally_do(self, what: str, undo: Callable[[], None]) -> None:
+        """Have something undone at the end, whatever happens; it may be nothing by then."""
+        self.undo.append((what, undo))
+
+
+type Step = Callable[[Proof], Iterator[Result]]
+
+
+def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> list[Result]:
+    """Make all steps, leave nothing behind, and tell what was found; Ctrl-C ends it early."""
+    found: list[Result] = []
+    left = dict(steps)
+    interrupted = False
+    with _signals_interrupt():
+        try:
+            for name in steps:
+                begin(name)
+                found += _make(name, steps[name], proof)
+                del left[name]
+        except KeyboardInterrupt:
+            interrupted = True
+        # Undoing is repeated without harm, so an interruption of its beginning is, too.
+        while True:
+            try:
+                with _signals_ignored():
+                    begin("clean up")
+                    found += [not_tried(name, "it was stopped before") for name in left]
+                    left.clear()
+                    found.append(_clean_up(proof))
+                break
+            except KeyboardInterrupt:
+                interrupted = True
+    if interrupted:
+        found.append(Result("stopped", "failed", "the proof was stopped before its end"))
+    return found
+
+
+def status(results: list[Result]) -> Exit:
+    """The exit code: 1 if something failed, 3 if something could not be asked."""
+    if any(each.state == "failed" for each in results):
+        return Exit.NOT_FINE
+    return Exit.UNREACHABLE if any(each.unable for each in results) else Exit.FINE
+
+
+def _make(name: str, step: Step, proof: Proof) -> Iterator[Result]:
+    try:
+        yield from step(proof)
+    except CliError as err:
+        yield of_error(proof, name, err)
+
+
+def of_error(proof: Proof, name: str, err: CliError) -> Result:
+    """What an error means for a step: failed if something is missing, else it can't be told."""
+    cause = err.__cause__
+    if causes.is_gone(cause):
+        why = causes.broken(proof.deployment) or causes.Cause(
+            "it was deleted", causes.revert_drift(proof.deployment)
+        )
+        return failed(name, str(err), why)
+    if isinstance(cause, ClientError | BotoCoreError):
+        return Result(name, "not tried", f"because {err}", fix=err.advice, unable=True)
+    return failed(name, str(err), causes.Cause(str(err), err.advice))
+
+
+def _clean_up(proof: Proof) -> Result:
+    left = []
+    while proof.undo:
+        what, undo = proof.undo[-1]
+        try:
+            undo()
+        except CliError as err:
+            left.append(f"{what}: {err}")
+        proof.undo.pop()
+    if left:
+        return failed(
+            "clean up",
+            "; ".join(left),
+            causes.Cause("it could not be undone", "see docs/operations.md, step 9"),
+        )
+    return proved(
+        "clean up",
+        "no message, no alarm's state, no address is left; records of the table expire by "
+        "themselves, and the log keeps its lines",
+    )
+
+
+# --- signals ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP stop the proof as Ctrl-C does."""
+    with _signals(signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    with _signals(signal.SIG_IGN):
+        yield
+
+
+@contextlib.contextmanager
+def _signals(
+    handler: Callable[[int, FrameType | None], Any] | signal.Handlers,
+) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+# --- messages of our own ----------------------------------------------------------------------
+
+
+def take_own(proof: Proof, url: str, *, of: set[str], delete: bool) -> set[str]:
+    """Look for own messages in a queue, and delete them if asked to; tells the ids found.
+
+    Reading a queue hides messages for a moment. Those of others are put back at once.
+    """
+    sqs, found = proof.deployment.client("sqs"), set[str]()
+    seen = set[str]()
+    until = time.monotonic() + proof.remaining(10)
+    while time.monotonic() < until:
+        taken: list[tuple[str, bool]] = []
+        fresh = False
+        with aws_errors():
+            try:
+                messages = sqs.receive_message(
+                    QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1
+                ).get("Messages", [])
+                for each in messages:
+                    mine = next((event_id for event_id in of if event_id in each["Body"]), None)
+                    taken.append((each["ReceiptHandle"], mine is not None))
+                    fresh |= each["MessageId"] not in seen
+                    seen.add(each["MessageId"])
+                    found |= {mine} if mine else set()
+            finally:
+                for receipt, mine_too in taken:
+                    if mine_too and delete:
+                        sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+                    else:
+                        sqs.change_message_visibility(
+                            QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0
+                        )
+        if not fresh:
+            break
+    return found
+
+
+def sweep(proof: Proof) -> None:
+    """Delete own messages that are in a queue still; raises CliError where one may be left."""
+    ended = ("sent", "skipped", "dead-lettered")
+    deployment = proof.deployment
+    # Cleaning up has a time of its own.
+    proof.ends = max(proof.ends, time.monotonic() + _CLEANING_TAKES)
+    queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
+    until = time.monotonic() + _CLEANING_TAKES / 4
+    own = set(proof.queued)
+    while proof.queued and time.monotonic() < until:
+        for url in (queue, dead):
+            proof.queued -= take_own(proof, url, of=own, delete=True)
+        told = proof.search(sorted(proof.queued))
+        proof.queued -= {str(x.facts.get("event_id")) for x in told if x.what in ended[:2]}
+        if any(line.what == "postponed" for line in told):
+            # It is hidden until its next try.
+            until = max(until, time.monotonic() + 2)
+            if proof.remaining() < 1:
+                break
+    if own:
+        take_own(proof, dead, of=own, delete=True)
+
+
+# --- the report -------------------------------------------------------------------------------
+
+_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(r"\w+://[^\s'\"]+")
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_TOKEN = re.compile(r"(?:0\d-)?[A-Za-z0-9+/]{43,}={0,2}")
+
+
+def redact(text: str, hidden: set[str]) -> str:
+    """Take out what a bug report must not have: addresses, links, accounts, tokens, secrets."""
+    for each in sorted(hidden - {""}, key=len, reverse=True):
+        text = text.replace(each, "(hidden)")
+    for pattern, name in (
+        (_LINK, "(link)"),
+        (_ADDRESS, "(address)"),
+        (_ACCOUNT, "(account)"),
+        (_TOKEN, "(token)"),
+    ):
+        text = pattern.sub(name, text)
+    return text
+
+
+def redacted(proof: Proof, results: list[Result]) -> list[Result]:
+    """The results without what a report must not have."""
+
+    def clean(text: str) -> str:
+        return redact(text, proof.hidden)
+
+    return [
+        Result(each.name, each.state, clean(each.found), clean(each.cause), clean(each.fix),
+               each.unable)
+        for each in results
+    ]  # fmt: skip
+
+
