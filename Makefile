@@ -18,8 +18,8 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser test check audit lock contract \
-	bench capacity fuzz clean
+.PHONY: help setup build sbom demo local preview pictures browser unit test proof check audit lock \
+	contract bench capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -66,9 +66,15 @@ pictures: setup browser ## take the README's pictures anew, of a stack that runs
 browser: setup ## a Chromium, unless there is one
 	@$(PYTHON) -m tools.browser
 
+unit: setup ## the fast loop: the unit tests, in parallel
+	@$(PYTHON) -m pytest tests/unit -n auto
+
 # pytest comes last, so that its closing line is the verdict.
-test: check build browser ## all checks and all tests
+test: check build browser ## all checks, and all tests that decide whether the product is right
 	@$(PYTHON) -m pytest
+
+proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption
+	@$(PYTHON) -m pytest -m proof
 
 check: setup ## code, types, template, locks
 	$(PYTHON) -m ruff check

@@ -324,6 +324,8 @@ def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
 
     (email,) = world.emails()
     tags = {tag["Name"]: tag["Value"] for tag in email["EmailTags"]}
+    # SES's page "MessageTag" (API v2).
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,256}", text) for tag in tags.items() for text in tag)
     told = ses_events.logged(ses_events.event("Email Bounced", tags))
     line = world.logs()[-1]
     assert told["event_id"] == line["event_id"]

@@ -368,46 +368,6 @@ def test_the_rule_writes_into_a_log_group_that_lets_it() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ses_events.EVENTS)
-def test_an_event_of_ses_is_found_by_the_events_id(kind: str) -> None:
-    line = ses_events.logged(ses_events.EVENTS[kind])
-
-    assert line["message"] == kind
-    assert line["service"] == "ses"
-    assert line["event_id"] == "0f" * 16
-    assert line["message_id"] == "0107018d-message-id-000000"
-
-
-@pytest.mark.parametrize(
-    ("kind", "facts"),
-    [
-        ("Email Delivered", {"delivery_ms": "1204"}),
-        (
-            "Email Bounced",
-            {"bounce_type": "Permanent", "bounce_sub_type": "General", "bounce_status": "5.1.1"},
-        ),
-        ("Email Complaint Received", {"complaint_type": "abuse"}),
-        ("Email Rejected", {"reject_reason": "Bad content"}),
-        ("Email Delivery Delayed", {"delay_type": "TransientCommunicationFailure"}),
-        ("Email Rendering Failed", {}),
-    ],
-)
-def test_an_event_of_ses_keeps_its_cause(kind: str, facts: dict[str, str]) -> None:
-    line = ses_events.logged(ses_events.EVENTS[kind])
-    common = {"message", "service", "event_id", "message_id", "brand", "language", "template"}
-
-    assert {n: v for n, v in line.items() if n not in common and v} == facts
-
-
-@pytest.mark.parametrize("kind", ses_events.EVENTS)
-def test_no_event_of_ses_brings_an_address_or_a_subject_into_the_log(kind: str) -> None:
-    text = json.dumps(ses_events.logged(ses_events.EVENTS[kind]))
-
-    assert "customer" not in text
-    assert "brand.example" not in text
-    assert "design" not in text
-
-
 # -----------------------------------------------------------------------------------------------
 
 
