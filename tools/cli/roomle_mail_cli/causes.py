@@ -8,7 +8,6 @@ drift-aware change sets").
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from roomle_mail_cli.deployment import Deployment
 
@@ -43,10 +42,11 @@ _AGAIN = "roomle-mail prove, a little later"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why, and the command that fixes it."""
+    """Why, and the command that fixes it; `of` is the logical id of what is broken, if known."""
 
     why: str
     fix: str
+    of: str = ""
 
 
 def revert_drift(deployment: Deployment) -> str:
@@ -74,9 +74,7 @@ def is_gone(err: BaseException | None) -> bool:
 
 _BY_REASON: dict[str, Cause] = {
     "SecretUnusable": Cause("the receiver can't use the secret", SET_SECRET),
-    "QuotaUsedUp": Cause(
-        "SES's daily quota is used up", "aws sesv2 get-account --query SendQuota"
-    ),
+    "QuotaUsedUp": Cause("SES's daily quota is used up", "aws sesv2 get-account --query SendQuota"),
     "HourlyCapReached": Cause(
         "MaxEmailsPerHour is reached", "sam deploy --parameter-overrides MaxEmailsPerHour=10000"
     ),
@@ -159,9 +157,6 @@ def broken(deployment: Deployment) -> Cause | None:
 
 def secret(deployment: Deployment) -> Iterator[Cause]:
     """Whether the secret is there and usable."""
-    name = deployment.of_type("AWS::SecretsManager::Secret").get("Secret", "")
-    # The physical id is an ARN, which has the account in it; its last part is the name.
-    short = name.rpartition(":secret:")[2] if ":secret:" in name else name
     with aws_errors():
         try:
             described = deployment.client("secretsmanager").describe_secret(
@@ -176,11 +171,10 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
                 f"sam build && sam deploy && {SET_SECRET}",
             )
             return
-    short = str(described.get("Name", short))
-    if deleted := described.get("DeletedDate"):
+    if "DeletedDate" in described:
         yield Cause(
-            f"the secret is scheduled for deletion since {deleted:%Y-%m-%d %H:%M}",
-            f"aws secretsmanager restore-secret --secret-id {short}",
+            "the secret was deleted; it can be restored until its recovery window ends",
+            f"aws secretsmanager restore-secret --secret-id {described['Name']}",
         )
         return
     version = keys.fetch(deployment, keys.CURRENT)
@@ -212,15 +206,39 @@ def permissions(deployment: Deployment) -> Iterator[Cause]:
                 actions = {str(each) for each in _listed(statement.get("Action"))}
                 has[str(statement.get("Sid"))] = actions
         missing = sorted(
-            action
-            for sid, actions in wanted.items()
-            for action in actions - has.get(sid, set())
+            action for sid, actions in wanted.items() for action in actions - has.get(sid, set())
         )
         if missing:
             yield Cause(
                 f"{role} lost permissions of its policy {policy!r}: {', '.join(missing)}",
                 revert_drift(deployment),
+                role,
             )
+
+    for role, name in deployment.of_type("AWS::IAM::Role").items():
+        ours = {policy for each, policy, _ in _policies(deployment) if each == role}
+        yield from _denying(deployment, role, name, ours)
+
+
+def _denying(deployment: Deployment, role: str, name: str, ours: set[str]) -> Iterator[Cause]:
+    """Policies that somebody added, and that deny something."""
+    iam = deployment.client("iam")
+    with aws_errors():
+        try:
+            names = set(iam.list_role_policies(RoleName=name)["PolicyNames"]) - ours
+        except ClientError as err:
+            if not is_gone(err):
+                raise
+            names = set()
+        for policy in sorted(names):
+            found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            document = json.loads(found) if isinstance(found, str) else found
+            if any(each.get("Effect") == "Deny" for each in _listed(document.get("Statement"))):
+                yield Cause(
+                    f"{role} has a policy {policy!r}, not the stack's, that denies something",
+                    f"aws iam delete-role-policy --role-name {name} --policy-name {policy}",
+                    role,
+                )
 
 
 def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, set[str]]]]:
@@ -270,7 +288,7 @@ def resources(deployment: Deployment) -> Iterator[Cause]:
                 raise
             there = False
         if not there:
-            yield Cause(f"{logical_id} was deleted", revert_drift(deployment))
+            yield Cause(f"{logical_id} was deleted", revert_drift(deployment), logical_id)
 
 
 def _log_group(deployment: Deployment, name: str) -> bool:
@@ -321,6 +339,7 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
             yield Cause(
                 f"{logical_id} is throttled to nothing: its reserved concurrency is 0",
                 f"aws lambda delete-function-concurrency --function-name {name}",
+                logical_id,
             )
     yield from ses_events(deployment)
 
@@ -338,11 +357,12 @@ def trigger(deployment: Deployment) -> Iterator[Cause]:
                 raise
             state = "absent"
     if state == "absent":
-        yield Cause("the mailer's trigger was deleted", revert_drift(deployment))
+        yield Cause("the mailer's trigger was deleted", revert_drift(deployment), MAILER)
     elif state in ("Disabled", "Disabling"):
         yield Cause(
             f"the mailer's trigger is switched off ({state}): nothing leaves the queue",
             f"aws lambda update-event-source-mapping --enabled --uuid {mapping}",
+            MAILER,
         )
 
 
@@ -392,4 +412,7 @@ def sending(deployment: Deployment) -> Iterator[Cause]:
         for each in check(deployment):
             # The simulator is reached from the sandbox too (SES's page on it).
             if each.state == "fail" and each.name != "sandbox":
-                yield Cause(f"{each.name}: {each.found}", each.advice)
+                identity = each.name.removeprefix("identity ")
+                command = f"aws sesv2 create-email-identity --email-identity {identity}; "
+                fix = command if identity != each.name else ""
+                yield Cause(f"{each.name}: {each.found}", f"{fix}{each.advice}")

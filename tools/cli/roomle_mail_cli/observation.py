@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import Counter
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,9 +21,7 @@ if TYPE_CHECKING:
     from roomle_mail_cli.deployment import Deployment
 
 REASON = "roomle-mail prove: a drill, nothing is wrong"
-_RUNG_WITHIN, _ANSWERED_WITHIN, _MEASURED_WITHIN = 60.0, 120.0, 240.0
-# Logs Insights runs 30 queries at once and forgets none of them (its page "StartQuery").
-_QUERY_POLL = 1.0
+_RUNG_WITHIN, _ANSWERED_WITHIN, _FOUND_WITHIN, _MEASURED_WITHIN = 60.0, 60.0, 30.0, 240.0
 _MINUTE = 60
 
 
@@ -95,7 +92,9 @@ def _action(proof: Proof, alarm: dict[str, Any], label: str, began: float) -> Re
     return failed(
         name,
         "the history has no action that succeeded" if not said else "the action failed",
-        causes.Cause("CloudWatch may not publish to the topic", causes.revert_drift(proof.deployment)),
+        causes.Cause(
+            "CloudWatch may not publish to the topic", causes.revert_drift(proof.deployment)
+        ),
     )
 
 
@@ -163,10 +162,7 @@ def _logical_id(deployment: Deployment, physical: str) -> str:
 # --- saved queries ----------------------------------------------------------------------------
 
 # Words of Logs Insights' query syntax, as far as a field can't have their name.
-_WORDS = frozenset(
-    "filter sort display fields stats limit by as or and in not like asc desc count max min avg "
-    "sum ispresent dedup SOURCE".split()
-)
+_WORDS = frozenset(("as", "asc", "by", "desc", "count", "max", "min", "avg", "sum", "ispresent"))
 # Fields of what goes wrong in ways that no proof can bring about: no line of a run has them.
 _RARE = frozenset(
     {"detail", "problem", "cause", "error", "delay_type", "reject_reason", "configurator", "hint"}
@@ -192,14 +188,10 @@ def named_fields(query: str) -> tuple[set[str], set[str]]:
 
 def raw(query: str) -> str:
     """The same question, answered with the lines that the query finds."""
-    stages = _QUOTED_STAGES(query)
-    kept = [each for each in stages if each.split(" ")[0] in ("filter", "#", "SOURCE")]
+    lines = [each for each in query.splitlines() if not each.lstrip().startswith("#")]
+    stages = [each.strip() for each in "\n".join(lines).split("|")]
+    kept = [each for each in stages if each.startswith("filter ")]
     return "\n| ".join([*kept, "display @message", "limit 1000"])
-
-
-def _QUOTED_STAGES(query: str) -> list[str]:  # noqa: N802
-    without_comments = "\n".join(x for x in query.splitlines() if not x.lstrip().startswith("#"))
-    return [each.strip() for each in without_comments.split("|") if each.strip()]
 
 
 def prove_queries(proof: Proof) -> Iterator[Result]:
@@ -303,33 +295,34 @@ def _fields_of(row: list[dict[str, str]]) -> set[str]:
 
 
 def _ask(proof: Proof, groups: list[str], query: str) -> list[list[dict[str, str]]]:
-    """Ask Logs Insights, and wait for its answer."""
-    logs = proof.deployment.client("logs")
-    start = int(proof.began.timestamp()) - _MINUTE
-    answer: dict[str, Any] = {}
+    """Ask Logs Insights until it finds something: lines take a while until they can be found."""
+    results: list[list[dict[str, str]]] = []
 
-    def answered() -> bool:
-        nonlocal answer
-        answer = logs.get_query_results(queryId=started["queryId"])
-        return answer["status"] not in ("Scheduled", "Running", "Unknown")
-
-    # Lines take a while until they can be asked for, so nothing found is asked for again.
     def found() -> bool:
-        nonlocal started
-        started = logs.start_query(
+        results[:] = _answer(proof, groups, query)
+        return bool(results)
+
+    proof.wait(found, within=_FOUND_WITHIN)
+    return results
+
+
+def _answer(proof: Proof, groups: list[str], query: str) -> list[list[dict[str, str]]]:
+    logs = proof.deployment.client("logs")
+    answer: dict[str, Any] = {}
+    with aws_errors():
+        asked = logs.start_query(
             logGroupNames=groups,
-            startTime=start,
+            startTime=int(proof.began.timestamp()) - _MINUTE,
             endTime=int(time.time()) + _MINUTE,
             queryString=query,
-        )
-        done = proof.wait(answered, within=_ANSWERED_WITHIN)
-        return done and answer["status"] == "Complete" and bool(answer["results"])
+        )["queryId"]
 
-    started: dict[str, Any] = {}
-    with aws_errors():
-        proof.wait(found, within=_ANSWERED_WITHIN / 4)
-    results: list[list[dict[str, str]]] = answer.get("results", [])
-    return results
+        def is_answered() -> bool:
+            answer.update(logs.get_query_results(queryId=asked))
+            return answer["status"] not in ("Scheduled", "Running", "Unknown")
+
+        proof.wait(is_answered, within=_ANSWERED_WITHIN)
+    return list(answer["results"]) if answer["status"] == "Complete" else []
 
 
 # --- the dashboard ----------------------------------------------------------------------------
@@ -337,63 +330,38 @@ def _ask(proof: Proof, groups: list[str], query: str) -> list[list[dict[str, str
 
 def prove_dashboard(proof: Proof) -> Iterator[Result]:
     """Every metric of the dashboard is accepted, and those that this run measured have values."""
-    deployment = proof.deployment
-    (name,) = deployment.of_type("AWS::CloudWatch::Dashboard").values()
-    with aws_errors():
-        body = json.loads(
-            deployment.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
-        )
-    widgets = [each["properties"] for each in body["widgets"] if each["type"] == "metric"]
-    asked = [queries for each in widgets if (queries := metric_queries(each))]
-    refused = list[str]()
-    values: Counter[str] = Counter()
-    math_tried = True
-
-    def read() -> None:
-        nonlocal math_tried
-        refused.clear()
-        values.clear()
-        for queries in asked:
-            sums = [each for each in queries if "Expression" in each]
-            if sums and proof.local:
-                math_tried = False
-                queries = [each for each in queries if each not in sums]
-            for answer in _measured(proof, queries):
-                label = answer["Label"]
-                if answer.get("StatusCode") not in ("Complete", "PartialData"):
-                    refused.append(label)
-                values[label] += len(answer["Values"])
-
-    read()
-    wanted = expected(proof) & set(values)
+    asked = [queries for each in _widgets(proof.deployment) if (queries := metric_queries(each))]
+    left_out = [each for queries in asked for each in queries if "Expression" in each]
+    if proof.local:
+        asked = [[each for each in queries if each not in left_out] for queries in asked]
+    answers = _measured(proof, asked)
+    wanted = expected(proof) & {each["Label"] for each in answers}
 
     def complete() -> bool:
-        read()
-        return not refused and all(values[each] for each in wanted)
+        nonlocal answers
+        answers = _measured(proof, asked)
+        return not _refused(answers) and not wanted - _with_values(answers)
 
     if not proof.local:
         proof.wait(complete, within=_MEASURED_WITHIN)
-    if refused:
+    if refused := _refused(answers):
         yield failed(
             "dashboard",
-            f"CloudWatch does not accept {', '.join(sorted(set(refused)))}",
-            causes.Cause("the dashboard was changed", causes.revert_drift(deployment)),
+            f"CloudWatch does not accept {', '.join(refused)}",
+            causes.Cause("the dashboard was changed", causes.revert_drift(proof.deployment)),
         )
     else:
-        yield proved("dashboard", f"{len(values)} metrics in {len(asked)} widgets are accepted")
+        yield proved("dashboard", f"{len(answers)} metrics in {len(asked)} widgets are accepted")
     if proof.local:
         yield limited("metrics", limits.METRICS)
-        if not math_tried:
-            yield limited("metric math", limits.METRIC_MATH)
-        return
-    empty = sorted(each for each in wanted if not values[each])
-    if empty:
+        yield limited("metric math", limits.METRIC_MATH)
+    elif missing := sorted(wanted - _with_values(answers)):
         yield failed(
             "metrics",
-            f"no values of {', '.join(empty)}",
+            f"no values of {', '.join(missing)}",
             causes.Cause(
-                "CloudWatch measures with a delay of some minutes, or the log group's lines are "
-                "not read as metrics",
+                "CloudWatch measures with a delay of some minutes, or does not read the log's "
+                "lines as metrics",
                 "roomle-mail prove",
             ),
         )
@@ -401,6 +369,23 @@ def prove_dashboard(proof: Proof) -> Iterator[Result]:
         yield proved("metrics", f"have values: {', '.join(sorted(wanted))}")
     else:
         yield not_tried("metrics", "nothing was sent that is measured")
+
+
+def _widgets(deployment: Deployment) -> list[dict[str, Any]]:
+    (name,) = deployment.of_type("AWS::CloudWatch::Dashboard").values()
+    with aws_errors():
+        found = deployment.client("cloudwatch").get_dashboard(DashboardName=name)
+    widgets = json.loads(found["DashboardBody"])["widgets"]
+    return [each["properties"] for each in widgets if each["type"] == "metric"]
+
+
+def _refused(answers: list[dict[str, Any]]) -> list[str]:
+    fine = ("Complete", "PartialData")
+    return sorted({each["Label"] for each in answers if each["StatusCode"] not in fine})
+
+
+def _with_values(answers: list[dict[str, Any]]) -> set[str]:
+    return {each["Label"] for each in answers if each["Values"]}
 
 
 def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
@@ -427,9 +412,7 @@ def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
         texts = [before[n] if text == "." else text for n, text in enumerate(texts)]
         before = texts
         space, metric, *rest = texts
-        dimensions = [
-            {"Name": a, "Value": b} for a, b in zip(rest[::2], rest[1::2], strict=True)
-        ]
+        dimensions = [{"Name": a, "Value": b} for a, b in zip(rest[::2], rest[1::2], strict=True)]
         made.append(
             {
                 "Id": identifier,
@@ -446,39 +429,41 @@ def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
-def _measured(proof: Proof, queries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    client = proof.deployment.client("cloudwatch")
+def _measured(proof: Proof, asked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Ask for each widget by itself, since ids count within one."""
+    pages = proof.deployment.client("cloudwatch").get_paginator("get_metric_data")
     start = int(proof.began.timestamp()) // _MINUTE * _MINUTE - _MINUTE
     found: list[dict[str, Any]] = []
-    with aws_errors():
-        try:
-            pages = client.get_paginator("get_metric_data").paginate(
-                MetricDataQueries=queries, StartTime=start, EndTime=time.time() + _MINUTE
-            )
-            found = [each for page in pages for each in page["MetricDataResults"]]
-        except ClientError as err:
-            # It names the query that it does not take, and takes none of them.
-            if error_code(err) not in ("ValidationError", "InvalidParameterValue"):
-                raise
-            found = [
-                {"Label": each["Label"], "StatusCode": "InternalError", "Values": []}
-                for each in queries
-            ]
+    for queries in asked:
+        with aws_errors():
+            try:
+                answers = pages.paginate(
+                    MetricDataQueries=queries, StartTime=start, EndTime=time.time() + _MINUTE
+                )
+                found += [each for page in answers for each in page["MetricDataResults"]]
+            except ClientError as err:
+                # It takes none of them where one is wrong.
+                if error_code(err) not in ("ValidationError", "InvalidParameterValue"):
+                    raise
+                labels = [each["Label"] for each in queries]
+                found += [{"Label": x, "StatusCode": "Refused", "Values": []} for x in labels]
     return found
 
 
 def expected(proof: Proof) -> set[str]:
     """The metrics that must have values after what was sent; by namespace and name."""
-    names = {"RoomleMail Received", "RoomleMail Sent", "RoomleMail AgeAtSending",
-             "RoomleMail TimeToSes"} if any(x.has("sent") for x in proof.posted) else set()  # fmt: skip
+    ours = set[str]()
+    if any(each.has("sent") for each in proof.posted):
+        ours |= {"Received", "Sent", "AgeAtSending", "TimeToSes"}
     if any(each.has("repeated") for each in proof.posted):
-        names |= {"RoomleMail Repeated"}
+        ours |= {"Repeated"}
     if "RefusalsAlarm" in proof.rung:
-        names |= {f"RoomleMail {each}" for each in ("Refused", "TokenUnverified", "TokenExpired")}
+        ours |= {"Refused", "TokenUnverified", "TokenExpired"}
     if "TokenReplayedAlarm" in proof.rung:
-        names |= {"RoomleMail TokenReplayed"}
+        ours |= {"TokenReplayed"}
     if "DeadLettersAlarm" in proof.rung:
-        names |= {"RoomleMail DeadLettered"}
+        ours |= {"DeadLettered"}
+    names = {f"RoomleMail {each}" for each in ours}
     if any(each.answer for each in proof.posted):
         names |= {"AWS/ApiGateway Count", "AWS/ApiGateway Latency", "AWS/Lambda Errors"}
     return names
@@ -492,6 +477,7 @@ def prove_alarms(proof: Proof) -> Iterator[Result]:
     deployment = proof.deployment
     names = deployment.of_type("AWS::CloudWatch::Alarm")
     found = {each["AlarmName"]: each for each in _alarms(deployment, list(names.values()))}
+    history = "aws cloudwatch describe-alarm-history --max-records 3 --alarm-name"
     gone = sorted(name for name, physical in names.items() if physical not in found)
     if gone:
         yield failed(
@@ -510,7 +496,7 @@ def prove_alarms(proof: Proof) -> Iterator[Result]:
             f"ringing: {', '.join(others)}",
             causes.Cause(
                 f"not this proof; docs/operations.md, {first}",
-                f"aws cloudwatch describe-alarm-history --alarm-name {names[first]} --max-records 3",
+                f"{history} {names[first]}",
             ),
         )
     elif off:

@@ -1,7 +1,7 @@
 """A proof that a deployed stack works: its results, what it leaves behind (nothing), its report.
 
-The steps are in `steps` (what is sent) and `observation` (what is looked at). Each asks AWS for what
-became of it, and waits no longer than the proof as a whole may take.
+The steps are in `steps` (what is sent) and `observation` (what is looked at). Each asks AWS for
+what became of it, and waits no longer than the proof as a whole may take.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
-from roomle_mail_cli import causes, limits, lines
-from roomle_mail_cli.deployment import aws_errors
+from roomle_mail_cli import causes, lines
+from roomle_mail_cli.deployment import aws_errors, is_denied
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 LONGEST = 600.0
 """Seconds that a proof takes at most."""
-_CLEANING_TAKES = 60.0
+_CLEANING_TAKES, _READING_TAKES = 60.0, 10.0
+# Seconds for which others don't see a message that is looked at, should it not be put back.
+_HIDDEN_FOR = 10
 _POLL = 1.0
 # The log's clock and this machine's may differ.
 _CLOCKS = timedelta(seconds=60)
@@ -48,8 +50,8 @@ STYLES = {"proved": "green", "failed": "bold red", "not tried": "yellow"}
 class Result:
     """What became of one step.
 
-    `cause` and `fix` are of what failed. `unable` marks what was not tried although nobody chose
-    that: AWS does not allow it, or can't be reached.
+    `cause` and `fix` are of what failed, `limit` names what the emulator can't do. `unable` marks
+    what was not tried although nobody chose that: AWS does not allow it, or can't be reached.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Result:
     found: str
     cause: str = ""
     fix: str = ""
+    limit: str = ""
     unable: bool = False
 
     @property
@@ -83,7 +86,7 @@ def not_tried(name: str, because: str) -> Result:
 
 def limited(name: str, limit: Limit) -> Result:
     """The local emulator can't do it."""
-    return not_tried(name, f"the emulator {limit.lacks}")
+    return replace(not_tried(name, f"the emulator {limit.lacks}"), limit=limit.name)
 
 
 @dataclass(slots=True)
@@ -134,7 +137,10 @@ class Proof:
     rung: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
-    trigger_works: bool = True
+    # Why an event was not mailed, the first one.
+    cause: Cause | None = None
+    # Why the mailer can't work, if it can't.
+    mailer_broken: str = ""
 
     @property
     def local(self) -> bool:
@@ -179,9 +185,9 @@ def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> li
     interrupted = False
     with _signals_interrupt():
         try:
-            for name in steps:
+            for name, step in steps.items():
                 begin(name)
-                found += _make(name, steps[name], proof)
+                found += _make(name, step, proof)
                 del left[name]
         except KeyboardInterrupt:
             interrupted = True
@@ -223,9 +229,9 @@ def of_error(proof: Proof, name: str, err: CliError) -> Result:
             "it was deleted", causes.revert_drift(proof.deployment)
         )
         return failed(name, str(err), why)
-    if isinstance(cause, ClientError | BotoCoreError):
+    if is_denied(cause) or isinstance(cause, BotoCoreError):
         return Result(name, "not tried", f"because {err}", fix=err.advice, unable=True)
-    return failed(name, str(err), causes.Cause(str(err), err.advice))
+    return failed(name, str(err), causes.Cause(str(err), err.advice or "roomle-mail doctor"))
 
 
 def _clean_up(proof: Proof) -> Result:
@@ -284,62 +290,72 @@ def _signals(
 # --- messages of our own ----------------------------------------------------------------------
 
 
-def take_own(proof: Proof, url: str, *, of: set[str], delete: bool) -> set[str]:
-    """Look for own messages in a queue, and delete them if asked to; tells the ids found.
+def take_own(
+    proof: Proof, url: str, event_ids: set[str], use: Callable[[str], None] = lambda _: None
+) -> set[str]:
+    """Take own messages out of a queue, after doing something with their bodies; tells which.
 
     Reading a queue hides messages for a moment. Those of others are put back at once.
     """
-    sqs, found = proof.deployment.client("sqs"), set[str]()
-    seen = set[str]()
-    until = time.monotonic() + proof.remaining(10)
-    while time.monotonic() < until:
-        taken: list[tuple[str, bool]] = []
-        fresh = False
+    sqs, found, seen = proof.deployment.client("sqs"), set[str](), set[str]()
+    until = time.monotonic() + proof.remaining(_READING_TAKES)
+    fresh = True
+    while fresh and time.monotonic() < until:
+        others: list[str] = []
         with aws_errors():
             try:
                 messages = sqs.receive_message(
-                    QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=1
+                    QueueUrl=url,
+                    MaxNumberOfMessages=10,
+                    VisibilityTimeout=_HIDDEN_FOR,
+                    # A long poll asks all of SQS's servers.
+                    WaitTimeSeconds=1,
                 ).get("Messages", [])
+                others += [each["ReceiptHandle"] for each in messages]
                 for each in messages:
-                    mine = next((event_id for event_id in of if event_id in each["Body"]), None)
-                    taken.append((each["ReceiptHandle"], mine is not None))
-                    fresh |= each["MessageId"] not in seen
-                    seen.add(each["MessageId"])
-                    found |= {mine} if mine else set()
+                    mine = {event_id for event_id in event_ids if event_id in each["Body"]}
+                    if mine:
+                        use(each["Body"])
+                        sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+                        others.remove(each["ReceiptHandle"])
+                        found |= mine
             finally:
-                for receipt, mine_too in taken:
-                    if mine_too and delete:
-                        sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
-                    else:
-                        sqs.change_message_visibility(
-                            QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0
-                        )
-        if not fresh:
-            break
+                for receipt in others:
+                    sqs.change_message_visibility(
+                        QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0
+                    )
+        ids = {each["MessageId"] for each in messages}
+        fresh = bool(ids - seen)
+        seen |= ids
     return found
 
 
 def sweep(proof: Proof) -> None:
     """Delete own messages that are in a queue still; raises CliError where one may be left."""
-    ended = ("sent", "skipped", "dead-lettered")
-    deployment = proof.deployment
-    # Cleaning up has a time of its own.
-    proof.ends = max(proof.ends, time.monotonic() + _CLEANING_TAKES)
+    deployment, own = proof.deployment, set(proof.queued)
     queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
-    until = time.monotonic() + _CLEANING_TAKES / 4
-    own = set(proof.queued)
-    while proof.queued and time.monotonic() < until:
+    # Cleaning up has a time of its own.
+    began = time.monotonic()
+    proof.ends = max(proof.ends, began + 2 * _CLEANING_TAKES)
+    while proof.queued:
         for url in (queue, dead):
-            proof.queued -= take_own(proof, url, of=own, delete=True)
+            proof.queued -= take_own(proof, url, own)
         told = proof.search(sorted(proof.queued))
-        proof.queued -= {str(x.facts.get("event_id")) for x in told if x.what in ended[:2]}
-        if any(line.what == "postponed" for line in told):
-            # It is hidden until its next try.
-            until = max(until, time.monotonic() + 2)
-            if proof.remaining() < 1:
-                break
-    if own:
-        take_own(proof, dead, of=own, delete=True)
+        proof.queued -= {
+            str(line.facts["event_id"]) for line in told if line.what in ("sent", "skipped")
+        }
+        # What the mailer postponed is hidden until its next try; of what the log knows nothing,
+        # nothing was queued.
+        postponed = any(line.what == "postponed" for line in told)
+        takes = _CLEANING_TAKES if postponed else _CLEANING_TAKES / 4
+        if time.monotonic() > began + takes:
+            if postponed:
+                raise CliError(
+                    f"{len(proof.queued)} messages wait for the mailer's next try; they lead to "
+                    "the simulator, or become dead letters"
+                )
+            break
+    proof.queued.clear()
 
 
 # --- the report -------------------------------------------------------------------------------
@@ -366,14 +382,12 @@ def redact(text: str, hidden: set[str]) -> str:
 
 def redacted(proof: Proof, results: list[Result]) -> list[Result]:
     """The results without what a report must not have."""
-
-    def clean(text: str) -> str:
-        return redact(text, proof.hidden)
-
     return [
-        Result(each.name, each.state, clean(each.found), clean(each.cause), clean(each.fix),
-               each.unable)
+        replace(
+            each,
+            found=redact(each.found, proof.hidden),
+            cause=redact(each.cause, proof.hidden),
+            fix=redact(each.fix, proof.hidden),
+        )
         for each in results
-    ]  # fmt: skip
-
-
+    ]

@@ -6,6 +6,7 @@ and complaints, works in the sandbox, and takes labels (SES's page "Using the ma
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
@@ -18,7 +19,7 @@ from roomle_mail.events import fold_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import causes, letters, limits, posting
-from roomle_mail_cli.deployment import aws_errors
+from roomle_mail_cli.deployment import MAILER, aws_errors
 from roomle_mail_cli.proof import (
     Posted,
     Proof,
@@ -48,6 +49,7 @@ _CUSTODY = {200: "sent", 202: "queued"}
 _UNAUTHORIZED, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 500, 501
 # Seconds in which the log can be searched, and SES has told what became of an email.
 _LOGGED_WITHIN, _TOLD_WITHIN, _MAILED_WITHIN = 90.0, 240.0, 90.0
+_HOUR = 3600
 _NO_SECRET = "nothing can be signed without the secret"
 
 
@@ -67,6 +69,8 @@ def prove_permissions(proof: Proof) -> Iterator[Result]:
     """The functions' roles may do what the template says."""
     found = list(causes.permissions(proof.deployment))
     for cause in found:
+        if cause.of == "MailerRole":
+            proof.mailer_broken = "the mailer's role lost permissions"
         yield failed("permissions", "a role may not do what it has to", cause)
     if not found:
         yield proved("permissions", "the roles have those that the template gives them")
@@ -76,9 +80,9 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
     """Nothing was deleted or switched off by hand."""
     found = [*causes.resources(proof.deployment), *causes.switches(proof.deployment)]
     for cause in found:
-        name = "trigger" if "trigger" in cause.why else "resources"
-        yield failed(name, "not as it was deployed", cause)
-    proof.trigger_works = next(causes.trigger(proof.deployment), None) is None
+        if cause.of in (MAILER, "Queue", "DeadLetterQueue"):
+            proof.mailer_broken = cause.why
+        yield failed("resources", "not as it was deployed", cause)
     if not found:
         yield proved("resources", "all are there, and nothing is switched off")
 
@@ -92,11 +96,12 @@ def prove_events(proof: Proof) -> Iterator[Result]:
         yield from (not_tried(kind, _NO_SECRET) for kind in KINDS)
         return
     delivery = proof.deployment.settings.delivery
-    if delivery == ("sqs",) and not proof.trigger_works:
-        yield from (not_tried(kind, "nothing would leave the queue") for kind in KINDS)
+    if delivery == ("sqs",) and proof.mailer_broken:
+        yield from (not_tried(kind, proof.mailer_broken) for kind in KINDS)
         return
     # Whoever was queued is looked for at the end.
     proof.finally_do("messages in the queues", partial(sweep, proof))
+    proof.finally_do("places of the simulator's mailboxes", partial(give_back_places, proof))
     _warm_up(proof)
     pause = 1 / max(1.0, _rate(proof))
     stopped = False
@@ -113,6 +118,26 @@ def prove_events(proof: Proof) -> Iterator[Result]:
     _follow(proof)
     for kind in KINDS:
         yield _of_kind(proof, kind)
+
+
+def give_back_places(proof: Proof) -> None:
+    """Take back what counts for the limit of one recipient, so that the next proof has it whole.
+
+    The counters expire by themselves within two hours, so it is no harm where it is not allowed.
+    """
+    hashes = {line.facts.get("recipient") for each in proof.posted for line in each.lines} - {None}
+    if proof.credential is not None:
+        key = proof.credential.hash_key
+        hashes |= {hash_address(fold_address(each), key=key) for each in proof.addresses}
+    hours = range(int(proof.began.timestamp()) // _HOUR, int(time.time()) // _HOUR + 1)
+    with contextlib.suppress(CliError), aws_errors():
+        for recipient in hashes:
+            for hour in hours:
+                # As the memory names it (roomle_mail.idempotency).
+                proof.deployment.client("dynamodb").delete_item(
+                    TableName=proof.deployment.output("TableName"),
+                    Key={"key": {"S": f"limit#{recipient}#{hour}"}},
+                )
 
 
 def _rate(proof: Proof) -> float:
@@ -212,9 +237,7 @@ def _of_kind(proof: Proof, kind: str) -> Result:
         taken = answer is not None and answer.told[1] == _CUSTODY.get(answer.status)
         if taken and each.has("received") and each.has("sent"):
             continue
-        return failed(
-            kind, f"to {each.mailbox}: answered {told}{_last(each)}", _cause(proof, each)
-        )
+        return failed(kind, f"to {each.mailbox}: answered {told}{_last(each)}", _cause(proof, each))
     return proved(
         kind,
         f"to {', '.join(each.mailbox for each in mine)}: answered {told}; received and sent in "
@@ -352,7 +375,7 @@ def prove_refusals(proof: Proof) -> Iterator[Result]:
         tried["replay"] = ("TokenReplayed", first.token)
     proof.rung.add("RefusalsAlarm")
     answers = {name: _send(proof, body, token) for name, (_, token) in tried.items()}
-    reasons = {reason for reason, _ in tried.values()}
+    reasons = {tried[x][0] for x, answer in answers.items() if answer.status == _UNAUTHORIZED}
     logged = set[str]()
 
     def told() -> bool:
@@ -360,8 +383,7 @@ def prove_refusals(proof: Proof) -> Iterator[Result]:
         logged.update(str(x.facts.get("reason")) for x in found if x.what == "refused")
         return reasons <= logged
 
-    if all(answer.status == _UNAUTHORIZED for answer in answers.values()):
-        proof.wait(told, within=_LOGGED_WITHIN)
+    proof.wait(told, within=_LOGGED_WITHIN)
     for name, answer in answers.items():
         yield _refused(proof, name, answer, tried[name][0], logged)
 
@@ -372,12 +394,18 @@ def _refused(
     code = answer.told[1]
     found = f"answered {answer.status} {code}"
     if (answer.status, code) != (_UNAUTHORIZED, "unauthorized"):
-        cause = causes.broken(proof.deployment) or causes.Cause(
-            "the receiver does not tell tokens apart as it should", "roomle-mail doctor"
+        cause = (
+            causes.broken(proof.deployment)
+            or proof.cause
+            or causes.Cause(
+                "the receiver does not tell tokens apart as it should", "roomle-mail doctor"
+            )
         )
         return failed(name, f"{found} instead of 401", cause)
     if reason not in logged:
-        return failed(name, f"{found}, but the log has no {reason}", causes.broken(proof.deployment))
+        return failed(
+            name, f"{found}, but the log has no {reason}", causes.broken(proof.deployment)
+        )
     return proved(name, f"{found}; the log says {reason}")
 
 
@@ -387,11 +415,8 @@ def _refused(
 def prove_dead_letter(proof: Proof) -> Iterator[Result]:
     """What can never be sent becomes a dead letter, with its reason."""
     name = "dead letter"
-    if not proof.trigger_works:
-        yield not_tried(name, "the mailer takes nothing from the queue")
-        return
-    if "MailerFunction" not in proof.deployment.resources:
-        yield not_tried(name, "there is no mailer (Mailer=off)")
+    if proof.mailer_broken:
+        yield not_tried(name, proof.mailer_broken)
         return
     proof.finally_do("messages in the queues", partial(sweep, proof))
     deployment = proof.deployment
@@ -410,12 +435,14 @@ def prove_dead_letter(proof: Proof) -> Iterator[Result]:
 
     proof.wait(lambda: bool({"dead-lettered", "postponed"} & set(told())), within=_MAILED_WITHIN)
     said = proof.search([event_id])
-    there = take_own(proof, dead, of={event_id}, delete=True)
+    there = take_own(proof, dead, {event_id})
     if there:
         proof.queued.discard(event_id)
         reason = next((x.facts.get("reason") for x in said if x.what == "dead-lettered"), "-")
         yield proved(name, f"an event that can't be sent was given up at once ({reason}); deleted")
         return
+    # Another one would end in the same way.
+    proof.mailer_broken = "the mailer gave up none"
     yield failed(
         name,
         f"the log says {', '.join(line.what for line in said) or 'nothing'}, and it is not there",
@@ -426,11 +453,8 @@ def prove_dead_letter(proof: Proof) -> Iterator[Result]:
 def prove_redrive(proof: Proof) -> Iterator[Result]:
     """A dead letter that is moved back to the queue is sent."""
     name = "redrive"
-    if not proof.trigger_works:
-        yield not_tried(name, "the mailer takes nothing from the queue")
-        return
-    if "MailerFunction" not in proof.deployment.resources:
-        yield not_tried(name, "there is no mailer (Mailer=off)")
+    if proof.mailer_broken:
+        yield not_tried(name, proof.mailer_broken)
         return
     deployment = proof.deployment
     event_id = secrets.token_hex(16)
@@ -439,10 +463,11 @@ def prove_redrive(proof: Proof) -> Iterator[Result]:
     event = _body(proof, KINDS[-1], to)
     _enqueue(proof, deployment.output("DeadLetterQueueUrl"), event_id, event, to)
     try:
-        way = _redrive(proof, event_id)
+        by_sqs, why_not = _redrive(proof, event_id)
     except CliError as err:
         yield of_error(proof, name, err)
         return
+    way = "by SQS" if by_sqs else "one by one"
 
     def sent() -> bool:
         return any(x.what in ("sent", "dead-lettered") for x in proof.search([event_id]))
@@ -460,29 +485,28 @@ def prove_redrive(proof: Proof) -> Iterator[Result]:
         )
     if proof.local:
         yield limited("redrive by SQS", limits.MOVE_TASKS)
-    elif way == "one by one":
-        yield not_tried("redrive by SQS", "it would move dead letters that are not of this proof")
+    elif why_not:
+        yield not_tried("redrive by SQS", why_not)
 
 
-def _redrive(proof: Proof, event_id: str) -> str:
-    """Move the letter back; SQS's own way moves all, so only if there is no other."""
+def _redrive(proof: Proof, event_id: str) -> tuple[bool, str]:
+    """Move the letter back; whether SQS did it, and why not. SQS moves all or none."""
     deployment = proof.deployment
-
-    def there() -> bool:
-        return letters.count(deployment) > 0
-
-    proof.wait(there, within=30)
-    if not proof.local and letters.count(deployment) == 1:
+    proof.wait(lambda: letters.count(deployment) > 0, within=30)
+    others = letters.count(deployment) != 1
+    if not others and not proof.local:
         moved = letters.redrive(deployment, rate=None, step=lambda _: None)
         if moved is not None:
-            return "by SQS"
-    found = letters.collect(deployment)
-    try:
-        own = [each for each in found if each.event_id == event_id]
-        letters.resend(deployment, own, lambda _: None)
-    finally:
-        letters.put_back(deployment, [each for each in found if each.event_id != event_id])
-    return "one by one"
+            return True, ""
+    queue = deployment.output("QueueUrl")
+
+    def move(body: str) -> None:
+        deployment.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+
+    take_own(proof, deployment.output("DeadLetterQueueUrl"), {event_id}, move)
+    if others:
+        return False, "it would move dead letters that are not of this proof"
+    return False, "the endpoint has no StartMessageMoveTask"
 
 
 def _enqueue(proof: Proof, url: str, event_id: str, event: dict[str, Any], to: str) -> None:
