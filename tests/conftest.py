@@ -5,11 +5,11 @@ The deployed stack is here too, since more than one folder's tests need it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import emails_package
 from tests.secrecy import pytest_collection_modifyitems, pytest_runtest_logreport
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
 
-sys.path.insert(0, str(emails_package.build()))
+# Hypothesis would fail an example that takes a fifth of a second: a busy machine is no fault.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Build the emails, before pytest-xdist starts its workers."""
+    if not hasattr(config, "workerinput"):
+        emails_package.build()
 
 
 @pytest.fixture(scope="session")

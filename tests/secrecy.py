@@ -6,7 +6,8 @@ session's temporary folder, and what is elsewhere is added by `also_search`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ SECRETS = (
 LEAVES_MUCH = "leaves_much_behind"
 LAST = "test_no_secret_appears_in_any_output_of_the_whole_run"
 
+# Every line that a function logs has it.
+_OF_A_FUNCTION = '"service"'
+
 _seen: list[str] = []
+_functions_wrote: list[str] = []
 _elsewhere: list[Callable[[], str]] = []
 
 
@@ -35,15 +40,27 @@ def also_search(read: Callable[[], str]) -> None:
     _elsewhere.append(read)
 
 
-def leaks(folder: Path) -> Iterator[str]:
-    """Where a secret was seen so far; `folder` is the session's temporary one."""
-    yield from _seen
-    for path in folder.rglob("*.log"):
-        if path.is_file() and has_secret(path.read_text(errors="replace")):
-            yield str(path.relative_to(folder))
-    for read in _elsewhere:
-        if has_secret(read()):
-            yield "the log of the stack"
+@dataclass(frozen=True)
+class Found:
+    """Where a secret was seen, and where a function's lines were."""
+
+    leaks: list[str]
+    functions_wrote: list[str]
+
+
+def search(folder: Path) -> Found:
+    """Search all that was written so far; `folder` is the session's temporary one."""
+    texts = {
+        str(path.relative_to(folder)): path.read_text(errors="replace")
+        for path in folder.rglob("*.log")
+        if path.is_file()
+    }
+    texts |= {f"the log of stack {number}": read() for number, read in enumerate(_elsewhere)}
+    return Found(
+        leaks=_seen + [where for where, text in texts.items() if has_secret(text)],
+        functions_wrote=_functions_wrote
+        + [where for where, text in texts.items() if _OF_A_FUNCTION in text],
+    )
 
 
 def has_secret(text: str) -> bool:
@@ -55,9 +72,11 @@ def has_secret(text: str) -> bool:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Look at all that was captured, and at what a failure shows."""
-    sections = [content for _, content in report.sections]
-    if has_secret("\n".join([*sections, report.longreprtext])):
+    text = "\n".join([*(content for _, content in report.sections), report.longreprtext])
+    if has_secret(text):
         _seen.append(f"{report.nodeid}, {report.when}")
+    if _OF_A_FUNCTION in text:
+        _functions_wrote.append(f"{report.nodeid}, {report.when}")
 
 
 @pytest.hookimpl(trylast=True)

@@ -21,8 +21,8 @@ from roomle_mail import errors, events
 from roomle_mail.idempotency import Outcome
 from tools import contract_models, fixtures
 from tools.contract_models import Schema
+from tools.sam import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 OPENAPI = DOCS / "openapi.json"
 SCHEMAS = DOCS / "schemas"

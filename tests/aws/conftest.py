@@ -24,6 +24,7 @@ from moto.backends import get_backend
 
 from roomle_mail import aws
 from roomle_mail_cli import sign
+from roomle_mail_cli.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Session()
@@ -287,3 +288,26 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         monkeypatch.setenv("QUEUE_URL", urls[0])
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", urls[1])
         yield World(Door(), urls[0], urls[1], output, monkeypatch)
+    # For pytest's report, where secrets are searched for (tests/secrecy.py).
+    print(output())  # noqa: T201
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A deployment whose outputs and environment are known without asking."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    found = Deployment("roomle-mail", boto3.Session(region_name=REGION))
+    vars(found)["outputs"] = {
+        "SecretName": "secret", "QueueUrl": "https://q", "DeadLetterQueueUrl": "https://d",
+        "TableName": "table",
+    }  # fmt: skip
+    vars(found)["environment"] = {
+        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
+        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
+        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
+        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
+        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
+        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
+    }  # fmt: skip
+    return found

@@ -21,8 +21,8 @@ import pytest
 from tests.faults import figures, world
 from tests.faults.ledger import Answer, Entry, Ledger
 from tests.stack.conftest import stack
-from tests.stack.local import LocalStack
 from tools import fixtures
+from tools.stack.local import LocalStack
 
 __all__ = ["stack"]
 
