@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from roomle_mail_cli import limits
 from tests import ses_events
-from tests.stack.local import RECEIVER, LocalStack
 from tools import fixtures
+from tools.stack.local import RECEIVER, LocalStack
 
 
 def physical(stack: LocalStack, logical_id: str) -> str:

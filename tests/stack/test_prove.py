@@ -20,8 +20,8 @@ import pytest
 from roomle_mail.delivery import Queued
 from roomle_mail_cli import limits, observation
 from tests.command_line import CommandLine, Result
-from tests.stack.local import MAILER, RECEIVER, LocalStack
 from tools import fixtures
+from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"

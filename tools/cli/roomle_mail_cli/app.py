@@ -566,6 +566,7 @@ STEPS: dict[str, proof.Step] = {
 
 
 @app.command()
+@takes_session
 def prove(
     stack_name: Annotated[
         str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")

@@ -15,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import doctor, keys
+from roomle_mail_cli import doctor, keys, senders
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
@@ -406,7 +406,8 @@ def sending(deployment: Deployment) -> Iterator[Cause]:
     """Whether SES lets the stack send, by the doctor's checks."""
     for check in (
         doctor.check_configuration_set,
-        doctor.check_identities,
+        senders.check_identities,
+        senders.check_senders,
         doctor.check_account,
     ):
         for each in check(deployment):

@@ -1,8 +1,8 @@
-"""What the local emulator of AWS can't do: the one list of it.
+"""What the local emulator of AWS can't do: the only list of it.
 
-`roomle-mail prove` leaves out on a local stack what stands here, by name, and on AWS nothing.
-docs/operations.md has this list as a table. A test tries each entry on the emulator and fails where
-it works, so that an entry goes as soon as it isn't true any more.
+On a local stack `roomle-mail prove` leaves out what is listed here; on AWS it leaves out nothing.
+docs/operations.md shows the list as a table. A test tries each entry on the emulator and fails if
+it works, so an entry is removed as soon as it is no longer true.
 """
 
 from __future__ import annotations
@@ -15,76 +15,96 @@ class Limit:
     """One thing that the emulator can't do.
 
     `lacks` says what is missing, as the end of "not tried, because the emulator ...". `then` is
-    what therefore never ran here as a whole, `resources` are those that the template leaves out.
+    what therefore never ran here as a whole, `on_aws` what tries it there. `resources` are those
+    that the template leaves out for it.
     """
 
     name: str
     lacks: str
     then: str
+    on_aws: str = "`prove`"
     resources: tuple[str, ...] = ()
 
 
 SES_EVENTS = Limit(
     "SES's events",
-    "publishes none of SES's events on EventBridge, and has no log groups as EventBridge's targets",
-    "what becomes of an email after SES took it: delivered, bounced, complaint",
+    "does not publish SES's events on EventBridge, and writes no events into a log group",
+    "the way from a delivery, a bounce or a complaint into the log",
 )
 ATTACHMENTS = Limit(
     "attachments",
-    "keeps no attachment of SES's `Simple` content",
+    "drops the attachments of SES's `Simple` content",
     "the QR code in the email for AR",
 )
 SAVED_QUERIES = Limit(
     "saved queries",
-    "has no saved queries, and answers Logs Insights' queries without regard to what they ask",
+    "has no saved queries, and answers queries of Logs Insights without their filters",
     "the saved queries, and the last widget of the dashboard",
-    ("AddressQuery", "EventQuery", "RefusedQuery", "FailedQuery", "SlowestQuery",
-     "ConfiguratorQuery", "SesQuery"),
-)  # fmt: skip
+    resources=(
+        "AddressQuery",
+        "EventQuery",
+        "RefusedQuery",
+        "FailedQuery",
+        "SlowestQuery",
+        "ConfiguratorQuery",
+        "SesQuery",
+    ),
+)
 METRICS = Limit(
     "metrics",
-    "makes no metrics of log lines in the embedded format, and measures none of its services",
-    "values on the dashboard, and alarms that are rung by what the functions measured",
+    "does not read metrics out of the log, and does not measure its own services",
+    "values on the dashboard, and an alarm that goes off by what was measured",
 )
 METRIC_MATH = Limit(
     "metric math",
-    "calculates no expressions over metrics",
-    "the alarms that look at a share, and one line of the dashboard",
-    ("ServerErrorsAlarm", "SesQuotaAlarm"),
+    "does not calculate expressions over metrics",
+    "the alarms that compare two metrics, and one line of the dashboard",
+    resources=("ServerErrorsAlarm", "SesQuotaAlarm"),
 )
 ALARM_ACTIONS = Limit(
     "alarm actions in the history",
-    "writes no entry into an alarm's history when it takes an action",
-    "the entry; that the message arrives at the topic is tested here",
+    "does not write an alarm's actions into its history",
+    "that entry (tests here see the message arrive at the topic)",
 )
 MOVE_TASKS = Limit(
-    "SQS's own redrive",
+    "redrive by SQS",
     "has no StartMessageMoveTask",
-    "a redrive by SQS itself; letters are moved one by one here",
+    "a redrive by SQS itself (dead letters are moved one by one here)",
 )
 SUPPRESSION = Limit(
-    "the suppression list",
-    "keeps no suppression list",
-    "that the simulator's addresses are not on it",
+    "suppression list",
+    "has no suppression list",
+    "an email to an address that bounced before",
+    "`prove`, which takes the simulator's addresses off the list should they be on it",
 )
 ACCESS_LOG = Limit(
-    "API Gateway's log",
-    "writes no access log and throttles no requests",
+    "access log of API Gateway",
+    "writes no access log, and throttles no requests",
     "the metric of throttled requests, and its alarm",
+    "nothing: send more requests than `ThrottleBurst`, and look at the dashboard",
 )
 QUEUE_POLICIES = Limit(
-    "TLS only",
+    "TLS",
     "is reached without TLS",
-    "the queues' policies",
-    ("TlsOnly",),
+    "the policies of the queues",
+    "every deploy, which creates them; `prove` uses both queues under them",
+    ("QueueTlsOnly", "DeadLetterQueueTlsOnly"),
 )
 TIME_TO_LIVE = Limit(
-    "forgetting",
-    "does not tell that items of the table expire",
-    "that the memory forgets by itself",
+    "expiry of items",
+    "does not tell whether a table's items expire",
+    "that the table deletes old records",
+    "`doctor`",
 )
-TRACES = Limit("traces", "has no X-Ray", "traces")
-GRADUAL = Limit("gradual deployments", "has no CodeDeploy", "`python -m tools.gradual`")
+TRACES = Limit(
+    "traces", "has no X-Ray", "traces", "nothing: look at the traces in the X-Ray console"
+)
+GRADUAL = Limit(
+    "gradual deployments",
+    "has no CodeDeploy",
+    "`python -m tools.gradual`",
+    "nothing: watch the first one in the CodeDeploy console",
+)
 
 LIMITS = (
     SES_EVENTS,
@@ -105,9 +125,7 @@ LIMITS = (
 
 def as_markdown() -> str:
     """The list as docs/operations.md has it."""
-    lines = ["| | the emulator | so what never ran here is | left out of the template |"]
+    lines = ["| what | the emulator | so this never ran here as a whole | what tries it on AWS |"]
     lines.append("|---|---|---|---|")
-    for limit in LIMITS:
-        resources = ", ".join(f"`{name}`" for name in limit.resources)
-        lines.append(f"| {limit.name} | {limit.lacks} | {limit.then} | {resources} |")
+    lines += [f"| {x.name} | {x.lacks} | {x.then} | {x.on_aws} |" for x in LIMITS]
     return "\n".join(lines) + "\n"

@@ -181,30 +181,30 @@ type Step = Callable[[Proof], Iterator[Result]]
 def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> list[Result]:
     """Make all steps, leave nothing behind, and tell what was found; Ctrl-C ends it early."""
     found: list[Result] = []
-    left = dict(steps)
-    interrupted = False
+    left, running, interrupted = dict(steps), "", ""
     with _signals_interrupt():
         try:
             for name, step in steps.items():
+                running = name
+                del left[name]
                 begin(name)
                 found += _make(name, step, proof)
-                del left[name]
+            running = "clean up"
         except KeyboardInterrupt:
-            interrupted = True
+            interrupted = running
         # Undoing is repeated without harm, so an interruption of its beginning is, too.
         while True:
             try:
                 with _signals_ignored():
                     begin("clean up")
-                    found += [not_tried(name, "it was stopped before") for name in left]
-                    left.clear()
-                    found.append(_clean_up(proof))
+                    ended = _clean_up(proof)
                 break
             except KeyboardInterrupt:
-                interrupted = True
+                interrupted = interrupted or running
     if interrupted:
-        found.append(Result("stopped", "failed", "the proof was stopped before its end"))
-    return found
+        found += [not_tried(name, "it was stopped before") for name in left]
+        found.append(Result("stopped", "failed", f"during {interrupted!r}"))
+    return [*found, ended]
 
 
 def status(results: list[Result]) -> Exit:
