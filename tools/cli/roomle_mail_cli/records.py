@@ -38,9 +38,8 @@ class Dns:
 
     def txt(self, name: str) -> list[str]:
         """The TXT records of a name, each in one piece; raises DnsUnavailableError."""
-        return [
-            b"".join(each.strings).decode("utf-8", "replace") for each in self._ask(name, "TXT")
-        ]
+        found = self._ask(name, "TXT") or []
+        return [b"".join(each.strings).decode("utf-8", "replace") for each in found]
 
     def mx(self, name: str) -> list[str]:
         """The mail servers of a name; raises DnsUnavailableError."""
