@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events
 from roomle_mail.delivery import Queued
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import causes, letters, limits, posting
@@ -128,7 +128,7 @@ def give_back_places(proof: Proof) -> None:
     hashes = {line.facts.get("recipient") for each in proof.posted for line in each.lines} - {None}
     if proof.credential is not None:
         key = proof.credential.hash_key
-        hashes |= {hash_address(fold_address(each), key=key) for each in proof.addresses}
+        hashes |= {hash_address(normalize_address(each), key=key) for each in proof.addresses}
     hours = range(int(proof.began.timestamp()) // _HOUR, int(time.time()) // _HOUR + 1)
     with contextlib.suppress(CliError), aws_errors():
         for recipient in hashes:
@@ -514,7 +514,7 @@ def _enqueue(proof: Proof, url: str, event_id: str, event: dict[str, Any], to: s
     queued = Queued(
         id=event_id,
         event=event,
-        recipient=hash_address(fold_address(to), key=key),
+        recipient=hash_address(normalize_address(to), key=key),
         received=time.time(),
         correlation=f"prove-{proof.run}",
     )
