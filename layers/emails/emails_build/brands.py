@@ -22,8 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from emails_build import colours
+from emails_build import colours, links
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
+from emails_build.texts import typed_markup
 from roomle_mail.errors import LinkNotAllowed
 from roomle_mail.events import rebuild_link
 
@@ -37,6 +38,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 _SPACES = re.compile(r"[ \t\r\n]+")
+# Characters of an encoded From header: SES's API reference, "SendEmail", FromEmailAddress.
+_MAX_SENDER = 320
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -49,8 +52,14 @@ def _one_line(value: str) -> str:
 
 def _address(value: str) -> str:
     if not _ADDRESS.fullmatch(value):
-        raise ValueError
+        raise _written(value, links.ascii_address(value), _ADDRESS)
     return value
+
+
+def _written(value: str, ascii_form: str, valid: re.Pattern[str]) -> ValueError:
+    """Why a value is refused: with umlauts and the like, how it is to be written."""
+    helps = ascii_form != value and valid.fullmatch(ascii_form)
+    return ValueError(f'write it as "{ascii_form}"' if helps else "")
 
 
 def _colour(value: str) -> str:
@@ -63,15 +72,28 @@ def _colour(value: str) -> str:
 def _host(value: str) -> str:
     value = value.lower()
     if not _HOST.fullmatch(value) or (value.startswith("*.") and value.count(".") == 1):
-        raise ValueError
+        raise _written(value, links.ascii_host(value), _HOST)
     return value
 
 
 def _https(value: str) -> str:
-    try:
-        return rebuild_link(value, [urlsplit(value).hostname or ""])
-    except LinkNotAllowed:
-        raise ValueError from None
+    for link in (value, links.ascii_link(value)):
+        try:
+            rebuilt = rebuild_link(link, [urlsplit(link).hostname or ""])
+        except (LinkNotAllowed, ValueError):
+            continue
+        if link == value:
+            return rebuilt
+        message = f'write it as "{link}"'
+        raise ValueError(message)
+    raise ValueError
+
+
+def _picture(value: str) -> str:
+    if unshown := links.unshown_format(value):
+        message = f"Gmail and Outlook don't show {unshown.upper()}"
+        raise ValueError(message)
+    return _https(value)
 
 
 def _known_language(value: str, info: ValidationInfo) -> str:
@@ -93,11 +115,12 @@ _Line = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 _Address = Annotated[str, AfterValidator(_address)]
 _Colour = Annotated[str, AfterValidator(_colour)]
 _Host = Annotated[str, AfterValidator(_host)]
-_Https = Annotated[str, AfterValidator(_https)]
+_Picture = Annotated[str, AfterValidator(_picture)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
 
 _A_COLOUR = 'a colour such as "#1f4d43"'
+_A_PICTURE = "a link to a PNG, JPEG or GIF picture that begins with https://"
 
 
 class _Model(BaseModel):
@@ -137,6 +160,10 @@ class Brand(_Model):
         max_length=10,
         description='a list of addresses such as ["service@brand.example"]',
     )
+    unsubscribe: _Address | None = Field(
+        default=None,
+        description='an address such as "no-more@brand.example", or no such line',
+    )
     api_keys: list[Annotated[str, Field(min_length=1)]] | None = Field(
         default=None,
         min_length=1,
@@ -155,14 +182,8 @@ class Brand(_Model):
         min_length=1,
         description='a list of host names such as ["uploads.roomle.com"]',
     )
-    logo: _Https | None = Field(
-        default=None,
-        description="a link to a picture that begins with https://",
-    )
-    logo_dark: _Https | None = Field(
-        default=None,
-        description="a link to a picture that begins with https://",
-    )
+    logo: _Picture | None = Field(default=None, description=_A_PICTURE)
+    logo_dark: _Picture | None = Field(default=None, description=_A_PICTURE)
     logo_width: int = Field(
         default=160,
         ge=16,
@@ -187,6 +208,13 @@ class Brand(_Model):
             raise _Misfit("languages", f'"{tag}" stands there twice')
         if self.language not in self.languages:
             raise _Misfit("language", f'"{self.language}" is not among `languages`')
+        if (size := len(sender(self.sender_name or self.name, self.sender))) > _MAX_SENDER:
+            field = "sender_name" if self.sender_name else "name"
+            why = (
+                f"encoded, it and the address take {size} characters, and SES takes "
+                f"{_MAX_SENDER}: give a shorter `sender_name`"
+            )
+            raise _Misfit(field, why)
         if self.logo_dark and not self.logo:
             raise _Misfit("logo_dark", "there is no `logo` for light mode")
         for name in ("imprint", "privacy"):
@@ -194,11 +222,19 @@ class Brand(_Model):
             for tag in self.languages if isinstance(value, dict) else ():
                 if tag not in value:
                     raise _Misfit(name, f'nothing for the language "{tag}"')
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_can_be_shown(self) -> Brand:
         for link in self.privacy.values() if isinstance(self.privacy, dict) else [self.privacy]:
             try:
                 _https(link)
-            except ValueError:
-                raise _Misfit("privacy", f'got "{link}"') from None
+            except ValueError as err:
+                hint = f"; {err}" if str(err) else ""
+                raise _Misfit("privacy", f'got "{link}"{hint}') from None
+        for text in self.imprint.values() if isinstance(self.imprint, dict) else [self.imprint]:
+            if found := typed_markup(text):
+                raise _Misfit("imprint", f'"{found}" would be shown as it is written')
         return self
 
     def data(self) -> dict[str, Any]:
@@ -211,6 +247,7 @@ class Brand(_Model):
         return {
             "sender": sender(self.sender_name or self.name, self.sender),
             "reply_to": self.reply_to,
+            "unsubscribe": self.unsubscribe,
             "api_keys": self.api_keys or [],
             "link_hosts": self.link_hosts,
             "asset_hosts": self.asset_hosts,
