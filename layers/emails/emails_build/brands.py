@@ -29,7 +29,7 @@ from roomle_mail.errors import LinkNotAllowed
 from roomle_mail.events import rebuild_link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -226,15 +226,15 @@ class Brand(_Model):
 
     @model_validator(mode="after")
     def _says_what_can_be_shown(self) -> Brand:
-        for link in self.privacy.values() if isinstance(self.privacy, dict) else [self.privacy]:
+        for where, link in _places("privacy", self.privacy):
             try:
                 _https(link)
             except ValueError as err:
                 hint = f"; {err}" if str(err) else ""
-                raise _Misfit("privacy", f'got "{link}"{hint}') from None
-        for text in self.imprint.values() if isinstance(self.imprint, dict) else [self.imprint]:
+                raise _Misfit(where, f'got "{link}"{hint}') from None
+        for where, text in _places("imprint", self.imprint):
             if found := typed_markup(text):
-                raise _Misfit("imprint", f'"{found}" would be shown as it is written')
+                raise _Misfit(where, f'"{found}" would be shown as it is written')
         return self
 
     def data(self) -> dict[str, Any]:
@@ -278,9 +278,17 @@ class Brand(_Model):
 class _Misfit(ValueError):
     """A value that is well formed and doesn't fit another one."""
 
-    def __init__(self, field: str, why: str) -> None:
+    def __init__(self, where: str | tuple[str, ...], why: str) -> None:
         super().__init__(why)
-        self.field = field
+        self.path = (where,) if isinstance(where, str) else where
+
+
+def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A value's texts, each with where it is: itself, or one for each language."""
+    if isinstance(value, str):
+        yield (name,), value
+    else:
+        yield from (((name, tag), text) for tag, text in value.items())
 
 
 def sender(name: str, address: str) -> str:
@@ -401,7 +409,7 @@ class _Check:
 def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
     """Where, and what is expected there, in the words of the fields' descriptions."""
     cause = error.get("ctx", {}).get("error")
-    path = (*error["loc"], cause.field) if isinstance(cause, _Misfit) else error["loc"]
+    path = (*error["loc"], *cause.path) if isinstance(cause, _Misfit) else error["loc"]
     model: type[BaseModel] = Brand
     depth, expected = 0, "a table of the brand's values"
     for key in path:
@@ -415,7 +423,7 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
     # What follows is pydantic's own, such as the branch of a union, but in `texts` it is keys.
-    if "texts" not in path:
+    if "texts" not in path and not isinstance(cause, _Misfit):
         path = path[:depth]
     if error["type"] == "missing":
         return path, f"is missing: expected {expected}"
