@@ -7,9 +7,7 @@ PYTHON := .venv/bin/python
 SAM := $(PYTHON) -m tools.sam
 # Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
-	requirements/dev requirements/sam requirements/checkov requirements/ministack \
-	requirements/schemathesis requirements/capacity requirements/aws \
-	requirements/fuzz requirements/pip-audit requirements/cyclonedx-py \
+	requirements/dev requirements/sam requirements/checkov requirements/ministack requirements/fuzz \
 	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
 COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
@@ -18,8 +16,8 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser test check audit lock contract \
-	bench capacity fuzz clean
+.PHONY: help setup build sbom demo local preview pictures browser unit test proof check audit lock \
+	contract bench capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -48,7 +46,7 @@ build: .aws-sam/.built sbom ## build functions and layers into .aws-sam/build
 sbom: build/sbom.cdx.json ## write the bill of materials of what is deployed, in CycloneDX
 
 build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
-		layers/dependencies/requirements.txt requirements/cyclonedx-py.txt
+		layers/dependencies/requirements.txt
 	@$(PYTHON) -m tools.sbom $@
 
 demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before it
@@ -60,15 +58,21 @@ local: setup ## deploy locally and stay in the foreground; PORT=n to choose the 
 preview: setup $(if $(PICTURES),browser) ## all emails on a page; PICTURES=folder to write them as PNG instead
 	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)")
 
-pictures: setup browser ## take the README's pictures anew, of a stack that runs for it
+pictures: setup browser ## take the README's pictures again, of a stack that runs for it
 	@$(PYTHON) -m tools.pictures
 
 browser: setup ## a Chromium, unless there is one
 	@$(PYTHON) -m tools.browser
 
+unit: setup ## the fast loop: the unit tests, in parallel
+	@$(PYTHON) -m pytest tests/unit -n auto
+
 # pytest comes last, so that its closing line is the verdict.
-test: check build browser ## all checks and all tests
+test: check build browser ## all checks, and all tests that decide whether the product is right
 	@$(PYTHON) -m pytest
+
+proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption
+	@$(PYTHON) -m pytest -m proof
 
 check: setup ## code, types, template, locks
 	$(PYTHON) -m ruff check
@@ -92,14 +96,12 @@ audit: setup ## look for known vulnerabilities in all locks; fails where that ca
 
 bench: build ## measure functions and peers, write docs/performance.md; best on a machine with nothing else to do
 	@$(PYTHON) -m bench measure
-	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \
-		python -m bench report
+	@$(PYTHON) -m bench report
 
-capacity: setup ## reckon docs/capacity.md anew; matplotlib in an environment of its own
-	@$(UV) run --quiet --no-project --with-requirements requirements/capacity.txt \
-		python -m bench.capacity report
+capacity: setup ## calculate docs/capacity.md again from what was measured
+	@$(PYTHON) -m bench.capacity report
 
-fuzz: setup ## fuzz token and event for MINUTES=n (10), keep what reaches new code; atheris in an environment of its own
+fuzz: setup ## fuzz token and event for MINUTES=n (10), keep what reaches new code
 	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code

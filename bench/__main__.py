@@ -22,12 +22,12 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from bench import growth, measure, variants
+from bench import growth, measure, report, variants
 from bench.measure import Cpus, Run
-from bench.variants import PEERS, PLACE, ROOT, Variant
+from bench.variants import PEERS, PLACE, RESULTS, Variant
 from bench.wire import Server
+from tools.sam import ROOT
 
-RESULTS = Path(__file__).with_name("results") / "results.json"
 # Those whose imports are compared.
 TRACED = ("receiver", "floor", "fastapi", "flask", "chalice")
 TRACES = 3
@@ -185,8 +185,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.to.parent.mkdir(exist_ok=True)
         options.to.write_text(json.dumps(found, indent=1) + "\n")
         return 0
-    from bench import report  # noqa: PLC0415 (it needs results)
-
     return report.write(plots=options.plots)
 
 

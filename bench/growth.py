@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,14 +11,9 @@ from typing import Any
 
 from bench import measure, variants, wire
 from bench.measure import Cpus
-from bench.variants import PLACE, ROOT, Variant
+from bench.variants import PLACE, Variant
 from bench.wire import Server
-
-SHIPPED = ROOT / "layers" / "shared" / "python"
-if str(SHIPPED) not in sys.path:
-    sys.path.insert(0, str(SHIPPED))
-
-from roomle_mail.emails import shard_of  # noqa: E402 (found only now)
+from roomle_mail.emails import shard_of
 
 BRANDS = (1, 100, 10_000)
 RECORDS = (0, 1_000_000)

@@ -20,9 +20,9 @@ from typing import Any
 
 module, _, name = os.environ["_HANDLER"].partition(".")
 handler = getattr(importlib.import_module(module), name)
-
-from awslambdaric.bootstrap import Unbuffered  # noqa: E402 (the function imports first)
-from botocore import client  # noqa: E402
+# The function imports first, as on Lambda.
+Unbuffered: Any = importlib.import_module("awslambdaric.bootstrap").Unbuffered
+client: Any = importlib.import_module("botocore.client")
 
 QUICK = 10  # as many events pass in about the time of one that calls AWS
 

@@ -1,16 +1,14 @@
-"""The plots of what was measured; matplotlib is not installed with the rest."""
+"""The plots of what was measured."""
 
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from bench.capacity_pictures import save
+from bench.plots import save
 
 OURS, OTHERS = "#15803d", "#9ca3af"
-mpl.rcParams |= {"svg.hashsalt": "bench"}
 
 
 def draw(variants: dict[str, dict[str, Any]], folder: Path) -> None:

@@ -10,9 +10,11 @@ from functools import cache
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from bench.__main__ import RESULTS
-from bench.capacity import ROOT, inputs
-from bench.capacity_report import Rows, filled, table
+from bench import pictures
+from bench.capacity.model import inputs
+from bench.markdown import Rows, filled, table
+from bench.variants import RESULTS
+from tools.sam import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 # MB; Lambda gives processor time in proportion, up to one core at 1769 and more beyond.
@@ -350,8 +352,6 @@ def write(*, plots: bool) -> int:
     RESULTS.with_name("results.md").write_text("# Results\n\n" + "\n".join(parts))
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), TABLES))
     if plots:
-        from bench import pictures  # noqa: PLC0415 (matplotlib is not installed with the rest)
-
         pictures.draw(variants(), RESULTS.parent)
     sys.stdout.write(f"bench: {RESULTS.parent.relative_to(ROOT)}, {DOCUMENT.relative_to(ROOT)}\n")
     return 0

@@ -17,10 +17,10 @@ from typing import Any
 from bench import wire
 from bench.wire import Event
 from roomle_mail_cli import sign
-from tests.built import artefacts
-from tools import fixtures
+from tools import artefacts, fixtures
+from tools.sam import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).with_name("results") / "results.json"
 PLACE = ROOT / "build" / "bench"
 PEERS = Path(__file__).with_name("peers")
 WARM_UP = 20

@@ -5,7 +5,6 @@ The deployed stack is here too, since more than one folder's tests need it.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
 
-sys.path.insert(0, str(emails_package.build()))
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Build the emails, before pytest-xdist starts its workers."""
+    if not hasattr(config, "workerinput"):
+        emails_package.build()
 
 
 @pytest.fixture(scope="session")

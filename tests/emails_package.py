@@ -1,25 +1,30 @@
-"""The package `roomle_mail_emails`, built from layers/emails once per run."""
+"""The package `roomle_mail_emails`, built for each run to where pytest looks (pyproject.toml)."""
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 
-EMAILS = Path(__file__).parents[1] / "layers" / "emails"
+from emails_build.package import PACKAGE, compile_package, write
+from tools.sam import ROOT
+
+EMAILS = ROOT / "layers" / "emails"
+BUILT = ROOT / "build" / "emails"
 
 
 @cache
 def build() -> Path:
-    """Build the package, and return the folder that belongs on `sys.path`."""
-    if str(EMAILS) not in sys.path:
-        sys.path.append(str(EMAILS))
-    from emails_build.package import compile_package, write  # noqa: PLC0415 (not on the path before)
+    """Build the package, and return the folder that it is in.
 
-    folder = Path(tempfile.mkdtemp(prefix="roomle-mail-emails-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    write(compile_package(EMAILS), folder)
-    return folder
+    What is there already stays, so that runs at the same time don't disturb each other.
+    """
+    files = compile_package(EMAILS)
+    package = BUILT / PACKAGE
+    found = {
+        path.relative_to(package).as_posix(): path.read_text(encoding="utf-8")
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    if found != dict(files):
+        write(files, BUILT)
+    return BUILT

@@ -1,21 +1,14 @@
 """What the template's alarms, dashboard and queries name, to be held against what is written."""
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from tests.aws_documented import insights
 from tests.unit.cloudformation import Stack
 
 NAMESPACE = "RoomleMail"
-# Logs Insights' page "Supported logs and discovered fields".
-_DISCOVERED = {"@timestamp", "@message", "@logStream", "@log"}
-# Its query syntax, as far as the queries use it.
-_WORDS = {
-    *("filter", "sort", "display", "limit", "stats", "by", "as", "or", "and", "in", "asc", "desc"),
-    *("count", "max", "ispresent", "SOURCE"),
-}
 # Parameters that create whatever is left out by default.
 EVERYTHING = {"AlarmEmail": "ops@brand.example", "AlarmSilenceHours": "24", "RequireToken": "false"}
 
@@ -98,6 +91,4 @@ def metrics() -> set[Metric]:
 
 def fields(query: str) -> set[str]:
     """The fields of log lines that a query names, but those that it makes itself."""
-    text = re.sub(r"#[^\n]*|\"[^\"]*\"|'[^']*'", "", query)
-    made = set(re.findall(r"\bas (\w+)", text))
-    return set(re.findall(r"@?[A-Za-z_]\w*", text)) - _WORDS - made - _DISCOVERED
+    return insights.parse(query).fields

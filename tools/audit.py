@@ -13,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools import sam
-
 CLEAN, VULNERABLE, NOT_AUDITED = range(3)
 # A marker that follows is no matter: what is for another platform is looked up all the same.
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
@@ -66,7 +64,7 @@ def audited(pins: Iterable[tuple[str, str]], options: Iterable[str]) -> list[dic
         file.flush()
         finished = subprocess.run(
             [
-                *sam.pinned("pip-audit", "pip-audit"),
+                *(sys.executable, "-m", "pip_audit"),
                 # Without --strict it is content with what it could not look up.
                 *("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off"),
                 *("--format", "json", "--desc", "off", *options, "--requirement", file.name),

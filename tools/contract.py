@@ -3,30 +3,25 @@
     python -m tools.contract            # make contract
     python -m tools.contract --check
 
-Generated from the shipped code: the fields from its pydantic models, what else `events.validate`
-asks for from its constants, the answers from its errors. tests/unit/test_contract.py holds schema
-and code against each other.
+The events come from the pydantic models of tools/contract_models.py, the answers from the errors of
+the shipped code. tests/unit/test_contract.py compares schemas and code,
+tests/unit/test_contract_models.py models and code.
 """
 
 import argparse
-import copy
 import json
 import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import models_json_schema
 
-ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ROOT / "layers" / "shared" / "python"
-if str(SHIPPED) not in sys.path:
-    sys.path.insert(0, str(SHIPPED))
-
-from roomle_mail import errors, events  # noqa: E402 (found only now)
-from roomle_mail.idempotency import Outcome  # noqa: E402
-from tools import fixtures  # noqa: E402
+from roomle_mail import errors, events
+from roomle_mail.idempotency import Outcome
+from tools import contract_models, fixtures
+from tools.contract_models import Schema
+from tools.sam import ROOT
 
 DOCS = ROOT / "docs"
 OPENAPI = DOCS / "openapi.json"
@@ -34,42 +29,25 @@ SCHEMAS = DOCS / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BODY_LIMIT = 64 * 1024
 
-type Schema = dict[str, Any]
-
-ABOUT = {
-    "email.savedConfiguration": "A person saved a draft.",
-    "email.shareConfiguration": "A person shared a configuration.",
-    "email.shareConfigurationAR": "A person asked for the link to a configuration in AR.",
-    events.EXPORT: "The export of a 3D asset has ended.",
-}
-FIELDS = {
-    "email": "To whom the email goes: one plain address, without a name.",
-    "success": "Whether Roomle's own processing succeeded. Older versions leave it out.",
-    "configurationId": "The configuration, or a plan's id. Either this or itemId is there.",
-    "itemId": "The item, where there is no configuration.",
-    "configuratorId": "Where the event comes from; it picks the brand.",
-    "url": "The link to the content: https, to a host that the brand allows.",
-    "resultUrl": "The link to the 3D asset: https, to a host that the brand allows for assets.",
-}
 # What the receiver answers with 200 and 202 isn't an error, so no class has it.
 DONE = (Outcome(200, "sent"), Outcome(200, "suppressed"), Outcome(200, "ignored"),
         Outcome(202, "queued"))  # fmt: skip
 MEANING = {
     "sent": "SES took the email",
     "queued": "the queue took it",
-    "suppressed": "this recipient has had enough emails in this hour",
-    "ignored": "an event that owes nobody an email",
+    "suppressed": "this recipient has reached the hourly limit",
+    "ignored": "not an email event",
     "unauthorized": "no token, or any fault in it: forged, expired, used for another body",
     "malformed": "the body is not JSON in UTF-8",
     "invalid-event": "fields are missing or wrong",
     "link-not-allowed": "a link is not https to a host that the brand allows",
-    "brand-not-allowed": "the API key may not speak for this brand",
+    "brand-not-allowed": "the API key may not send for this brand",
     "too-large": f"the body is larger than {BODY_LIMIT} bytes",
-    "no-template": "an email is owed that there is no template for",
+    "no-template": "there is no template for this email",
     "email-refused": "SES refuses the email for good",
-    "unavailable": "not now: throttled, uncertain, out of time, over the stack's hourly cap, or "
-    "something that is needed can't be reached",
-    "internal": "anything unforeseen",
+    "unavailable": "not now: throttled, outcome unknown, out of time, over the stack's hourly cap, "
+    "or a service can't be reached",
+    "internal": "an unexpected error",
 }
 # What API Gateway answers by itself (its page "Throttle requests to your HTTP APIs" and others).
 GATEWAY = {
@@ -86,76 +64,29 @@ GATEWAY = {
 
 def event_schema(name: str) -> Schema:
     """Write the JSON Schema of one of Roomle's events."""
-    model = GenerateJsonSchema().generate(events.EMAIL_PAYLOAD)
-    data = plain(model["properties"]["data"])
-    data["properties"] = {
-        field: {"description": FIELDS[field], **plain(schema)}
-        for field, schema in data["properties"].items()
+    schema = contract_models.EVENTS[name].model_json_schema()
+    return {**schema, "title": name, "examples": [example(name)]}
+
+
+def components() -> dict[str, Schema]:
+    """Write the schemas of all events, as OpenAPI's components."""
+    _, schema = models_json_schema(
+        [(model, "validation") for model in contract_models.MODELS],
+        ref_template="#/components/schemas/{model}",
+    )
+    found: dict[str, Schema] = schema["$defs"]
+    for name, shown in examples().items():
+        found[name]["examples"] = [shown]
+    return found
+
+
+def examples() -> dict[str, Schema]:
+    """Write an event of each model, by the model's name."""
+    found = {model.__name__: example(name) for name, model in contract_models.EVENTS.items()}
+    return found | {
+        "AnotherEvent": {"event": "configuration.deleted", "data": {}},
+        "AnotherEmail": {"event": "email.orderConfirmation", "data": {}},
     }
-    data["properties"]["email"] |= {"maxLength": events._MAX_ADDRESS, "pattern": address_pattern()}  # noqa: SLF001
-    data["anyOf"] = [filled("configurationId"), filled("itemId")]
-    if name == events.EXPORT:
-        # A failed export has nothing to link to.
-        failed = {"properties": {"success": {"const": False}}, "required": ["success"]}
-        data |= {"if": failed, "else": filled("resultUrl")}
-    else:
-        data["allOf"] = [filled("url")]
-    payload = plain(model)
-    payload["properties"] = {"event": {"const": name}, "data": data}
-    return {
-        "title": name,
-        "description": ABOUT[name],
-        **payload,
-        "examples": [example(name)],
-    }
-
-
-def other_schema() -> Schema:
-    """Write the JSON Schema of the events that owe nobody an email."""
-    schema = plain(GenerateJsonSchema().generate(events.PAYLOAD))
-    schema["properties"]["event"] |= {"not": {"pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]"}}
-    return {
-        "title": "Another event",
-        "description": "Roomle may forward more events. Those that aren't emails are ignored.",
-        **schema,
-        "examples": [{"event": "configuration.deleted", "data": {}}],
-    }
-
-
-def unknown_schema() -> Schema:
-    """Write the JSON Schema of the emails that there is no template for."""
-    schema = plain(GenerateJsonSchema().generate(events.PAYLOAD))
-    schema["properties"]["event"] |= {
-        "pattern": r"^\s*[Ee][Mm][Aa][Ii][Ll]",
-        "not": {"enum": list(events.EVENTS)},
-    }
-    return {
-        "title": "Another email",
-        "description": "An email of a kind that came later: 501, so that Roomle sends its own.",
-        **schema,
-        "examples": [{"event": "email.orderConfirmation", "data": {}}],
-    }
-
-
-def plain(schema: Schema) -> Schema:
-    """Take out what pydantic adds for Python: titles, docstrings, defaults."""
-    kept = copy.deepcopy(schema)
-    for each in (kept, *kept.get("properties", {}).values()):
-        for noise in ("title", "description", "default"):
-            each.pop(noise, None)
-    return kept
-
-
-def filled(field: str) -> Schema:
-    """Ask for a field that is neither missing nor null nor empty."""
-    return {"required": [field], "properties": {field: {"type": "string", "minLength": 1}}}
-
-
-def address_pattern() -> str:
-    """Write the rule for addresses so that every dialect of regular expressions reads it alike."""
-    pattern = events._ADDRESS.pattern.replace("(?P<local>", "(?:")  # noqa: SLF001
-    # The last part is for dialects in which `$` also matches before a line break.
-    return f"^(?=.{{1,{events._MAX_LOCAL_PART}}}@){pattern}$(?!\\n)"  # noqa: SLF001
 
 
 def example(name: str) -> Schema:
@@ -213,16 +144,14 @@ def response(status: int, ours: Sequence[Outcome]) -> Schema:
 def openapi() -> Schema:
     """Write the OpenAPI document."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    named = {component(name): event_schema(name) for name in events.EVENTS}
-    named |= {"anotherEvent": other_schema(), "anotherEmail": unknown_schema()}
     return {
         "openapi": "3.1.1",
         "info": {
             "title": "Roomle Mail",
             "version": project["version"],
             "summary": "The webhook that Roomle posts its email events to",
-            "description": "Below 300, nobody else need mail: the brand's email is on its way, or "
-            "none is owed. From 300 on, Roomle sends its own. The same POST again gets the same "
+            "description": "Below 300, the brand's email is on its way, or none is needed. From "
+            "300 on, Roomle sends its own. The same POST again gets the same "
             "answer.",
         },
         "servers": [
@@ -246,12 +175,12 @@ def openapi() -> Schema:
                             "application/json": {
                                 "schema": {
                                     "oneOf": [
-                                        {"$ref": f"#/components/schemas/{each}"} for each in named
+                                        {"$ref": f"#/components/schemas/{each}"}
+                                        for each in examples()
                                     ]
                                 },
                                 "examples": {
-                                    each: {"value": schema["examples"][0]}
-                                    for each, schema in named.items()
+                                    each: {"value": shown} for each, shown in examples().items()
                                 },
                             }
                         },
@@ -272,7 +201,7 @@ def openapi() -> Schema:
                 }
             },
             "schemas": {
-                **named,
+                **components(),
                 "GatewayAnswer": {
                     "description": "An answer that API Gateway gives by itself",
                     "type": "object",
@@ -282,11 +211,6 @@ def openapi() -> Schema:
             },
         },
     }
-
-
-def component(name: str) -> str:
-    """Name an event's schema as OpenAPI allows."""
-    return name.removeprefix("email.")
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -304,7 +228,7 @@ def documents() -> dict[Path, str]:
 
 
 def outdated() -> list[Path]:
-    """List the files that are not what they should be, those that are too many included."""
+    """List the files that differ from what is generated, or that no document needs."""
     wanted = documents()
     wrong = [path for path, text in wanted.items()
              if not path.is_file() or path.read_text() != text]  # fmt: skip

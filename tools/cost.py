@@ -1,6 +1,6 @@
-"""Reckon what a stack costs, from docs/cost.toml, into docs/operations.md.
+"""Calculate what a stack costs, from docs/cost.toml and docs/prices.toml.
 
-`python -m tools.cost` writes the two tables anew.
+`python -m tools.cost` writes the two tables of docs/operations.md again.
 """
 
 import re
@@ -17,7 +17,7 @@ MEMORY_GB = 1  # MemorySize
 def inputs() -> dict[str, dict[str, Any]]:
     """Read prices and amounts; both files' prices are put together."""
     ours = tomllib.loads((ROOT / "docs" / "cost.toml").read_text())
-    theirs = tomllib.loads((ROOT / "bench" / "capacity_inputs.toml").read_text())["prices"]
+    theirs = tomllib.loads((ROOT / "docs" / "prices.toml").read_text())["prices"]
     shared = {name: price["value"] for name, price in theirs.items()}
     return {**ours, "prices": shared | ours["prices"]}
 

@@ -13,13 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def pinned(package: str, program: str) -> list[str]:
-    """Return the command that runs a program from what requirements/<program>.txt locks.
+def pinned(package: str, program: str, *, lock: str = "") -> list[str]:
+    """Return the command that runs a program from what requirements/<lock>.txt locks.
 
-    The interpreter is given in full, since uv would otherwise look for one from the folder that
-    it happens to be run in.
+    Without `lock` it is the one named after the program. The interpreter is given in full, since
+    uv would otherwise look for one from the folder that it happens to be run in.
     """
-    uv, locked = ROOT / ".tools" / "bin" / "uv", ROOT / "requirements" / f"{program}.txt"
+    uv, locked = ROOT / ".tools" / "bin" / "uv", ROOT / "requirements" / f"{lock or program}.txt"
     return [
         *(str(uv), "tool", "run", "--quiet", "--python", sys.executable),
         *("--with-requirements", str(locked), "--from", package, program),

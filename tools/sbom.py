@@ -16,7 +16,7 @@ def write(target: Path) -> None:
     """Write it, the same bytes for the same lock."""
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        *sam.pinned("cyclonedx-bom", "cyclonedx-py"),
+        *(sys.executable, "-m", "cyclonedx_py"),
         *("requirements", "--output-reproducible", "--mc-type", "application"),
         *("--pyproject", str(PROJECT), "--output-file", str(target), str(LOCK)),
     ]

@@ -254,6 +254,25 @@ def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
         assert operations.fields(query) <= told | of_ses, name
 
 
+def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World) -> None:
+    for scene in ("Received Sent AgeAtSending TimeToSes", "Postponed Throttled AgeAtPostponing"):
+        SCENES[scene](world)
+
+    units: dict[str, str] = {}
+    for line in world.output().splitlines():
+        about = json.loads(line)
+        for directive in about.get("_aws", {}).get("CloudWatchMetrics", []):
+            # CloudWatch stores a metric under these dimensions and no others.
+            assert directive["Namespace"] == operations.NAMESPACE
+            assert directive["Dimensions"] == [["stack"]]
+            assert about["stack"] == "local"
+            units |= {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert {name for name, unit in units.items() if unit == "Milliseconds"} == {
+        *("AgeAtSending", "TimeToSes", "AgeAtPostponing"),
+    }
+    assert set(units.values()) == {"Milliseconds", "Count"}
+
+
 @pytest.mark.usefixtures("_no_waiting")
 def test_all_that_is_counted_is_shown(emitted: tuple[set[str], set[str]]) -> None:
     measured, _ = emitted
@@ -324,6 +343,8 @@ def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
 
     (email,) = world.emails()
     tags = {tag["Name"]: tag["Value"] for tag in email["EmailTags"]}
+    # SES's page "MessageTag" (API v2).
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{1,256}", text) for tag in tags.items() for text in tag)
     told = ses_events.logged(ses_events.event("Email Bounced", tags))
     line = world.logs()[-1]
     assert told["event_id"] == line["event_id"]

@@ -16,9 +16,8 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from roomle_mail_cli import sign
-from tests.built import artefacts
 from tests.built.runtime_api import Function
-from tools import fixtures
+from tools import artefacts, fixtures
 
 SENDER_DOMAIN = "brand.example"
 

@@ -18,10 +18,10 @@ import boto3.session
 import pytest
 
 from roomle_mail_cli import sign
-from tests.built import artefacts
 from tests.built.conftest import Lambda, Start
 from tests.built.runtime_api import Function
-from tools import fixtures
+from tools import artefacts, fixtures
+from tools.sam import ROOT
 
 FUNCTIONS = ["ReceiverFunction", "MailerFunction"]
 
@@ -125,12 +125,12 @@ def test_every_module_is_compiled_for_a_file_system_that_is_read_only(aws_lambda
 
 
 def test_the_build_is_that_of_the_sources(aws_lambda: Lambda) -> None:
-    shared = artefacts.ROOT / "layers" / "shared" / "python"
+    shared = ROOT / "layers" / "shared" / "python"
     for source in (shared / "roomle_mail").rglob("*.py"):
         built = aws_lambda.opt / "python" / source.relative_to(shared)
         assert built.read_bytes() == source.read_bytes(), f"{source.name} changed: make build"
     for function, folder in (("ReceiverFunction", "receiver"), ("MailerFunction", "mailer")):
-        source = artefacts.ROOT / "functions" / folder / "app.py"
+        source = ROOT / "functions" / folder / "app.py"
         built = aws_lambda.tasks[function] / "app.py"
         assert built.read_bytes() == source.read_bytes(), f"{folder} changed: make build"
 

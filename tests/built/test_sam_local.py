@@ -4,8 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.built import artefacts
-from tools import fixtures, sam
+from tools import artefacts, fixtures, sam
 
 
 def test_sam_local_gives_the_functions_all_variables_of_env_json() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,10 +56,14 @@ def steady_worker(aws_lambda: Lambda) -> Iterator[subprocess.Popen[str]]:
     """A worker that lives long, in what time other programs leave."""
     program = Path(__file__).with_name("steady_worker.py")
     invocations = figures.number("FAULTS_INVOCATIONS", INVOCATIONS)
+    environment = aws_lambda.environment(RECEIVER, **fixtures.environment()[RECEIVER])
+    # The function's own layers come first; what makes the requests comes last.
+    paths = [environment["PYTHONPATH"], ".", sam.ROOT, sam.ROOT / "tools" / "cli"]
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
     with subprocess.Popen(
-        ["nice", "-n", "19", aws_lambda.python, program, str(invocations), str(sam.ROOT)],
+        ["nice", "-n", "19", aws_lambda.python, program, str(invocations)],
         cwd=aws_lambda.tasks[RECEIVER],
-        env=aws_lambda.environment(RECEIVER, **fixtures.environment()[RECEIVER]),
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

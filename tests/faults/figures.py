@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+from typing import Any
+
+import pytest
 
 _lines: list[str] = []
 
@@ -25,5 +28,13 @@ def seeded(test: str) -> random.Random:
 
 
 def number(name: str, default: int) -> int:
-    """How much is to be done: by default what there is time for in every run."""
+    """How much to do: what the environment variable says, or the default."""
     return int(os.environ.get(name) or default)
+
+
+def amounts(name: str, *, sample: int, proof: int) -> list[Any]:
+    """Give a test two sizes: a sample for `make test`, a campaign for `make proof`.
+
+    The environment variable `name` sets the campaign's size.
+    """
+    return [sample, pytest.param(number(name, proof), marks=pytest.mark.proof)]

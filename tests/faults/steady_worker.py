@@ -1,9 +1,10 @@
 """A worker that lives long: the built receiver, with AWS's answers put in at botocore's socket.
 
-    python steady_worker.py INVOCATIONS REPOSITORY
+    python steady_worker.py INVOCATIONS
 
-Run where the function would run. Prints its resident memory, in bytes, when it is warm and at the
-end. A program of its own, since only a process has a size.
+Run where the function would run, with what signs requests on PYTHONPATH. Prints its resident
+memory, in bytes, when it is warm and at the end. A program of its own,
+since only a process has a size.
 """
 
 from __future__ import annotations
@@ -22,12 +23,10 @@ from typing import Any
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 
-INVOCATIONS, REPOSITORY = int(sys.argv[1]), sys.argv[2]
-sys.path += [".", REPOSITORY]
+from roomle_mail_cli import sign
+from tools import fixtures
 
-from roomle_mail_cli import sign  # noqa: E402
-from tools import fixtures  # noqa: E402 - found in the repository
-
+INVOCATIONS = int(sys.argv[1])
 WARM = 10_000  # invocations: by then caches are full and the collector has been round
 # As many as make Python build its table of interned texts anew, which it does once, after some
 # twenty thousand events: the table is 2 MB, and does not grow from then on.

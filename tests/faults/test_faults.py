@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import pytest
 
-from tests.built import artefacts
 from tests.faults import figures, world
 from tests.faults.lambdas import MAILER, RECEIVER, Functions, Mortal, assert_foreseen
 from tests.faults.ledger import Entry, Ledger, broken_promise
@@ -40,6 +39,7 @@ from tests.faults.proxy import (
     Service,
 )
 from tests.faults.world import BATCH, Aws
+from tools import artefacts
 
 # Cold starts are dear: each service with each kind of fault once.
 COLD_FAULTS = (

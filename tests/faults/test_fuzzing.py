@@ -73,6 +73,7 @@ def lines(module: ModuleType) -> Iterator[int]:
             yield from found - {code.co_firstlineno}
 
 
+@pytest.mark.proof
 def test_no_input_that_the_fuzzer_makes_does_harm(tmp_path: Path) -> None:
     seconds = figures.number("FAULTS_FUZZING", SECONDS)
     for run in runs.at_the_same_time(seconds, tmp_path):

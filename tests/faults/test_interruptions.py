@@ -25,8 +25,7 @@ from tests.faults import figures
 __all__ = ["world"]
 
 TOOL = sys.monitoring.DEBUGGER_ID
-# Of thousands, in the default run; FAULTS_INSTRUCTIONS=100000 takes all.
-PLACES = 60
+SAMPLE, ALL = 15, 100_000  # places; there are about a thousand
 MOST_LOST = 12
 AFTER_YIELD_FROM = 2  # a RESUME of this kind or above looks for no signal
 
@@ -111,9 +110,10 @@ def our_places(*modules: ModuleType) -> frozenset[tuple[CodeType, int]]:
 THROTTLED = (429, "TooManyRequestsException", "")
 
 
+@pytest.mark.parametrize("most", figures.amounts("FAULTS_INSTRUCTIONS", sample=SAMPLE, proof=ALL))
 @pytest.mark.parametrize("delivery", ["ses", "sqs", "ses,sqs"])
 def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
-    world: World, monkeypatch: pytest.MonkeyPatch, delivery: str
+    world: World, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
     receiver = world.app("receiver")
@@ -144,11 +144,7 @@ def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
     assert status < 300
     total = whole.passed
     chance = figures.seeded(f"interruptions, {delivery}")
-    chosen = sorted(
-        chance.sample(
-            range(1, total), min(total - 1, figures.number("FAULTS_INSTRUCTIONS", PLACES))
-        )
-    )
+    chosen = sorted(chance.sample(range(1, total), min(total - 1, most)))
 
     lost = 0
     for number, at in enumerate(chosen, 2):

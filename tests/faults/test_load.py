@@ -21,8 +21,8 @@ import pytest
 from tests.faults import figures, world
 from tests.faults.ledger import Answer, Entry, Ledger
 from tests.stack.conftest import stack
-from tests.stack.local import LocalStack
 from tools import fixtures
+from tools.stack.local import LocalStack
 
 __all__ = ["stack"]
 
@@ -70,6 +70,7 @@ def events(chance: random.Random, ledger: Ledger, burst: int) -> list[Event]:
     return [event for _, event in sorted(order, key=lambda each: each[0])]
 
 
+@pytest.mark.proof
 @pytest.mark.leaves_much_behind
 def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: LocalStack) -> None:
     ledger = Ledger()
@@ -116,6 +117,7 @@ def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: Loc
     assert max(times) < ANSWER_WITHIN + 1
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="sizes are read from /proc")
 def test_a_workers_memory_stays_as_it_is(steady_worker: subprocess.Popen[str]) -> None:
     _, told = steady_worker.communicate()

@@ -1,6 +1,6 @@
-"""Thousands of events under random faults: however they combine, the promise holds.
+"""Events under random faults: however they combine, the promise holds.
 
-FAULTS_EVENTS sets how many, FAULTS_SEED repeats a run.
+FAULTS_EVENTS sets how many there are in `make proof`, FAULTS_SEED repeats a run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import pytest
+
 from tests.faults import figures, world
 from tests.faults.lambdas import Mortal, assert_foreseen
 from tests.faults.ledger import Entry, Ledger
@@ -20,7 +22,7 @@ from tests.faults.proxy import FAULTS, THROTTLE, Fault, Service
 from tests.faults.world import Aws
 from tools import fixtures
 
-EVENTS = 2_000
+SAMPLE, EVENTS = 50, 2_000
 CALLS: tuple[tuple[Service, str], ...] = (
     ("SESV2", "SendEmail"),
     ("SQS", "SendMessage"),
@@ -72,7 +74,8 @@ def failure(chance: random.Random) -> tuple[Service, str, Fault, int | None]:
     return (*chance.choice(CALLS), fault, times)
 
 
-def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool) -> None:
+@pytest.mark.parametrize("events", figures.amounts("FAULTS_EVENTS", sample=SAMPLE, proof=EVENTS))
+def test_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool, events: int) -> None:
     chance = figures.seeded("random faults")
     ledger = Ledger()
     mailers_plans = iter(plans(chance, 10_000))
@@ -114,7 +117,7 @@ def test_thousands_of_events_under_random_faults_keep_the_promise(aws: Aws, pool
     with ThreadPoolExecutor(1) as mailing, ThreadPoolExecutor(crew) as receiving:
         mailed = mailing.submit(mail)
         try:
-            work = plans(chance, figures.number("FAULTS_EVENTS", EVENTS))
+            work = plans(chance, events)
             for done in [receiving.submit(receive, each) for each in work]:
                 done.result()
         finally:

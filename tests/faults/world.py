@@ -17,10 +17,9 @@ from typing import Any, Unpack
 from unittest import mock
 
 from roomle_mail_cli import sign
-from tests.built import artefacts
 from tests.faults.lambdas import CLOCK_CODE, MAILER, RECEIVER, Clock, Mortal
 from tests.faults.ledger import DIED, Answer
-from tools import fixtures
+from tools import artefacts, fixtures
 from tools.stack import emulator, webhook
 from tools.stack.emulator import Emulator
 

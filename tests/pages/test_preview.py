@@ -288,7 +288,7 @@ def test_a_broken_file_shows_the_builds_own_words_and_no_trace_until_it_is_mende
     line = edit(folder / "brands.toml", "logo_width = 200", 'logo_width = "wide"')
     build = subprocess.run(
         [
-            sys.executable, "layers/emails/build.py",
+            sys.executable, "-m", "emails_build",
             "--source", str(folder), "--target", str(folder / "built"),
         ],
         cwd=ROOT, capture_output=True, text=True, check=False,

@@ -5,13 +5,13 @@ import uuid
 import pytest
 
 from tests import secrecy
-from tests.stack.local import MAILER, RECEIVER, LocalStack
 from tools.stack.deployment import Stack
+from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 @pytest.fixture(scope="session")
 def stack(deployed: Stack) -> LocalStack:
-    """The deployed stack; what it can do is told in tests/stack/local.py."""
+    """The deployed stack; what it can do is told in tools/stack/local.py."""
     stack = LocalStack(deployed)
     secrecy.also_search(lambda: "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
     return stack

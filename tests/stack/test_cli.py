@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from tests.command_line import CommandLine, Result
-from tests.stack.local import RECEIVER, LocalStack
 from tools import fixtures
 from tools.stack import deployment
+from tools.stack.local import RECEIVER, LocalStack
 
 SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"

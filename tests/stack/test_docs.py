@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from roomle_mail.delivery import Queued
-from tests.stack.local import RECEIVER, LocalStack
 from tools import cost, fixtures, sam
 from tools.stack import emulator
+from tools.stack.local import RECEIVER, LocalStack
 
 PAGE = cost.PAGE.read_text()
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -60,7 +60,7 @@ def aws() -> Path:
     """AWS's own command line, in an environment of its own that uv makes once."""
     where = "import sys; print(sys.executable)"
     python = subprocess.run(
-        [*sam.pinned("awscli", "aws")[:-1], "python", "-c", where],
+        [*sam.pinned("awscli", "aws", lock="ministack")[:-1], "python", "-c", where],
         check=True,
         capture_output=True,
         text=True,

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from tests.stack.local import MAILER, RECEIVER, LocalStack
 from tools import demo, fixtures
 from tools.stack import deployment, emulator, template, webhook
+from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -16,14 +16,14 @@ import pytest
 
 from roomle_mail.delivery import Queued
 from tests import ses_events
-from tests.stack.local import (
+from tools import fixtures
+from tools.stack.local import (
     MAILER,
     RECEIVER,
     LocalStack,
     answering,
     hanging_up,
 )
-from tools import fixtures
 
 THROTTLING = answering(429, "TooManyRequestsException")
 type Scene = Callable[[LocalStack, str], object]

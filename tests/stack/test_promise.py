@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from roomle_mail_cli import sign
-from tests.stack.local import (
+from tools.stack.local import (
     MAILER,
     RECEIVER,
     Behaviour,

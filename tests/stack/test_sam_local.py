@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.stack.local import LocalStack
 from tools import fixtures
 from tools.stack import emulator
+from tools.stack.local import LocalStack
 
 # What differs on purpose, and what the emulator invents anew at each deploy.
 DIFFERENT = {

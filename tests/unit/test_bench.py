@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import measure, report
-from bench.capacity_report import filled
+from bench.markdown import filled
 from bench.variants import Variant, as_format_1, posts
 from bench.wire import Event, Server, Work
 

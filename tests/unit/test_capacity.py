@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-import tomllib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import capacity, capacity_report
-from bench.capacity import Bucket, Load, Parameters, advise, simulate
+from bench import markdown
+from bench.capacity import model, report
+from bench.capacity.model import Bucket, Load, Parameters, advise, simulate
 from tests.unit import cloudformation
 
 LOADS = st.builds(Load, st.integers(0, 3_000), st.sampled_from([0.0, 0.5, 1.0]))
 PARAMETERS = st.builds(
     Parameters,
-    delivery=st.sampled_from(capacity.WAYS),
+    delivery=st.sampled_from(model.WAYS),
     throttle_rate=st.floats(1, 100),
     throttle_burst=st.integers(1, 200),
     max_emails_per_hour=st.sampled_from([0, 100, 10_000]),
@@ -43,7 +43,7 @@ def test_every_event_ends_exactly_once(load: Load, parameters: Parameters) -> No
 def test_ses_never_takes_more_than_its_rate(load: Load, parameters: Parameters) -> None:
     results = simulate(load, parameters)
     # All within nine hours, and one second's worth at once.
-    assert results.sent <= parameters.ses_rate * 9 * capacity.HOUR + max(1, parameters.ses_rate)
+    assert results.sent <= parameters.ses_rate * 9 * model.HOUR + max(1, parameters.ses_rate)
 
 
 def test_the_same_seed_gives_the_same_results() -> None:
@@ -87,7 +87,7 @@ def test_what_ses_never_takes_ends_as_dead_letters_after_about_six_hours() -> No
     results = simulate(Load(3), Parameters(delivery="sqs", ses_rate=0.00001))
     # One goes out on what SES takes at once.
     assert (results.sent, results.ends["dead letter"]) == (1, 2)
-    assert 5 * capacity.HOUR < results.oldest < 7 * capacity.HOUR
+    assert 5 * model.HOUR < results.oldest < 7 * model.HOUR
 
 
 def test_the_models_defaults_are_the_templates() -> None:
@@ -99,29 +99,27 @@ def test_the_models_defaults_are_the_templates() -> None:
     assert ours.throttle_burst == defaults["ThrottleBurst"]
     assert ours.max_emails_per_hour == defaults["MaxEmailsPerHour"]
     assert ours.mailer_concurrency == defaults["MailerConcurrency"]
-    assert defaults["MemorySize"] == capacity.MEMORY_MB
+    assert defaults["MemorySize"] == model.MEMORY_MB
     resources = template["Resources"]
     queue = resources["MailerFunction"]["Properties"]["Events"]["Queue"]["Properties"]
-    assert queue["BatchSize"] == capacity.BATCH
+    assert queue["BatchSize"] == model.BATCH
     redrive = resources["Queue"]["Properties"]["RedrivePolicy"]
-    assert redrive["maxReceiveCount"] == capacity.MAX_RECEIVES
+    assert redrive["maxReceiveCount"] == model.MAX_RECEIVES
 
 
 def test_every_input_names_its_source() -> None:
-    read = tomllib.loads(capacity.INPUTS.read_text())
-    for section, names in read.items():
-        for name, each in names.items():
-            assert set(each) == {"value", "source"}, f"{section}.{name}"
-            assert each["source"].startswith(("AWS page", "assumption")), f"{section}.{name}"
+    for name, each in model.sourced_inputs().items():
+        assert set(each) == {"value", "source"}, name
+        assert each["source"].startswith(("AWS page", "assumption")), name
 
 
 def test_the_document_has_every_table_once_and_those_without_a_run_are_current() -> None:
-    text = capacity_report.DOCUMENT.read_text()
+    text = report.DOCUMENT.read_text()
     names = re.findall(r"<!-- table (\w+) -->", text)
     assert sorted(names) == sorted(
         ["advice", "cost", "defaults", "inputs", "mailers", "measured", "rates", "regions",
          "slower"]
     )  # fmt: skip
-    assert capacity_report.filled(text, capacity_report.PLAIN) == text, "run 'make capacity'"
+    assert markdown.filled(text, report.PLAIN) == text, "run 'make capacity'"
     for picture in re.findall(r"\(capacity/(.*?)\)", text):
-        assert (capacity_report.PICTURES / picture).is_file()
+        assert (report.PICTURES / picture).is_file()

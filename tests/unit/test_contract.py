@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from roomle_mail import events
 from roomle_mail.errors import InvalidEvent, NoTemplate
-from tools import contract, fixtures
+from tools import contract, contract_models, fixtures
 
 VALIDATORS = {
     name: Draft202012Validator(contract.event_schema(name)) for name in events.EVENTS
@@ -44,9 +44,14 @@ def test_a_schema_is_one_and_its_example_holds(name: str) -> None:
     assert events.validate(shown) is not None
 
 
-def test_every_known_field_is_described() -> None:
-    assert set(contract.FIELDS) == set(events.EMAIL_DATA["fields"])
-    assert set(contract.ABOUT) == set(events.EVENTS)
+def test_every_event_and_every_field_of_the_code_is_described() -> None:
+    assert list(contract_models.EVENTS) == list(events.EVENTS)
+    for model in contract_models.MODELS:
+        assert model.model_json_schema()["description"]
+    for data in (contract_models.LinkData, contract_models.ExportData):
+        fields = data.model_json_schema()["properties"]
+        assert set(fields) == set(events.EMAIL_DATA["fields"])
+        assert all(field["description"] for field in fields.values())
 
 
 # --- schema and code say the same -------------------------------------------------------------
@@ -60,6 +65,7 @@ ADDRESSES = [
 TEXTS = ["", " ", "x", "x" * 4_096, "x" * 4_097]
 SCALARS: list[Any] = [None, True, False, 0, 1, 1.5, [], {}, "true"]
 ABSENT = object()
+FIELDS = [*events.EMAIL_DATA["fields"], "newField"]
 
 
 def replaced(name: str, **changes: Any) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def taken(payload: object) -> bool:
         return False
 
 
-@pytest.mark.parametrize("field", [*contract.FIELDS, "newField"])
+@pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("name", events.EVENTS)
 def test_a_schema_takes_a_value_of_a_field_just_when_the_code_does(name: str, field: str) -> None:
     for value in (*ADDRESSES, *TEXTS, *SCALARS, ABSENT):
@@ -91,7 +97,7 @@ VALUES = st.sampled_from([*ADDRESSES, *TEXTS, *SCALARS])
 @given(
     st.sampled_from(events.EVENTS),
     st.one_of(
-        st.dictionaries(st.sampled_from([*contract.FIELDS, "newField"]), VALUES),
+        st.dictionaries(st.sampled_from(FIELDS), VALUES),
         st.one_of(VALUES, st.lists(VALUES, max_size=2)),
     ),
     st.booleans(),
@@ -107,17 +113,14 @@ def test_what_a_schema_takes_is_what_the_code_takes(name: str, data: Any, whole:
 def test_another_event_is_known_by_its_name(name: str, start: str) -> None:
     payload = {"event": start + name, "data": {}}
     try:
-        kind = "anotherEvent" if events.validate(payload) is None else "known"
+        kind = "AnotherEvent" if events.validate(payload) is None else "known"
     except NoTemplate:
-        kind = "anotherEmail"
+        kind = "AnotherEmail"
     except InvalidEvent:
         kind = "none" if not payload["event"] else "known"
-    schemas = {
-        "anotherEvent": contract.other_schema(),
-        "anotherEmail": contract.unknown_schema(),
-    }
-    for each, schema in schemas.items():
-        assert Draft202012Validator(schema).is_valid(payload) == (kind == each)
+    for each in ("AnotherEvent", "AnotherEmail"):
+        validator = Draft202012Validator(contract.components()[each])
+        assert validator.is_valid(payload) == (kind == each)
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -134,7 +137,7 @@ def test_every_answer_to_a_fixture_is_documented(name: str) -> None:
     assert expected["code"] in {each["code"]["const"] for each in documented(expected["status"])}
 
 
-def test_answers_are_those_of_the_designs_table() -> None:
+def test_answers_are_those_that_the_readme_lists() -> None:
     ours = {int(status): sorted(each["code"]["const"] for each in documented(int(status)))
             for status in ANSWERS}  # fmt: skip
     assert ours == {

@@ -204,3 +204,22 @@ def test_every_parameter_that_the_page_on_security_names_is_one() -> None:
 
     assert named <= set(read()["Parameters"])
     assert {"TokenIv", "TokenReuse", "RequireToken", "SecretOverlap"} <= named
+
+
+DECISIONS = (sam.ROOT / "docs" / "decisions.md").read_text()
+
+
+def test_every_decision_is_a_numbered_dated_record() -> None:
+    _, *records = re.split(r"^## ", DECISIONS, flags=re.MULTILINE)
+    numbers = []
+    for record in records:
+        heading, text = record.split("\n", 1)
+        numbers.append(heading[:4])
+        form = (
+            r"\n\d{4}-\d\d-\d\d · (Accepted|Rejected|Superseded by (?P<by>\d{4}))\n\n"
+            r"\*\*Context\.\*\* .+\n\*\*Decision\.\*\* .+\n\*\*Consequences\.\*\* .+"
+        )
+        shape = re.fullmatch(form, text.rstrip(), re.DOTALL)
+        assert shape, heading
+        assert shape["by"] is None or f"\n## {shape['by']} " in DECISIONS, heading
+    assert numbers == [f"{number:04}" for number in range(1, len(records) + 1)]

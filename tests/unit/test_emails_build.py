@@ -237,7 +237,7 @@ def test_a_build_leaves_nothing_of_an_earlier_one(source: Path, tmp_path: Path) 
 
 def test_the_command_builds_or_says_what_is_wrong(source: Path, tmp_path: Path) -> None:
     paths = ["--source", str(source), "--target", str(tmp_path)]
-    command = [sys.executable, str(EMAILS / "build.py"), *paths]
+    command = [sys.executable, "-m", "emails_build", *paths]
     good = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (good.returncode, good.stderr) == (0, "")
     assert (tmp_path / "roomle_mail_emails" / "catalog.json").exists()

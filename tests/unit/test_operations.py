@@ -9,20 +9,6 @@ import pytest
 from tests import operations, ses_events
 from tests.unit.cloudformation import Stack, read
 
-# What AWS measures: CloudWatch's and each service's page on its metrics.
-OF_AWS = {
-    "AWS/SQS": {
-        "ApproximateNumberOfMessagesVisible",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateAgeOfOldestMessage",
-    },
-    "AWS/Lambda": {"Errors", "Throttles", "ConcurrentExecutions"},
-    "AWS/ApiGateway": {"Count", "4xx", "5xx", "Latency"},
-    "AWS/SES": {
-        *("Send", "Delivery", "Bounce", "Complaint", "Reject"),
-        *("Reputation.BounceRate", "Reputation.ComplaintRate"),
-    },
-}
 DIMENSION = {
     "RoomleMail": ("stack", {"roomle-mail"}),
     "AWS/SQS": ("QueueName", {"Queue.QueueName", "DeadLetterQueue.QueueName"}),
@@ -68,17 +54,6 @@ def test_an_alarm_looks_at_metrics_of_this_stack(name: str) -> None:
             ((dimension, value),) = metric.dimensions
             assert DIMENSION[metric.namespace][0] == dimension
             assert value in DIMENSION[metric.namespace][1]
-
-
-@pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_looks_back_no_further_than_cloudwatch_can(name: str) -> None:
-    # CloudWatch's page "PutMetricAlarm": a day, and a week if periods are an hour or longer.
-    periods = [s["MetricStat"]["Period"] for s in operations.metric_stats(alarm(name))]
-    period = alarm(name).get("Period", max(periods, default=0))
-
-    assert period % 60 == 0
-    limit = 7 * 86_400 if period >= 3600 else 86_400
-    assert period * int(alarm(name)["EvaluationPeriods"]) <= limit
 
 
 def test_the_longest_silence_is_a_week() -> None:
@@ -237,14 +212,6 @@ def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
 # Dashboard -------------------------------------------------------------------------------------
 
 
-def test_every_metric_that_is_named_is_measured_by_somebody() -> None:
-    # What the code measures is held against what it writes in tests/aws.
-    of_aws = [each for each in operations.metrics() if each.namespace != operations.NAMESPACE]
-
-    assert of_aws
-    assert [each for each in of_aws if each.name not in OF_AWS[each.namespace]] == []
-
-
 def test_the_dashboard_shows_metrics_of_this_stack() -> None:
     for metric in operations.of_dashboard():
         if metric.namespace != "AWS/SES":
@@ -313,16 +280,6 @@ def test_the_questions_are_saved() -> None:
         assert each["Properties"]["LogGroupNames"] == ["ReceiverLog", "MailerLog", "SesLog"]
 
 
-@pytest.mark.parametrize("name", operations.queries())
-def test_a_query_is_of_known_commands(name: str) -> None:
-    # Logs Insights' page "Supported commands".
-    lines = re.sub(r"#[^\n]*", "", operations.queries()[name]).replace("\n", " ").split("|")
-    commands = [line.split()[0] for line in lines]
-
-    assert set(commands) <= {"filter", "sort", "display", "limit", "stats", "SOURCE"}
-    assert operations.fields(operations.queries()[name])
-
-
 # SES's events ----------------------------------------------------------------------------------
 
 
@@ -366,46 +323,6 @@ def test_the_rule_writes_into_a_log_group_that_lets_it() -> None:
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": "SesLog.Arn",
     }
-
-
-@pytest.mark.parametrize("kind", ses_events.EVENTS)
-def test_an_event_of_ses_is_found_by_the_events_id(kind: str) -> None:
-    line = ses_events.logged(ses_events.EVENTS[kind])
-
-    assert line["message"] == kind
-    assert line["service"] == "ses"
-    assert line["event_id"] == "0f" * 16
-    assert line["message_id"] == "0107018d-message-id-000000"
-
-
-@pytest.mark.parametrize(
-    ("kind", "facts"),
-    [
-        ("Email Delivered", {"delivery_ms": "1204"}),
-        (
-            "Email Bounced",
-            {"bounce_type": "Permanent", "bounce_sub_type": "General", "bounce_status": "5.1.1"},
-        ),
-        ("Email Complaint Received", {"complaint_type": "abuse"}),
-        ("Email Rejected", {"reject_reason": "Bad content"}),
-        ("Email Delivery Delayed", {"delay_type": "TransientCommunicationFailure"}),
-        ("Email Rendering Failed", {}),
-    ],
-)
-def test_an_event_of_ses_keeps_its_cause(kind: str, facts: dict[str, str]) -> None:
-    line = ses_events.logged(ses_events.EVENTS[kind])
-    common = {"message", "service", "event_id", "message_id", "brand", "language", "template"}
-
-    assert {n: v for n, v in line.items() if n not in common and v} == facts
-
-
-@pytest.mark.parametrize("kind", ses_events.EVENTS)
-def test_no_event_of_ses_brings_an_address_or_a_subject_into_the_log(kind: str) -> None:
-    text = json.dumps(ses_events.logged(ses_events.EVENTS[kind]))
-
-    assert "customer" not in text
-    assert "brand.example" not in text
-    assert "design" not in text
 
 
 # -----------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tools import sam
 
 KINDS = ("token", "event")
 HERE = Path(__file__).parent
+PATHS = (sam.ROOT, sam.ROOT / "layers" / "shared" / "python")
 MADE = sam.ROOT / "build" / "fuzz"
 SLOW = 10  # seconds for one input: none takes a thousandth of that
 PATIENCE = 300  # seconds for all around the run, the first download of the fuzzer included
@@ -75,7 +76,7 @@ def start(kind: str, *arguments: str, within: float) -> Run:
     ended = subprocess.run(
         command,
         cwd=sam.ROOT,
-        env={**os.environ, "PYTHONPATH": f"{sam.ROOT / 'layers' / 'shared' / 'python'}:{sam.ROOT}"},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -29,7 +29,7 @@ class FreshToken:
         case.headers = {**(case.headers or {}), "token": token}
 
 
-@schemathesis.check  # type: ignore[untyped-decorator]
+@schemathesis.check
 def a_server_error_is_one_of_those_that_are_meant(_context: Any, response: Any, _case: Any) -> None:
     """501 leaves an email to Roomle; any other is a fault here, where SES and the rest are well."""
     assert response.status_code < 500 or response.status_code == 501, response.text

@@ -1,8 +1,8 @@
 """Event + brand -> Email. Pure.
 
-The brands, texts and templates are the package `roomle_mail_emails`, which `layers/emails/build.py`
-makes and checks. It is one small file each, read when it is needed, so that an event costs the same
-with one brand as with ten thousand.
+The brands, texts and templates are the package `roomle_mail_emails`, which `emails_build` (in
+layers/emails) makes and checks. It is one small file each, read when it is needed, so that an event
+costs the same with one brand as with ten thousand.
 
 Of what Roomle sent only the links are shown, checked against the brand's hosts and rebuilt.
 """

@@ -1,4 +1,6 @@
-"""The deployed stack, as tests use it. Ask for the fixture `stack`:
+"""The deployed stack, as tests and the bench use it.
+
+A test asks for the fixture `stack`:
 
     def test_a_saved_draft_is_mailed(stack: LocalStack, recipient: str) -> None:
         answer = stack.post(payload(email=recipient))
@@ -161,11 +163,11 @@ class LocalStack:
         """The emulator, with its port, folder and log."""
         return self.deployed.emulator
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 makes its clients at run time)
         """Return a client with all rights."""
         return self.emulator.client(service)
 
-    def client_of(self, function: str, service: str) -> Any:
+    def client_of(self, function: str, service: str) -> Any:  # noqa: ANN401 (the same)
         """Return a client with a function's rights and no others."""
         iam = self.client("iam")
         arn = self.client("lambda").get_function_configuration(
@@ -182,7 +184,7 @@ class LocalStack:
         finally:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
 
-    def client_as(self, role_arn: str, service: str) -> Any:
+    def client_as(self, role_arn: str, service: str) -> Any:  # noqa: ANN401 (the same)
         """Return a client with the rights of a role that trusts us."""
         credentials = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")
         return boto3.client(

@@ -12,9 +12,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.stack.local import MAILER, RECEIVER, LocalStack
 from tools import fixtures
 from tools.stack import deployment
+from tools.stack.local import MAILER, RECEIVER, LocalStack, forwarding_to
 
 COLD_STARTS = 8
 # Kept of each measurement: enough for a distribution, few enough for a file.
@@ -94,8 +94,6 @@ def lines_of(stack: LocalStack, function: str, what: str, work: Any) -> dict[str
 
 def writes(stack: LocalStack, function: str) -> int:
     """Count the writes to DynamoDB that one event costs, by putting a counter in its place."""
-    from tests.stack.local import forwarding_to  # noqa: PLC0415 (beside its only use)
-
     with (
         stack.environment(RECEIVER, DELIVERY="sqs" if function == MAILER else "ses"),
         stack.endpoint(function, "DYNAMODB", forwarding_to(stack.emulator)) as calls,

@@ -1,4 +1,4 @@
-"""What ``make build`` made, laid out as Lambda does, and an interpreter with nothing else."""
+"""What `make build` made, laid out as Lambda does, and an interpreter with nothing else."""
 
 import importlib.metadata
 import os
@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tools.sam import ROOT
+
 BUILD = ROOT / ".aws-sam" / "build"
 ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x86_64")
 
@@ -47,7 +48,8 @@ def copy(source: Path, target: Path) -> None:
     for path in source.rglob("*"):
         if path.is_file():
             there = target / path.relative_to(source)
-            assert not there.exists(), f"two layers hold {path.relative_to(source)}"
+            if there.exists():
+                raise FileExistsError(f"two layers hold {path.relative_to(source)}")
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, there)
 

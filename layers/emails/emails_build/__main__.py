@@ -1,4 +1,4 @@
-"""Build the package `roomle_mail_emails` from this folder: python build.py --target <folder>.
+"""Build the package `roomle_mail_emails`: python -m emails_build --target <folder>.
 
 A wrong brand, text or template ends the build with its file, its line and what is expected.
 """
@@ -9,12 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-# The build fills the templates with the very code that will do so for real.
-sys.path[:0] = [str(HERE), str(HERE.parent / "shared" / "python")]
+from emails_build.package import compile_package, write
+from emails_build.problems import BuildFailed
 
-from emails_build.package import compile_package, write  # noqa: E402
-from emails_build.problems import BuildFailed  # noqa: E402
+HERE = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:

@@ -1,18 +1,14 @@
-"""The pictures of docs/capacity.md; matplotlib is not installed with the rest."""
+"""The pictures of docs/capacity.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 
-from bench.capacity import WAYS, Results
+from bench.capacity.model import WAYS, Results
+from bench.plots import save
 
 COLOURS = {"ses": "#c2410c", "sqs": "#1d4ed8", "ses,sqs": "#15803d"}
-
-mpl.use("Agg")
-# The same bytes for the same data.
-mpl.rcParams |= {"svg.hashsalt": "capacity", "svg.fonttype": "none", "font.size": 9}
 
 
 def draw_modes(results: dict[tuple[int, str], Results], bursts: Sequence[int], path: Path) -> None:
@@ -49,14 +45,3 @@ def draw_rates(results: dict[tuple[float, str], Results], path: Path) -> None:
     for axis in axes:
         axis.set_xlabel("SES's rate, emails a second")
     save(figure, path)
-
-
-def save(figure: plt.Figure, path: Path) -> None:
-    """Write a picture, the same bytes for the same data."""
-    for axis in figure.axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.grid(visible=True, alpha=0.3)
-    figure.tight_layout()
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)

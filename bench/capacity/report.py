@@ -4,17 +4,14 @@ A line `<!-- table NAME -->` in the text is followed by the table of that name, 
 `<!-- end -->`.
 """
 
-import re
 import statistics
 import sys
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from bench.capacity import (
+from bench.capacity import pictures
+from bench.capacity.model import (
     HOUR,
-    INPUTS,
-    ROOT,
     WAYS,
     Load,
     Parameters,
@@ -23,14 +20,15 @@ from bench.capacity import (
     inputs,
     measured,
     simulate,
+    sourced_inputs,
 )
+from bench.markdown import Rows, filled, table
+from tools.sam import ROOT
 
 DOCUMENT = ROOT / "docs" / "capacity.md"
 PICTURES = ROOT / "docs" / "capacity"
 BURSTS = (1, 100, 1_000, 3_000, 10_000, 30_000, 100_000)
 PEAK = 0.5
-
-type Rows = list[tuple[object, ...]]
 
 
 def defaults_by_way() -> dict[tuple[int, str], Results]:
@@ -107,12 +105,6 @@ def slower() -> dict[float, Results]:
 
 
 # --- tables -----------------------------------------------------------------------------------
-
-
-def table(head: Sequence[str], rows: Rows) -> str:
-    """Write a table in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def percent(share: float) -> str:
@@ -255,26 +247,14 @@ def table_measured() -> str:
 
 def table_inputs() -> str:
     """All inputs with their sources."""
-    read = tomllib.loads(INPUTS.read_text())
     rows: Rows = [
-        (f"`{section}.{name}`", f"{each['value']:.10g}", each["source"])
-        for section, names in read.items()
-        for name, each in names.items()
+        (f"`{name}`", f"{each['value']:.10g}", each["source"])
+        for name, each in sourced_inputs().items()
     ]
     return table(("input", "value", "source"), rows)
 
 
 # --- the document -----------------------------------------------------------------------------
-
-
-def filled(text: str, tables: dict[str, Callable[[], str]]) -> str:
-    """Return the text with those tables written anew."""
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[2]
-        return f"{match[1]}\n{tables[name]()}\n<!-- end -->" if name in tables else match[0]
-
-    return re.sub(r"(<!-- table (\w+) -->)\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
 # Those that need no run of the model.
@@ -283,8 +263,6 @@ PLAIN: dict[str, Callable[[], str]] = {"measured": table_measured, "inputs": tab
 
 def write() -> int:
     """Write tables and pictures."""
-    from bench import capacity_pictures  # noqa: PLC0415 (matplotlib is not installed with the rest)
-
     defaults, advice, by_rate = defaults_by_way(), advised(), rates()
     tables = {
         "defaults": lambda: table_defaults(defaults),
@@ -297,7 +275,7 @@ def write() -> int:
         **PLAIN,
     }
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), tables))
-    capacity_pictures.draw_modes(defaults, BURSTS, PICTURES / "modes.svg")
-    capacity_pictures.draw_rates(by_rate, PICTURES / "rates.svg")
+    pictures.draw_modes(defaults, BURSTS, PICTURES / "modes.svg")
+    pictures.draw_rates(by_rate, PICTURES / "rates.svg")
     sys.stdout.write(f"capacity: {DOCUMENT.relative_to(ROOT)} and its pictures\n")
     return 0

@@ -1,25 +1,19 @@
-"""How many emails an hour a stack takes, what becomes of the rest, and what it costs.
+"""A discrete-event model (simpy) of the way of an event under load.
 
-    make capacity                             # docs/capacity.md and its pictures, from the model
-    python -m bench.capacity measure          # bench/capacity_measured.json, from the local stack
-
-A discrete-event model (simpy) of the way of an event: API Gateway's throttle, Lambda's
-environments, SES's rate, the queue and the mailer with its waits. How long our own work takes is
-measured on the local stack; limits and prices are in bench/capacity_inputs.toml, each with its
-source.
+It has API Gateway's throttle, Lambda's environments, SES's rate, the queue, and the mailer with its
+waits. How long our own work takes is measured on the local stack. Limits are in
+bench/capacity/inputs.toml and prices in docs/prices.toml, each with its source.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import random
 import statistics
-import sys
 import tomllib
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -27,15 +21,11 @@ from typing import Any, Literal
 
 import simpy
 
-ROOT = Path(__file__).resolve().parent.parent
-INPUTS = Path(__file__).with_name("capacity_inputs.toml")
-MEASURED = Path(__file__).with_name("capacity_measured.json")
-SHIPPED = ROOT / "layers" / "shared" / "python"
-if str(SHIPPED) not in sys.path:
-    sys.path.insert(0, str(SHIPPED))
+from roomle_mail.mailer import Message
+from tools.sam import ROOT
 
-from roomle_mail.mailer import Message  # noqa: E402 (found only now)
-
+INPUTS = (Path(__file__).with_name("inputs.toml"), ROOT / "docs" / "prices.toml")
+MEASURED = Path(__file__).with_name("measured.json")
 HOUR = 3_600.0
 IN_TIME = 60.0  # an email is in time if SES has it so soon after the event
 SEED = 20_260_115
@@ -50,9 +40,18 @@ type Process = Generator[simpy.Event, Any]
 @cache
 def inputs() -> dict[str, float]:
     """Read the inputs, `section.name` -> value."""
-    read = tomllib.loads(INPUTS.read_text())
-    return {f"{section}.{name}": float(each["value"])
-            for section, names in read.items() for name, each in names.items()}  # fmt: skip
+    return {name: float(each["value"]) for name, each in sourced_inputs().items()}
+
+
+@cache
+def sourced_inputs() -> dict[str, dict[str, Any]]:
+    """Read the inputs, `section.name` -> value and source."""
+    return {
+        f"{section}.{name}": each
+        for path in INPUTS
+        for section, names in tomllib.loads(path.read_text()).items()
+        for name, each in names.items()
+    }
 
 
 @cache
@@ -393,33 +392,3 @@ def advise(load: Load) -> Parameters:
         mailer_concurrency=max(2, math.ceil(height * per_mail)),
         ses_rate=ses_rate,
     )
-
-
-# --- measuring --------------------------------------------------------------------------------
-
-
-def measure(events: int) -> dict[str, Any]:
-    """Measure on the local stack: how long runs take, what they write."""
-    from bench import capacity_measure  # noqa: PLC0415 (needs what the model doesn't)
-
-    return capacity_measure.measure(events)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m bench.capacity", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    measuring = commands.add_parser("measure", help="write bench/capacity_measured.json")
-    measuring.add_argument("--events", type=int, default=300, help="for each function")
-    commands.add_parser("report", help="write docs/capacity.md and its pictures")
-    options = parser.parse_args(arguments)
-    if options.command == "measure":
-        MEASURED.write_text(json.dumps(measure(options.events), indent=1) + "\n")
-        return 0
-    from bench import capacity_report  # noqa: PLC0415 (it imports this module)
-
-    return capacity_report.write()
-
-
-if __name__ == "__main__":
-    sys.exit(main())
