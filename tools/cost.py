@@ -23,7 +23,7 @@ def inputs() -> dict[str, dict[str, Any]]:
 
 
 def per_1000_emails() -> list[tuple[str, str, float]]:
-    """What it is for, how it is reckoned, US dollars for 1,000 emails."""
+    """What it is for, how it is calculated, US dollars for 1,000 emails."""
     price, work = inputs()["prices"], inputs()["work"]
     thousand = [
         ("SES", "1,000 emails", price["ses_per_1000_emails"]),
@@ -59,7 +59,7 @@ def per_1000_emails() -> list[tuple[str, str, float]]:
 
 
 def per_month() -> list[tuple[str, str, float]]:
-    """What it is for, how it is reckoned, US dollars for a month without any email."""
+    """What it is for, how it is calculated, US dollars for a month without any email."""
     price, stack = inputs()["prices"], inputs()["stack"]
     month = [
         ("Secret", f"{stack['secrets']}", stack["secrets"] * price["secret_per_month"]),
@@ -86,7 +86,7 @@ def per_month() -> list[tuple[str, str, float]]:
 def table(rows: list[tuple[str, str, float]], digits: int) -> str:
     """Write a table in Markdown."""
     lines = [f"| {what} | {how} | {dollars:.{digits}f} |" for what, how, dollars in rows]
-    return "\n".join(["| for | reckoned as | US$ |", "|---|---|--:|", *lines])
+    return "\n".join(["| for | calculated as | US$ |", "|---|---|--:|", *lines])
 
 
 def render(page: str) -> str:

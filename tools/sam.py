@@ -1,7 +1,7 @@
 """Run the AWS SAM CLI at its pinned version, in an environment of its own.
 
-`python -m tools.sam build` does what `sam build` does. The SAM CLI asks for versions of packages
-that the project does not use, so it is not installed beside them.
+`python -m tools.sam build` does what `sam build` does, and also honours AWS_REGION. The SAM CLI
+requires versions of packages that the project does not use, so it is not installed beside them.
 """
 
 import os
@@ -10,14 +10,16 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from roomle_mail_cli.session import boto3_variables
+
 ROOT = Path(__file__).parent.parent
 
 
 def pinned(package: str, program: str, *, lock: str = "") -> list[str]:
     """Return the command that runs a program from what requirements/<lock>.txt locks.
 
-    Without `lock` it is the one named after the program. The interpreter is given in full, since
-    uv would otherwise look for one from the folder that it happens to be run in.
+    Without `lock` it is the one named after the program. The interpreter is given in full:
+    otherwise uv looks for one from the current folder.
     """
     uv, locked = ROOT / ".tools" / "bin" / "uv", ROOT / "requirements" / f"{lock or program}.txt"
     return [
@@ -26,20 +28,25 @@ def pinned(package: str, program: str, *, lock: str = "") -> list[str]:
     ]
 
 
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for SAM: no telemetry, and our interpreter and uv first on PATH."""
+def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for SAM: ours, or `base` instead.
+
+    No telemetry, our interpreter and uv first on PATH, and region and profile where SAM reads
+    them, if they are set at all. Without them SAM looks at its options, samconfig.toml and the
+    profile.
+    """
+    inherited = os.environ if base is None else base
     path = [
         str(Path(sys.executable).parent),
         str(ROOT / ".tools" / "bin"),
-        os.environ.get("PATH", ""),
+        inherited.get("PATH", ""),
     ]
     return {
-        **os.environ,
+        **inherited,
         "PATH": os.pathsep.join(path),
         "SAM_CLI_TELEMETRY": "0",
         "SAM_CLI_POLL_DELAY": "1",
-        "AWS_DEFAULT_REGION": os.environ.get("AWS_DEFAULT_REGION", "eu-central-1"),
-        **(extra or {}),
+        **boto3_variables(inherited),
     }
 
 

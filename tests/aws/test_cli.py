@@ -12,34 +12,13 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import doctor, keys, letters
+from roomle_mail_cli import doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
 REGION = "eu-central-1"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
 SECRETS = [{"anApiKey": f"example-secret-{n}"} for n in range(4)]
-
-
-@pytest.fixture
-def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A deployment whose outputs and environment are known without asking."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    found = Deployment("roomle-mail", boto3.Session(region_name=REGION))
-    vars(found)["outputs"] = {
-        "SecretName": "secret", "QueueUrl": "https://q", "DeadLetterQueueUrl": "https://d",
-        "TableName": "table",
-    }  # fmt: skip
-    vars(found)["environment"] = {
-        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
-        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
-        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
-        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
-        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
-        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
-    }  # fmt: skip
-    return found
 
 
 # --- redriving --------------------------------------------------------------------------------
@@ -125,7 +104,7 @@ def test_a_second_change_within_the_overlap_is_warned_about(deployment: Deployme
         assert keys.put(deployment, SECRETS[0]).warnings == []
         assert keys.put(deployment, SECRETS[1]).warnings == []
         [warning] = keys.put(deployment, SECRETS[2]).warnings
-        assert "still counted" in warning
+        assert "still valid" in warning
         later = datetime.now(UTC) + timedelta(hours=2)
         assert keys.put(deployment, SECRETS[3], now=later).warnings == []
         assert [stage for stage, _ in keys.known(deployment)] == ["AWSCURRENT", "AWSPREVIOUS"]
@@ -267,7 +246,7 @@ def test_the_state_of_the_stack_and_its_region_are_told(
 @pytest.mark.parametrize(
     ("outputs", "runtime", "states"),
     [
-        ({"Version": doctor._project_version()}, "python3.13", ("ok", "ok")),
+        ({"Version": project.version()}, "python3.13", ("ok", "ok")),
         ({"Version": "0.0.1"}, "python3.12", ("warn", "fail")),
         ({}, "python3.13", ("warn", "ok")),
     ],
@@ -283,3 +262,72 @@ def test_a_deployment_of_another_version_is_told(
         result = found(deployment, "versions")
     assert (result["version"][0], result["runtime"][0]) == states
     assert all((advice == "") == (state == "ok") for state, advice in result.values())
+
+
+ANY_ALARMS = {
+    "AlarmNames": ["silence"], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"], "MaxRecords": 100,
+}  # fmt: skip
+CREATED = datetime.now(UTC) - timedelta(days=400)
+
+
+@pytest.mark.parametrize(
+    ("state", "events", "told"),
+    [
+        ("OK", [], "ok"),
+        # Nothing has come yet, so nothing is missing: `missing` data, or `breaching` as before.
+        ("INSUFFICIENT_DATA", [], "info"),
+        ("ALARM", [], "info"),
+        # An event has come, and the alarm has not been evaluated since.
+        ("INSUFFICIENT_DATA", [timedelta(hours=1)], "info"),
+        # Events came, and come no more.
+        ("INSUFFICIENT_DATA", [timedelta(hours=30)], "fail"),
+        ("ALARM", [timedelta(hours=30), timedelta(hours=31)], "fail"),
+        ("INSUFFICIENT_DATA", [timedelta(days=90)], "fail"),
+    ],
+)
+def test_silence_is_told_apart_from_a_stack_that_has_had_no_event_yet(
+    deployment: Deployment, state: str, events: list[timedelta], told: str
+) -> None:
+    now = datetime.now(UTC)
+    vars(deployment)["parameters"] = {"AlarmSilenceHours": "24"}
+    vars(deployment)["resources"] = {
+        "SilenceAlarm": ("AWS::CloudWatch::Alarm", "silence"),
+        "OtherAlarm": ("AWS::CloudWatch::Alarm", "other"),
+    }
+    vars(deployment)["stack"] = {"CreationTime": CREATED}
+    alarm = {
+        "AlarmName": "silence", "StateValue": state, "Namespace": "RoomleMail",
+        "MetricName": "Received", "Dimensions": [{"Name": "stack", "Value": "roomle-mail"}],
+        "AlarmActions": ["arn:aws:sns:eu-central-1:123456789012:t"],
+    }  # fmt: skip
+    with Stubber(deployment.client("cloudwatch")) as watch:
+        watch.add_response("describe_alarms", {"MetricAlarms": [alarm]}, ANY_ALARMS)
+        for period in () if state == "OK" else (timedelta(hours=1), timedelta(days=1)):
+            kept = timedelta(hours=1440) if period < timedelta(days=1) else timedelta(days=1440)
+            seen = [now - age for age in events if age < kept]
+            points = [{"Timestamp": at, "Sum": 2.0} for at in seen]
+            watch.add_response("get_metric_statistics", {"Datapoints": points})
+            if seen:
+                break
+        [found] = doctor.make("silence alarm", doctor.check_silence, deployment)
+        watch.assert_no_pending_responses()
+    assert found.state == told
+    assert bool(found.advice) == (told != "ok")
+    assert "24 h" in found.found
+
+
+def test_a_silence_alarm_that_is_off_is_told(deployment: Deployment) -> None:
+    vars(deployment)["parameters"] = {"AlarmSilenceHours": "0"}
+    vars(deployment)["resources"] = {}
+    [found] = doctor.make("silence alarm", doctor.check_silence, deployment)
+    assert (found.state, "AlarmSilenceHours=0" in found.found) == ("info", True)
+    assert "AlarmSilenceHours" in found.advice
+
+
+def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deployment) -> None:
+    vars(deployment)["resources"] = {"SilenceAlarm": ("AWS::CloudWatch::Alarm", "silence")}
+    alarm = {"AlarmName": "silence", "StateValue": "ALARM", "AlarmActions": []}
+    with Stubber(deployment.client("cloudwatch")) as watch:
+        watch.add_response("describe_alarms", {"MetricAlarms": [alarm]})
+        states = {name: state for name, (state, _) in found(deployment, "alarms").items()}
+    assert states["alarms"] == "ok"

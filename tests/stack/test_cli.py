@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
+from roomle_mail_cli import project
 from tests.command_line import CommandLine, Result
-from tools import fixtures
-from tools.stack import deployment
+from tools import fixtures, gradual
+from tools.stack import deployment, emulator
 from tools.stack.local import RECEIVER, LocalStack
 
 SENDER = "hello@brand.example"
@@ -69,10 +70,14 @@ def test_a_sound_stack_has_no_failing_check(cli: CommandLine) -> None:
     for name in (
         "stack", RECEIVER, "region", "version", "runtime", "tools", "template", "secret", "sandbox",
         "quota", f"identity {SENDER}", "configuration set", "throttle", "webhook", "clock",
-        "queue", "mailer", "memory",
+        "queue", "mailer", "memory", "senders",
     ):  # fmt: skip
         assert found[name] == "ok", name
-    assert all(each.get("advice") for each in result.json["checks"] if each["state"] == "warn")
+    # Nobody asked for that alarm, and nothing of a local stack stands in the DNS.
+    assert (found["silence alarm"], found["DNS"]) == ("info", "skip")
+    assert all(
+        each.get("advice") for each in result.json["checks"] if each["state"] in ("warn", "info")
+    )
 
 
 def test_doctor_finds_what_is_wrong_and_says_what_to_do(
@@ -99,6 +104,48 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(
     assert all(
         each["advice"] for each in result.json["checks"] if each["state"] in ("warn", "fail")
     )
+
+
+def test_doctor_finds_a_sender_that_iam_would_not_let_through(
+    cli: CommandLine, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ses, sender = stack.client("sesv2"), "new@brand.example"
+    monkeypatch.setattr(project, "senders", lambda: {SENDER, sender})
+    ses.create_email_identity(EmailIdentity=sender)
+    try:
+        result = cli("doctor", "--json")
+    finally:
+        ses.delete_email_identity(EmailIdentity=sender)
+
+    [told] = [each for each in result.json["checks"] if each["name"] == "senders"]
+    assert (told["state"], result.code) == ("fail", 1)
+    assert sender in told["advice"]
+    assert SENDER in told["advice"]  # what was permitted stays permitted
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION", "--region"])
+def test_a_region_is_enough_wherever_it_stands(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    assert cli("secret", "list").code == 3
+    if variable.startswith("--"):
+        assert cli("secret", "list", variable, emulator.REGION).code == 0
+        assert cli("secret", "list", variable, "us-east-1").code == 3
+    else:
+        monkeypatch.setenv(variable, emulator.REGION)
+        assert cli("secret", "list").code == 0
+
+
+def test_a_stack_without_an_alias_is_known_before_a_gradual_deploy(
+    cli: CommandLine,  # noqa: ARG001 (sets the environment)
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert not gradual.announce(["--stack-name", deployment.NAME])
+    assert "NOT gradual: ReceiverFunction and MailerFunction" in capsys.readouterr().err
+    assert not gradual.announce(["--stack-name", "no-such-stack"])
+    assert "NOT gradual" in capsys.readouterr().err
 
 
 def test_doctor_finds_an_alarm_that_rings_and_a_subscription_that_nobody_confirmed(

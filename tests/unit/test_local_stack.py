@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from roomle_mail_cli import project
 from tools import demo, sam
 from tools.demo import Result
 from tools.stack import deployment, processes, template
@@ -35,7 +36,7 @@ def test_every_sender_of_a_brand_is_found_wherever_it_stands() -> None:
         },
         "configurators": {"three": {"brand": "two", "sender": "hello@three.example"}},
     }
-    assert deployment.sender_addresses(brands) == {
+    assert project.sender_addresses(brands) == {
         "hello@one.example",
         "hello@two.example",
         "hello@three.example",

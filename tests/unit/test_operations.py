@@ -63,9 +63,9 @@ def test_the_longest_silence_is_a_week() -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_where_nothing_is_measured_nothing_rings_but_silence(name: str) -> None:
-    expected = {"SilenceAlarm": "breaching", "BounceRateAlarm": "ignore"}
-    expected["ComplaintRateAlarm"] = "ignore"
+def test_where_nothing_is_measured_no_alarm_goes_off(name: str) -> None:
+    expected = dict.fromkeys(("BounceRateAlarm", "ComplaintRateAlarm"), "ignore")
+    expected["SilenceAlarm"] = "missing"
 
     assert alarm(name)["TreatMissingData"] == expected.get(name, "notBreaching")
 
@@ -112,6 +112,31 @@ def test_refusals_ring_as_the_parameter_says() -> None:
     )
 
 
+def test_refusals_do_not_count_requests_without_a_token() -> None:
+    looked_at = {metric.name for about in ALARMS.values() for metric in operations.of_alarm(about)}
+    shown = {metric.name for metric in operations.of_dashboard()}
+
+    assert "Refused" in looked_at
+    assert not looked_at & {"Unauthenticated", "TokenMissing"}
+    assert {"Unauthenticated", "TokenMissing"} <= shown
+
+
+def test_silence_is_told_after_a_first_event_and_not_after_a_first_deploy() -> None:
+    # CloudWatch's page "Configuring how CloudWatch alarms treat missing data": with `missing`, an
+    # alarm goes to INSUFFICIENT_DATA once its whole range is empty. That is also the state in which
+    # an alarm is created, and its actions run when it comes from another state ("PutMetricAlarm").
+    about = alarm("SilenceAlarm")
+
+    assert about["TreatMissingData"] == "missing"
+    assert about["InsufficientDataActions"] == ["AlarmTopic"]
+    assert "insufficient data" in about["AlarmDescription"]
+
+
+@pytest.mark.parametrize("name", [name for name in ALARMS if name != "SilenceAlarm"])
+def test_a_lack_of_data_is_told_by_no_other_alarm(name: str) -> None:
+    assert "InsufficientDataActions" not in alarm(name)
+
+
 def test_silence_rings_as_the_parameter_says_and_is_off_by_default() -> None:
     about = Stack(AlarmSilenceHours="30").properties("SilenceAlarm")
 
@@ -153,6 +178,12 @@ def test_eighty_percent_of_the_quota_ring(sent: int, *, rings: bool) -> None:
     assert (evaluate(used["Expression"], sent=sent) >= about["Threshold"]) is rings
 
 
+@pytest.mark.parametrize("name", ["ServerErrorsAlarm", "WebhookThrottlesAlarm"])
+def test_an_alarm_on_what_api_gateway_counts_says_that_it_may_not_count_all(name: str) -> None:
+    # API Gateway's page "Monitor HTTP APIs": excessive 429s and 5xx of its own may be left out.
+    assert "API Gateway may not" in alarm(name)["AlarmDescription"]
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
     metrics = alarm(name).get("Metrics", [])
@@ -161,7 +192,17 @@ def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
     # The emulator knows no metric math.
     assert (condition == "OnAws") is bool(metrics)
     if metrics:
-        assert [m["Id"] for m in metrics if m.get("ReturnData", True)] == [metrics[0]["Id"]]
+        (result,) = (m for m in metrics if m.get("ReturnData", True))
+        assert "Expression" in result
+        # CloudWatch's page "PutMetricAlarm": ten metrics at most, ids that begin in lower case, and
+        # no property of an alarm on a single metric beside them.
+        stats = operations.metric_stats(alarm(name))
+        assert len(stats) <= 10
+        assert len({m["MetricStat"]["Period"] for m in stats}) == 1
+        assert all(re.fullmatch(r"[a-z]\w{0,254}", m["Id"]) for m in metrics)
+        assert not {"MetricName", "Namespace", "Period", "Statistic", "Dimensions"} & set(
+            alarm(name)
+        )
 
 
 def test_alarms_go_to_whom_the_parameter_names_if_anybody() -> None:
@@ -207,6 +248,31 @@ def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
     assert written["stack"] == "roomle-mail"
     assert made["Dimensions"] == [{"Key": "stack", "Value": "$.stack"}]
     assert (made["MetricNamespace"], made["MetricName"]) == ("RoomleMail", "WebhookThrottled")
+
+
+def test_a_metric_filter_has_the_form_that_cloudwatch_logs_takes() -> None:
+    # CloudWatch Logs' page "PutMetricFilter": one transformation; dimensions only with a pattern
+    # for JSON, three at most, and then no default value.
+    for each in operations.stack().of_type("AWS::Logs::MetricFilter").values():
+        about = each["Properties"]
+        (made,) = about["MetricTransformations"]
+        assert about["FilterPattern"].startswith("{")
+        assert 1 <= len(made["Dimensions"]) <= 3
+        assert all(re.fullmatch(r"\$\.\w+", d["Value"]) for d in made["Dimensions"])
+        assert "DefaultValue" not in made
+
+
+def test_the_rule_has_the_size_that_eventbridge_takes() -> None:
+    # EventBridge's pages "PutRule" and "InputTransformer".
+    rule = ses_events.rule()
+    transformers = [target["InputTransformer"] for target in rule["Targets"]]
+
+    assert len(json.dumps(rule["EventPattern"])) <= 2048
+    assert len(rule["Description"]) <= 512
+    assert len(transformers) <= 5
+    for each in transformers:
+        assert len(each["InputPathsMap"]) <= 100
+        assert len(each["InputTemplate"]) <= 8192
 
 
 # Dashboard -------------------------------------------------------------------------------------
@@ -278,6 +344,17 @@ def test_the_questions_are_saved() -> None:
     }
     for each in saved:
         assert each["Properties"]["LogGroupNames"] == ["ReceiverLog", "MailerLog", "SesLog"]
+
+
+def test_a_query_is_saved_in_the_form_that_cloudformation_takes() -> None:
+    # CloudFormation's page "AWS::Logs::QueryDefinition".
+    for each in operations.stack().of_type("AWS::Logs::QueryDefinition").values():
+        about = each["Properties"]
+        assert set(about) == {"Name", "LogGroupNames", "QueryString"}
+        assert 1 <= len(about["Name"]) <= 255
+        assert 1 <= len(about["QueryString"]) <= 10_000
+        groups = operations.stack().of_type("AWS::Logs::LogGroup")
+        assert set(about["LogGroupNames"]) <= set(groups)
 
 
 # SES's events ----------------------------------------------------------------------------------

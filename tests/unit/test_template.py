@@ -241,7 +241,7 @@ def test_the_environment_is_read_by_the_settings_and_for_the_log_alone() -> None
     assert {line for _, line in reads} == {
         "settings = Settings.from_environment(os.environ)",
         # Looks for one variable that Lambda sets.
-        "differ_after_restore(os.environ)",
+        "reseed_after_restore(os.environ)",
     }
 
 
@@ -249,9 +249,8 @@ def test_the_environment_is_read_by_the_settings_and_for_the_log_alone() -> None
 def test_what_log_and_metrics_read_is_set(stack: Stack, name: str) -> None:
     variables = environment(stack, name)
 
-    # Of the two, Lambda itself sets the other.
     read = re.findall(r'environ.get\("(\w+)"', inspect.getsource(telemetry))
-    assert read == ["STACK_NAME", "_X_AMZN_TRACE_ID"]
+    assert read == ["STACK_NAME"]
     assert variables["STACK_NAME"] == "roomle-mail"
     assert variables["POWERTOOLS_SERVICE_NAME"] == name.removesuffix("Function").lower()
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "RoomleMail"
@@ -337,6 +336,11 @@ def test_a_function_writes_to_a_log_group_of_the_stack(
     assert stack.properties(resource)["LoggingConfig"]["LogGroup"] == log
 
 
+def test_what_api_gateway_logs_needs_no_room_in_the_accounts_resource_policy(stack: Stack) -> None:
+    # CloudWatch Logs' page "Enable logging from AWS services": one wildcard covers these names.
+    assert stack.properties("AccessLog")["LogGroupName"] == "/aws/vendedlogs/apigateway/roomle-mail"
+
+
 def test_every_log_group_forgets_as_the_parameter_says() -> None:
     groups = Stack(LogRetentionDays="5").of_type("AWS::Logs::LogGroup")
 
@@ -385,16 +389,27 @@ def test_a_queue_is_encrypted_and_keeps_its_messages_for_two_weeks(stack: Stack,
     assert queue["MessageRetentionPeriod"] == FORTNIGHT
 
 
-def test_every_queue_is_for_tls_only(stack: Stack) -> None:
-    policy = stack.properties("TlsOnly")
-    (statement,) = policy["PolicyDocument"]["Statement"]
+def test_every_queue_has_a_policy_of_its_own_that_names_no_other(stack: Stack) -> None:
+    # SQS's developer guide: a policy covers a single queue, and each statement names that queue.
+    policies = [p["Properties"] for p in stack.of_type("AWS::SQS::QueuePolicy").values()]
+    covered = []
+    for policy in policies:
+        (queue,) = policy["Queues"]
+        covered.append(queue)
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Resource"] == f"{queue}.Arn"
 
-    assert set(policy["Queues"]) == set(stack.of_type("AWS::SQS::Queue"))
-    assert statement["Effect"] == "Deny"
-    assert statement["Principal"] == "*"
-    assert statement["Action"] == "sqs:*"
-    assert set(statement["Resource"]) == {f"{name}.Arn" for name in policy["Queues"]}
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert sorted(covered) == sorted(stack.of_type("AWS::SQS::Queue"))
+
+
+def test_every_queue_is_for_tls_only(stack: Stack) -> None:
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+
+        assert statement["Effect"] == "Deny"
+        assert statement["Principal"] == "*"
+        assert statement["Action"] == "sqs:*"
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 # Memory and secret -----------------------------------------------------------------------------
@@ -424,12 +439,15 @@ def test_the_secrets_overlap_is_a_week_at_most() -> None:
 # Permissions -----------------------------------------------------------------------------------
 
 
+# AWS documents nowhere which of the two IAM checks for Simple content with an attachment.
+SENDING = ("ses:SendEmail", "ses:SendRawEmail")
+SES = "arn:aws:ses:eu-central-1:123456789012"
 COMMON = {
     ("dynamodb:GetItem", "Table.Arn"),
     ("dynamodb:PutItem", "Table.Arn"),
     ("dynamodb:UpdateItem", "Table.Arn"),
-    ("ses:SendEmail", "arn:aws:ses:eu-central-1:123456789012:identity/brand.example"),
-    ("ses:SendEmail", "arn:aws:ses:eu-central-1:123456789012:configuration-set/ConfigurationSet"),
+    *((action, f"{SES}:identity/brand.example") for action in SENDING),
+    *((action, f"{SES}:configuration-set/ConfigurationSet") for action in SENDING),
     ("xray:PutTelemetryRecords", "*"),
     ("xray:PutTraceSegments", "*"),
 }
@@ -477,18 +495,81 @@ def test_a_functions_role_is_its_own_and_nothing_is_added_to_it(stack: Stack, na
     assert len({stack.properties(each)["Role"] for each in FUNCTIONS}) == len(FUNCTIONS)
 
 
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
+@pytest.mark.parametrize("action", SENDING)
 @pytest.mark.parametrize("count", range(1, 11))
-def test_emails_are_sent_as_the_configured_identities_and_no_others(count: int) -> None:
+def test_emails_are_sent_as_the_configured_identities_and_no_others(
+    count: int, action: str, function: str
+) -> None:
     identities = [f"brand{number}.example" for number in range(count)]
     stack = Stack(SenderIdentities=",".join(identities))
 
-    allowed = {r for a, r in permissions(stack, "ReceiverFunction") if a == "ses:SendEmail"}
+    allowed = {resource for name, resource in permissions(stack, function) if name == action}
 
-    prefix = "arn:aws:ses:eu-central-1:123456789012"
     assert allowed == {
-        f"{prefix}:configuration-set/ConfigurationSet",
-        *(f"{prefix}:identity/{identity}" for identity in identities),
+        f"{SES}:configuration-set/ConfigurationSet",
+        *(f"{SES}:identity/{identity}" for identity in identities),
     }
+
+
+# What AWS's pages set as limits, and an emulator doesn't check ------------------------------------
+
+# The page is named after the property: "AWS::Lambda::Function", "CreateRole", and so on.
+LONGEST = {
+    "AWS::Serverless::Function": 256,
+    "AWS::Serverless::LayerVersion": 256,
+    "AWS::Serverless::HttpApi": 1024,
+    "AWS::IAM::Role": 1000,
+    "AWS::SecretsManager::Secret": 2048,
+    "AWS::Events::Rule": 512,
+}
+
+
+def test_a_description_is_no_longer_than_its_service_takes(stack: Stack) -> None:
+    described = {
+        name: (resource["Type"], resource["Properties"]["Description"])
+        for name, resource in stack.resources.items()
+        if "Description" in resource.get("Properties", {})
+    }
+
+    assert {kind for kind, _ in described.values()} == set(LONGEST)
+    for kind, text in described.values():
+        assert 0 < len(text) <= LONGEST[kind]
+        # "CreateRole" has the narrowest set of characters.
+        assert re.fullmatch(r"[\t\n\r -~\u00a1-\u00ff]+", text)
+
+
+def test_the_template_keeps_cloudformations_limits() -> None:
+    # CloudFormation's page "CloudFormation quotas".
+    template = cloudformation.read()
+    described = [*PARAMETERS.values(), *template["Outputs"].values()]
+
+    assert len((ROOT / "template.yaml").read_bytes()) < 1024 * 1024
+    assert len(template["Description"].encode()) <= 1024
+    assert len(PARAMETERS) <= 200
+    assert len(template["Resources"]) <= 500
+    assert all(len(about["Description"]) <= 1024 for about in described)
+
+
+def test_a_log_groups_name_is_one_that_cloudwatch_logs_takes(stack: Stack) -> None:
+    # CloudWatch Logs' page "CreateLogGroup".
+    for group in stack.of_type("AWS::Logs::LogGroup").values():
+        name = group["Properties"].get("LogGroupName", "generated")
+        assert re.fullmatch(r"[.\-_/#A-Za-z0-9]{1,512}", name)
+
+
+def test_a_logs_resource_policy_is_small_enough(stack: Stack) -> None:
+    # CloudWatch Logs' page "PutResourcePolicy": 5,120 characters.
+    for policy in stack.of_type("AWS::Logs::ResourcePolicy").values():
+        assert len(policy["Properties"]["PolicyDocument"]) < 5120 - 1000
+
+
+def test_a_queues_policy_is_small_enough(stack: Stack) -> None:
+    # SQS's page "Quotas related to policies".
+    for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        document = policy["Properties"]["PolicyDocument"]
+        assert len(document["Statement"]) <= 20
+        assert all(len(listed(each["Action"])) <= 7 for each in document["Statement"])
 
 
 # The whole -------------------------------------------------------------------------------------
@@ -529,7 +610,8 @@ def test_the_emulator_gets_everything_but_what_it_can_not_do(stack: Stack, local
 
     # The emulator has no saved queries, no alarms on metric math, and no TLS.
     assert set(stack.resources) - set(local.resources) - layers == {
-        "TlsOnly",
+        "QueueTlsOnly",
+        "DeadLetterQueueTlsOnly",
         "ServerErrorsAlarm",
         "SesQuotaAlarm",
         *stack.of_type("AWS::Logs::QueryDefinition"),
@@ -548,9 +630,13 @@ def test_the_emulator_differs_in_one_variable(stack: Stack, local: Stack, name: 
 # samconfig.toml --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["default", "prod"])
-def test_an_environment_of_samconfig_builds_and_deploys(name: str) -> None:
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[name]
+CONFIGURED = tomllib.loads((ROOT / "samconfig.toml").read_text())
+STAGES = [name for name, about in CONFIGURED.items() if name != "version" and "deploy" in about]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_of_samconfig_builds_and_deploys(name: str) -> None:
+    config = CONFIGURED[name]
 
     # SAM would run a makefile in a copy of its folder, without what it includes.
     assert config["build"]["parameters"]["build_in_source"] is True
@@ -558,14 +644,35 @@ def test_an_environment_of_samconfig_builds_and_deploys(name: str) -> None:
     assert config["deploy"]["parameters"]["resolve_s3"] is True
 
 
-def test_the_environments_of_samconfig_are_different_stacks() -> None:
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text())
-    names = {config[name]["global"]["parameters"]["stack_name"] for name in ("default", "prod")}
+@pytest.mark.parametrize("name", STAGES)
+def test_a_deploy_asks_nothing(name: str) -> None:
+    deploy = CONFIGURED[name]["deploy"]["parameters"]
 
-    assert len(names) == 2
+    # SAM's page "sam deploy": the first two make it ask, the others make it fail where missing.
+    assert deploy["confirm_changeset"] is False
+    assert "guided" not in deploy
+    assert CONFIGURED[name]["global"]["parameters"]["stack_name"]
+    assert deploy["resolve_s3"] is True
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_parameters_of_a_stage_are_the_templates(name: str) -> None:
+    overrides = CONFIGURED[name]["deploy"]["parameters"].get("parameter_overrides", "")
+    given = dict(pair.split("=") for pair in overrides.split())
+
+    assert set(given) <= set(PARAMETERS)
+    # Whose identity it is can't be committed.
+    assert "SenderIdentities" not in given
+    assert Stack(**given).resources
+
+
+def test_the_stages_of_samconfig_are_different_stacks() -> None:
+    names = {CONFIGURED[name]["global"]["parameters"]["stack_name"] for name in STAGES}
+
+    assert len(names) == len(STAGES) == 2
 
 
 def test_samconfig_is_of_no_account() -> None:
     text = (ROOT / "samconfig.toml").read_text()
 
-    assert not re.search(r"\b\d{12}\b|arn:|s3_bucket|profile|region", text)
+    assert not re.search(r"\b\d{12}\b|arn:|s3_bucket|profile|region =", text)

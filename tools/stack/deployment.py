@@ -5,16 +5,15 @@ import json
 import os
 import re
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from roomle_mail_cli import project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
 from tools.stack import emulator, processes, template
@@ -22,9 +21,9 @@ from tools.stack.emulator import Emulator
 
 ROOT = sam.ROOT
 NAME = "roomle-mail"
+BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 LOCAL_COPY = BUILT.with_name("local.yaml")
-BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 # Where the stack in the foreground is described, for other programs.
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
@@ -108,7 +107,7 @@ def build() -> None:
 
 def deploy(aws: Emulator) -> Stack:
     """Deploy the built template and fill in what a deployment leaves to people."""
-    senders = sender_addresses(tomllib.loads(BRANDS.read_text()))
+    senders = project.senders()
     template.write_local_copy(BUILT, LOCAL_COPY)
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
@@ -164,12 +163,6 @@ def deploy(aws: Emulator) -> Stack:
             if r["ResourceType"] == "AWS::Lambda::Function"
         },
     )
-
-
-def sender_addresses(table: dict[str, Any]) -> set[str]:
-    """Return the addresses that brands.toml sends from, wherever in it they stand."""
-    found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
-    return found.union(*(sender_addresses(v) for v in table.values() if isinstance(v, dict)))
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:

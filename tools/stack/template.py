@@ -29,7 +29,7 @@ def send_as_anyone(template: Template) -> None:
     """Let the functions' roles send from every identity."""
     policy = template["Resources"]["SendingPolicy"]["Properties"]["PolicyDocument"]
     for statement in policy["Statement"]:
-        if statement["Action"] == "ses:SendEmail":
+        if "ses:SendEmail" in statement["Action"]:
             statement["Resource"] = "*"
 
 
@@ -42,8 +42,8 @@ def resolve_concurrency(template: Template) -> None:
 
 DEVIATIONS = (
     Deviation(
-        what="ses:SendEmail is allowed on all resources, not only on the senders' identities",
-        why="the emulator knows the action on * only",
+        what="sending is allowed on all resources, not only on the senders' identities",
+        why="the emulator checks ses:SendEmail against * only",
         make=send_as_anyone,
     ),
     Deviation(

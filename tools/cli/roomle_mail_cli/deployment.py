@@ -10,22 +10,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
+from roomle_mail_cli import session as aws_session
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import boto3
+
 DEFAULT = "roomle-mail"
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
-_CONFIG = Config(
-    connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3}
-)
 _PERMISSION = (
     "AccessDenied",
     "AccessDeniedException",
@@ -36,7 +34,7 @@ _PERMISSION = (
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Tell what AWS said, with what to do about it; raises CliError."""
+    """Turn an error from AWS into a CliError that says what to do."""
     try:
         yield
     except ClientError as err:
@@ -45,18 +43,19 @@ def aws_errors() -> Iterator[None]:
         if code in _PERMISSION:
             raise CliError(
                 f"AWS does not allow {operation}: {message}",
-                "Use credentials that may do it (AWS_PROFILE, AWS_ACCESS_KEY_ID).",
+                "Use credentials that may do it: --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID.",
             ) from err
         raise CliError(f"AWS answered {operation} with {code}: {message}") from err
     except BotoCoreError as err:
         raise CliError(
             f"AWS can't be reached: {err}",
-            "Check credentials and region: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL.",
+            "Check credentials and region: --profile, AWS_PROFILE, --region, AWS_REGION, "
+            "AWS_ENDPOINT_URL.",
         ) from err
 
 
 def error_code(err: ClientError) -> str:
-    """AWS's code of an error."""
+    """The error code from AWS."""
     return str(err.response.get("Error", {}).get("Code", ""))
 
 
@@ -64,7 +63,7 @@ def error_code(err: ClientError) -> str:
 class Deployment:
     """A stack, by its name in CloudFormation.
 
-    `description` is what a local stack says of itself (`.local/stack.json`), empty on AWS.
+    `description` describes a local stack (`.local/stack.json`); it is empty on AWS.
     """
 
     name: str
@@ -74,20 +73,16 @@ class Deployment:
 
     @classmethod
     def find(cls, stack: str | None) -> Deployment:
-        """Take a stack's name, or the file that describes a local stack; raises CliError."""
+        """Find a stack by its name, or by the file that describes a local one; raises CliError."""
         named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
         if named.endswith(".json"):
             return cls._described(Path(named))
-        try:
-            session = boto3.Session()
-        except BotoCoreError as err:
-            raise CliError(str(err), "Check AWS_PROFILE.") from err
-        if session.region_name is None:
-            raise CliError("No region is set.", "Set AWS_REGION, or use a profile that has one.")
-        return cls(named, session, os.environ.get("AWS_ENDPOINT_URL") or None)
+        return cls(named, aws_session.create(), os.environ.get("AWS_ENDPOINT_URL") or None)
 
     @classmethod
     def _described(cls, path: Path) -> Deployment:
+        import boto3  # noqa: PLC0415 (slow to import)
+
         try:
             description = json.loads(path.read_text())
             session = boto3.Session(
@@ -102,11 +97,17 @@ class Deployment:
             raise CliError(f"{path} does not describe a local stack.") from err
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """Return a client of AWS's, made once."""
+        """Return an AWS client, made once."""
+        from botocore.config import Config  # noqa: PLC0415 (slow to import)
+
         if service not in self._clients:
             self._clients[service] = self.session.client(
                 service,
-                config=_CONFIG,
+                config=Config(
+                    connect_timeout=5,
+                    read_timeout=30,
+                    retries={"mode": "standard", "total_max_attempts": 3},
+                ),
                 endpoint_url=self.endpoint_url,
             )
         return self._clients[service]
@@ -130,7 +131,8 @@ class Deployment:
             if "does not exist" in str(err):
                 raise CliError(
                     f"There is no stack {self.name!r} in {self.region}.",
-                    "Name it: --stack NAME or ROOMLE_MAIL_STACK; or set AWS_REGION. A local one: "
+                    "Name it: --stack NAME or ROOMLE_MAIL_STACK. In another region: --region or "
+                    "AWS_REGION (sam deploy prints the region it uses). A local stack: "
                     "--stack .local/stack.json",
                 ) from err
             raise
@@ -161,6 +163,7 @@ class Deployment:
                 )
                 for page in pages.paginate(StackName=self.name)
                 for each in page["StackResourceSummaries"]
+                if each["ResourceStatus"] != "DELETE_COMPLETE"
             }
 
     def of_type(self, kind: str) -> dict[str, str]:
@@ -198,7 +201,7 @@ class Deployment:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The receiver's environment, from which everything about it follows."""
+        """The receiver's environment variables."""
         return dict(self.function(RECEIVER)["Environment"]["Variables"])
 
     @property

@@ -1,28 +1,20 @@
-"""What keeps a deployment from mailing, or soon will, and what to do about it.
+"""What stops a deployment from sending emails, or soon will, and what to do about it.
 
-Each check asks AWS what is so, never what was intended. A check that AWS does not let us make is a
-warning, not a failure.
+Each check asks AWS for the actual state. A check that AWS does not allow is a warning, not a
+failure.
 """
 
 from __future__ import annotations
 
 import platform
-import tomllib
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from email.utils import parseaddr
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import boto3
-import yaml
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import keys, letters, posting
-from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail_cli import keys, letters, posting, project, senders
+from roomle_mail_cli.checks import Check, State
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -30,30 +22,13 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-ROOT = Path(__file__).resolve().parents[3]
+SILENCE = "SilenceAlarm"
 RUNTIME = "python3.13"
 # A new account's; AWS raises it by itself, or on request (Lambda's page "Lambda quotas").
 _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
-
-type State = Literal["ok", "warn", "fail", "skip"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found, and what to do about it unless it is fine."""
-
-    name: str
-    state: State
-    found: str
-    advice: str = ""
-
-    @property
-    def as_json(self) -> dict[str, str]:
-        """For programs."""
-        return {name: value for name, value in asdict(self).items() if value}
 
 
 def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
@@ -65,7 +40,10 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "settings": check_settings,
         "secret": check_secret,
         "sandbox": check_account,
-        "identities": check_identities,
+        "identities": senders.check_identities,
+        "senders": senders.check_senders,
+        "sandbox recipients": senders.check_recipients,
+        "domains": senders.check_domains,
         "configuration set": check_configuration_set,
         "throttle": check_throttle,
         "webhook": check_webhook,
@@ -73,6 +51,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "dead letters": check_dead_letters,
         "memory": check_table,
         "alarms": check_alarms,
+        "silence alarm": check_silence,
     }
 
 
@@ -90,7 +69,7 @@ def make(
 
 
 def check_stack(deployment: Deployment) -> Iterator[Check]:
-    """It is deployed in full."""
+    """It is completely deployed."""
     status = deployment.stack["StackStatus"]
     fine = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
     if fine:
@@ -100,7 +79,7 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
             "stack",
             "warn",
             f"{deployment.name}: {status}",
-            "The last update failed and was taken back. What failed: "
+            "The last update failed and was rolled back. For the reason: "
             f"aws cloudformation describe-stack-events --stack-name {deployment.name}",
         )
     else:
@@ -125,7 +104,7 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_region(deployment: Deployment) -> Iterator[Check]:
-    """SES sends from the region of the stack, so everything of SES's must be there."""
+    """SES sends from the region of the stack, so identities and quotas must be there."""
     there = str(deployment.stack["StackId"]).split(":")[3]
     if there == deployment.region:
         yield Check("region", "ok", f"{there}; identities and quotas count per region")
@@ -134,14 +113,14 @@ def check_region(deployment: Deployment) -> Iterator[Check]:
             "region",
             "warn",
             f"asked in {deployment.region}, the stack is in {there}",
-            f"Set AWS_REGION={there}.",
+            f"Give --region {there} or set AWS_REGION={there}.",
         )
 
 
 def check_versions(deployment: Deployment) -> Iterator[Check]:
-    """What is deployed is of this folder's version, and runs on what its layers were built for."""
-    ours = _project_version()
-    # Versions before the first that tells its own have no such output.
+    """The deployed version is this folder's, on the runtime that its layers were built for."""
+    ours = project.version()
+    # The oldest versions have no such output.
     theirs = deployment.outputs.get("Version", "of unknown version")
     yield Check(
         "version",
@@ -159,8 +138,9 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
     tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
-    yield Check("tools", "ok", f"{tools}boto3 {boto3.__version__}, typer {version('typer')}")
-    unknown, missing = _template_differences(deployment)
+    yield Check("tools", "ok", f"{tools}boto3 {version('boto3')}, typer {version('typer')}")
+    ours_named, theirs_named = project.template_parameters(), set(deployment.parameters)
+    missing, unknown = ours_named - theirs_named, theirs_named - ours_named
     if missing or unknown:
         parts = [
             f"{what}: {', '.join(sorted(names))}"
@@ -212,8 +192,8 @@ def check_secret(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_account(deployment: Deployment) -> Iterator[Check]:
-    """SES may send to everyone, and today's quota is not used up."""
-    account = _ses_account(deployment)
+    """SES may send to anyone, and the daily quota is not used up."""
+    account = senders.account(deployment)
     if account.get("ProductionAccessEnabled"):
         yield Check("sandbox", "ok", "the account is out of SES's sandbox")
     else:
@@ -230,7 +210,7 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
             "sending",
             "fail",
             f"SES has paused sending ({enforcement})",
-            "See the SES console, Reputation metrics; Roomle mails meanwhile.",
+            "See the SES console, Reputation metrics. Roomle sends its own emails meanwhile.",
         )
     elif enforcement == "PROBATION":
         yield Check(
@@ -250,53 +230,8 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
         yield Check("quota", "ok", found)
 
 
-def check_identities(deployment: Deployment) -> Iterator[Check]:
-    """Every sender's identity is verified and signs with DKIM."""
-    names = [each for each in deployment.parameters.get("SenderIdentities", "").split(",") if each]
-    for name in names:
-        domain = name.rpartition("@")[2]
-        # A domain's verification and DKIM count for its addresses too.
-        known = [each for each in (_identity(deployment, n) for n in {name, domain}) if each]
-        if any(each.get("VerifiedForSendingStatus") for each in known):
-            yield Check(f"identity {name}", "ok", "verified")
-        else:
-            status = known[0].get("VerificationStatus", "PENDING") if known else "unknown to SES"
-            yield Check(
-                f"identity {name}",
-                "fail",
-                f"{status} in {deployment.region}",
-                "SES console, Identities; without it SES refuses every email of this sender.",
-            )
-        dkim = [each.get("DkimAttributes", {}) for each in known]
-        if any(each.get("SigningEnabled") and each.get("Status") == "SUCCESS" for each in dkim):
-            yield Check(f"DKIM {name}", "ok", "signed")
-        else:
-            statuses = ", ".join(sorted({str(each.get("Status", "NOT_STARTED")) for each in dkim}))
-            yield Check(
-                f"DKIM {name}",
-                "warn",
-                f"not signed ({statuses or 'no identity'})",
-                f"Verify the domain and add SES's three CNAME records for {domain} to its DNS; "
-                "without them large mailbox providers refuse or hide the emails.",
-            )
-    uncovered = sorted(
-        sender
-        for sender in _senders()
-        if sender not in names and sender.rpartition("@")[2] not in names
-    )
-    if uncovered:
-        yield Check(
-            "senders",
-            "warn",
-            f"no identity for {', '.join(uncovered)} of brands.toml",
-            "Name them, or their domains, in the parameter SenderIdentities.",
-        )
-    else:
-        yield Check("senders", "ok", "SenderIdentities covers every sender of brands.toml")
-
-
 def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
-    """The configuration set, which every email is sent with, exists and sends."""
+    """The configuration set that every email uses exists and sends."""
     name = deployment.settings.configuration_set
     with aws_errors():
         found = deployment.client("sesv2").get_configuration_set(ConfigurationSetName=name)
@@ -313,8 +248,8 @@ def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_throttle(deployment: Deployment) -> Iterator[Check]:
-    """The webhook takes no more than SES sends, or what is left over has a way."""
-    quota = _ses_account(deployment)["SendQuota"]
+    """The webhook accepts no more than SES sends, or the queue takes the rest."""
+    quota = senders.account(deployment)["SendQuota"]
     rate = float(deployment.parameters.get("ThrottleRate") or 0)
     sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
     cap = deployment.settings.max_emails_per_hour
@@ -323,13 +258,13 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     if rate <= sends or sends < 0:
         yield Check("throttle", "ok", found)
     elif "sqs" in channels:
-        yield Check("throttle", "ok", f"{found}; what is too much for SES waits in the queue")
+        yield Check("throttle", "ok", f"{found}; what exceeds SES's rate waits in the queue")
     else:
         yield Check(
             "throttle",
             "warn",
             found,
-            "Above SES's rate Roomle's own emails go out. Deploy with Delivery=ses,sqs, "
+            "Above SES's rate Roomle sends its own emails. Deploy with Delivery=ses,sqs, "
             "or ask SES for a higher rate.",
         )
     if cap and 0 < day < cap * 24:
@@ -337,7 +272,7 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
             "daily quota",
             "warn",
             f"{cap} emails an hour are allowed, {day:.0f} a day",
-            "At that pace the quota is used up before the day is over, and Roomle mails. "
+            "At that pace the quota is used up before the day ends, and Roomle sends its own. "
             "Ask SES for more, or lower MaxEmailsPerHour.",
         )
     with aws_errors():
@@ -355,18 +290,23 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     )
 
 
-# --- the way in -------------------------------------------------------------------------------
+# --- the webhook ------------------------------------------------------------------------------
 
 
 def check_webhook(deployment: Deployment) -> Iterator[Check]:
-    """It answers, and lets nobody in without a token; its clock is ours."""
+    """It answers, refuses requests without a token, and its clock agrees with this machine's."""
     url = deployment.webhook_url
     request = posting.Request(url, {"Content-Type": "application/json"}, b"")
     try:
         # The first may have to wait for a cold start.
         first, answer = posting.post(request), posting.post(request)
     except CliError as err:
-        yield Check("webhook", "fail", str(err), "Is it deployed, and is this network free?")
+        yield Check(
+            "webhook",
+            "fail",
+            str(err),
+            "Check that the stack is deployed and that this network allows the request.",
+        )
         return
     _, code = answer.told
     took = f"{first.seconds:.2f} s, then {answer.seconds:.2f} s"
@@ -376,7 +316,9 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
         advice = "Roomle may not wait so long. Give MemorySize more." if slow else ""
         yield Check("webhook", "warn" if slow else "ok", found, advice)
     elif not deployment.settings.require_token:
-        yield Check("webhook", "warn", found, "It lets everyone in: RequireToken is false.")
+        yield Check(
+            "webhook", "warn", found, "It accepts requests from anyone: RequireToken is false."
+        )
     elif code is None:
         yield Check(
             "webhook", "fail", found, "API Gateway answers by itself. Its log (AccessLog) says why."
@@ -416,7 +358,7 @@ def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
 
 
 def check_queue(deployment: Deployment) -> Iterator[Check]:
-    """The mailer takes from it, and nothing waits for long."""
+    """The mailer reads it."""
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
@@ -425,7 +367,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
             FunctionName=deployment.resources[MAILER][1]
         )["EventSourceMappings"]
         if not mappings:
-            # An alias's are listed under the alias.
+            # Those of an alias are listed under the alias.
             found = deployment.client("lambda").list_event_source_mappings(
                 EventSourceArn=attributes["QueueArn"]
             )
@@ -436,14 +378,14 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     yield Check("queue", "ok", found_text)
     state = next((str(each["State"]) for each in mappings), "absent")
     if state == "Enabled":
-        yield Check("mailer", "ok", "takes from the queue")
+        yield Check("mailer", "ok", "reads the queue")
     elif state in ("Creating", "Enabling", "Updating"):
         yield Check("mailer", "warn", f"its event source is {state}", "Look again in a minute.")
     else:
         yield Check(
             "mailer",
             "fail",
-            f"its event source is {state}: nothing leaves the queue",
+            f"its event source is {state}: no email in the queue is sent",
             "aws lambda update-event-source-mapping --enabled --uuid ..., or deploy again",
         )
 
@@ -455,8 +397,8 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "dead letters",
             "warn",
-            f"{dead} emails were given up",
-            "roomle-mail dead-letters list says why; once that is mended: "
+            f"{dead} emails could not be sent",
+            "roomle-mail dead-letters list shows the reasons. Once they are fixed: "
             "roomle-mail dead-letters redrive",
         )
     else:
@@ -464,7 +406,7 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_table(deployment: Deployment) -> Iterator[Check]:
-    """The memory works, and forgets by itself."""
+    """The table works, and its items expire."""
     name = deployment.output("TableName")
     with aws_errors():
         client = deployment.client("dynamodb")
@@ -485,11 +427,11 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
 
 
-# --- being told -------------------------------------------------------------------------------
+# --- alarms -----------------------------------------------------------------------------------
 
 
 def check_alarms(deployment: Deployment) -> Iterator[Check]:
-    """Alarms are quiet, switched on, and somebody gets them."""
+    """No alarm is ringing, all are switched on, and someone is notified."""
     names = sorted(
         physical
         for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -499,7 +441,13 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check("alarms", "warn", "the stack has none", "Deploy a version that has alarms.")
         return
     alarms = _alarms(deployment, names)
-    loud = [each["AlarmName"] for each in alarms if each["StateValue"] == "ALARM"]
+    # What the silence alarm's state means is a check of its own.
+    silence = deployment.resources.get(SILENCE, ("", ""))[1]
+    loud = [
+        each["AlarmName"]
+        for each in alarms
+        if each["StateValue"] == "ALARM" and each["AlarmName"] != silence
+    ]
     if loud:
         yield Check(
             "alarms",
@@ -524,7 +472,7 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "alarm emails",
             "warn",
-            "the alarms tell nobody",
+            "the alarms notify nobody",
             "Deploy with AlarmEmail=you@example.com",
         )
     for topic in topics:
@@ -544,7 +492,7 @@ def _subscriptions(deployment: Deployment, topic: str) -> Check:
             "alarm emails",
             "fail" if not confirmed else "warn",
             f"{len(pending)} subscription(s) not confirmed, {confirmed} confirmed",
-            'Follow the link in AWS\'s email "Subscription Confirmation"; look among spam.',
+            'Follow the link in AWS\'s email "Subscription Confirmation"; check spam too.',
         )
     return Check(
         "alarm emails", "warn", "nobody is subscribed", "Deploy with AlarmEmail=you@example.com"
@@ -573,48 +521,80 @@ def _alarms(deployment: Deployment, names: list[str]) -> list[dict[str, Any]]:
     return found
 
 
-# ----------------------------------------------------------------------------------------------
+def check_silence(deployment: Deployment) -> Iterator[Check]:
+    """An alarm tells when Roomle stops sending events, and it counts already.
+
+    Until the first event it can't: the metric has no data, on which the alarm is either
+    INSUFFICIENT_DATA or, in older versions, ALARM, although nothing is wrong.
+    """
+    hours = int(deployment.parameters.get("AlarmSilenceHours") or 0)
+    if not hours or SILENCE not in deployment.resources:
+        yield Check(
+            "silence alarm",
+            "info",
+            "off (AlarmSilenceHours=0): nobody is told when Roomle stops sending events",
+            "Once events arrive regularly, deploy with AlarmSilenceHours, for instance 24.",
+        )
+        return
+    [alarm] = _alarms(deployment, [deployment.resources[SILENCE][1]])
+    if alarm["StateValue"] == "OK":
+        yield Check("silence alarm", "ok", f"counts; rings after {hours} h without an event")
+        return
+    now = datetime.now(UTC)
+    created = deployment.stack["CreationTime"]
+    last = _last_event(deployment, alarm, since=created, now=now)
+    if last is None:
+        yield Check(
+            "silence alarm",
+            "info",
+            f"{alarm['StateValue']} because no event has arrived since the stack was created "
+            f"({created:%Y-%m-%d %H:%M} UTC). It counts from the first event, and rings after "
+            f"{hours} h without one",
+            "Enter the webhook's URL at Roomle, then save a configuration, or: "
+            "roomle-mail send savedConfiguration --to you@example.com",
+        )
+    elif now - last < timedelta(hours=hours):
+        yield Check(
+            "silence alarm",
+            "info",
+            f"{alarm['StateValue']}, but an event arrived within the last {hours} h: the alarm is "
+            "about to become OK",
+            "Look again in a few minutes.",
+        )
+    else:
+        yield Check(
+            "silence alarm",
+            "fail",
+            f"no event since {last:%Y-%m-%d %H:%M} UTC, for more than {hours} h",
+            "Check the webhook's URL in Rubens Admin, then: "
+            "roomle-mail send savedConfiguration --to you@example.com",
+        )
 
 
-@cache
-def _ses_account(deployment: Deployment) -> dict[str, Any]:
-    with aws_errors():
-        return dict(deployment.client("sesv2").get_account())
+def _last_event(
+    deployment: Deployment, alarm: dict[str, Any], *, since: datetime, now: datetime
+) -> datetime | None:
+    """The end of the last hour in which the alarm's metric has data; None if there is none.
 
-
-def _identity(deployment: Deployment, name: str) -> dict[str, Any] | None:
-    """What SES knows of an identity; None if it does not."""
-    with aws_errors():
-        try:
-            return dict(deployment.client("sesv2").get_email_identity(EmailIdentity=name))
-        except ClientError as err:
-            if error_code(err) == "NotFoundException":
-                return None
-            raise
-
-
-def _project_version() -> str:
-    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
-
-
-def _senders() -> set[str]:
-    """The addresses that brands.toml sends from, wherever in it they stand."""
-
-    def within(table: dict[str, Any]) -> set[str]:
-        found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
-        return found.union(*(within(each) for each in table.values() if isinstance(each, dict)))
-
-    return within(tomllib.loads((ROOT / "layers" / "emails" / "brands.toml").read_text()))
-
-
-def _template_differences(deployment: Deployment) -> tuple[set[str], set[str]]:
-    """The parameters that only the deployed template has, and those that only ours has."""
-
-    class Loader(yaml.SafeLoader):
-        """Takes CloudFormation's short functions for what they are not asked about."""
-
-    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-    # A safe loader all the same: it makes nothing but plain values.
-    ours = set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506
-    theirs = set(deployment.parameters)
-    return theirs - ours, ours - theirs
+    Hours are kept for 455 days, and an answer holds 1,440 values (CloudWatch's page "Metrics
+    concepts", and GetMetricStatistics in its API reference).
+    """
+    since = max(since, now - timedelta(days=455))
+    for period, length in (
+        (timedelta(hours=1), timedelta(hours=1440)),
+        (timedelta(days=1), timedelta(days=1440)),
+    ):
+        with aws_errors():
+            answer = deployment.client("cloudwatch").get_metric_statistics(
+                Namespace=alarm["Namespace"],
+                MetricName=alarm["MetricName"],
+                Dimensions=alarm["Dimensions"],
+                StartTime=max(since - period, now - length),
+                EndTime=now,
+                Period=int(period.total_seconds()),
+                Statistics=["Sum"],
+            )
+        times: list[datetime] = [each["Timestamp"] for each in answer["Datapoints"] if each["Sum"]]
+        if times:
+            return min(now, max(times) + period)
+    return None

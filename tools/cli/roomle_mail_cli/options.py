@@ -1,0 +1,72 @@
+"""The options that every command has, before its name and after it: --region and --profile."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from roomle_mail_cli import project, session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Region = Annotated[
+    str | None,
+    typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The profile of the AWS CLI; overrides AWS_PROFILE."),
+]
+_OPTIONS = tuple(
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    for name, annotation in (("region", Region), ("profile", Profile))
+)
+
+
+def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
+    """Add --region and --profile to a command; they count for every session that it creates."""
+
+    @functools.wraps(command)
+    def with_options(*args: P.args, **options: P.kwargs) -> R:
+        given = {name: cast("str | None", options.pop(name)) for name in ("region", "profile")}
+        with session.options(**given):
+            return command(*args, **options)
+
+    signature = inspect.signature(command, eval_str=True)
+    # Typer reads a command's options from its signature.
+    with_options.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[*signature.parameters.values(), *_OPTIONS]
+    )
+    return with_options
+
+
+def before_command(ctx: typer.Context, region: Region = None, profile: Profile = None) -> None:
+    """Take --region and --profile before a command's name."""
+    ctx.with_resource(session.options(region, profile))
+
+
+def _show_version(*, asked: bool) -> None:
+    if asked:
+        typer.echo(f"roomle-mail {project.version()}")
+        raise typer.Exit
+
+
+def before_all(
+    ctx: typer.Context,
+    *,
+    region: Region = None,
+    profile: Profile = None,
+    version: Annotated[  # noqa: ARG001 (its callback has shown it)
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True,
+            callback=lambda asked: _show_version(asked=asked),
+        ),
+    ] = False,
+) -> None:  # fmt: skip
+    """Take the options before the first command's name."""
+    before_command(ctx, region, profile)

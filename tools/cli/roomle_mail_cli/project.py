@@ -1,0 +1,40 @@
+"""This folder: its version, the senders of its brands, its template's parameters."""
+
+from __future__ import annotations
+
+import tomllib
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def version() -> str:
+    """The version in pyproject.toml."""
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def senders() -> set[str]:
+    """The addresses that brands.toml sends from."""
+    return sender_addresses(tomllib.loads((ROOT / "layers" / "emails" / "brands.toml").read_text()))
+
+
+def sender_addresses(table: dict[str, Any]) -> set[str]:
+    """The addresses of every `sender` in a table and in the tables inside it."""
+    found = {parseaddr(table["sender"])[1]} if "sender" in table else set()
+    return found.union(
+        *(sender_addresses(each) for each in table.values() if isinstance(each, dict))
+    )
+
+
+def template_parameters() -> set[str]:
+    """The names of template.yaml's parameters."""
+    import yaml  # noqa: PLC0415 (only `doctor` needs it)
+
+    class Loader(yaml.SafeLoader):
+        """Ignores CloudFormation's short functions, which stand in no parameter's name."""
+
+    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
+    # A safe loader all the same: it makes nothing but plain values.
+    return set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506

@@ -1,0 +1,63 @@
+"""DNS records, as this machine's resolver finds them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+# Seconds for one question, all name servers together.
+PATIENCE = 3.0
+
+
+class DnsUnavailableError(Exception):
+    """The DNS could not be asked; the text says why."""
+
+
+class Records(Protocol):
+    """Finds records by name. No record is an empty list; raises DnsUnavailableError."""
+
+    def txt(self, name: str) -> list[str]:
+        """The TXT records of a name, each in one piece."""
+
+    def mx(self, name: str) -> list[str]:
+        """The mail servers of a name."""
+
+
+class Dns:
+    """The DNS. Once it does not answer in time, it is not asked again: `doctor` would take long."""
+
+    def __init__(self, nameserver: tuple[str, int] | None = None) -> None:
+        self._nameserver = nameserver
+        self._failure = ""
+
+    def txt(self, name: str) -> list[str]:
+        """The TXT records of a name, each in one piece; raises DnsUnavailableError."""
+        return [
+            b"".join(each.strings).decode("utf-8", "replace") for each in self._ask(name, "TXT")
+        ]
+
+    def mx(self, name: str) -> list[str]:
+        """The mail servers of a name; raises DnsUnavailableError."""
+        servers = [each.exchange.to_text(omit_final_dot=True) for each in self._ask(name, "MX")]
+        # A single dot says that the name takes no mail (RFC 7505).
+        return [each for each in servers if each.strip("@.")]
+
+    def _ask(self, name: str, kind: str) -> list[Any]:
+        # Only `doctor` asks the DNS.
+        from dns import exception, resolver  # noqa: PLC0415
+
+        if self._failure:
+            raise DnsUnavailableError(self._failure)
+        try:
+            asked = resolver.Resolver(configure=self._nameserver is None)
+            if self._nameserver is not None:
+                asked.nameservers, asked.port = [self._nameserver[0]], self._nameserver[1]
+            answer = asked.resolve(f"{name}.", kind, lifetime=PATIENCE, raise_on_no_answer=False)
+        except resolver.NXDOMAIN:
+            return []
+        except resolver.NoNameservers as err:
+            # An answer came quickly, and may be about this name only.
+            raise DnsUnavailableError(f"the DNS could not be asked: {err}") from err
+        except (exception.DNSException, OSError, ValueError) as err:
+            self._failure = f"the DNS could not be asked: {err}"
+            raise DnsUnavailableError(self._failure) from err
+        return list(answer)
