@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import emails_package
+from tests import emails_package, powertools
 from tests.faults.figures import (
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -35,6 +35,7 @@ __all__ = [
     "pytest_testnodedown",
 ]
 
+powertools.log_to_current_stdout()
 # Hypothesis would fail an example that takes a fifth of a second: a busy machine is no fault.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
