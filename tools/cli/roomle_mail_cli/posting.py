@@ -42,7 +42,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The webhook's answer. `date` is the server's clock, if it told it."""
+    """The webhook's answer. `date` is the server's clock, if the answer has it."""
 
     status: int
     body: str
@@ -102,7 +102,7 @@ def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, sess
 
 
 def event_id(token: str, body: bytes) -> str | None:
-    """The id under which the log has a POST; None if the token is none."""
+    """The event's id in the log; None if the token is malformed."""
     try:
         data = tokens.decode(token, algorithms=("01", "02")).data
     except TokenRejected:
@@ -121,7 +121,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def post(request: Request) -> Answer:
     """Send a POST and wait for its answer; raises CliError where none comes."""
     if urlsplit(request.url).scheme not in ("http", "https"):
-        raise CliError(f"{request.url} is no http(s) URL.", code=Exit.USAGE)
+        raise CliError(f"{request.url} is not an http(s) URL.", code=Exit.USAGE)
     opener = urllib.request.build_opener(_NoRedirect)
     prepared = urllib.request.Request(
         request.url, data=request.body, headers=request.headers, method="POST"

@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
 
 class CliError(Exception):
-    """A command can't go on; `advice` says what to do, `code` is the exit code."""
+    """A command can't continue; `advice` says what to do, `code` is the exit code."""
 
     def __init__(self, problem: str, advice: str = "", *, code: Exit = Exit.UNREACHABLE) -> None:
         super().__init__(problem)
@@ -87,12 +87,12 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def visible(text: str) -> str:
-    """Make control characters visible: what strangers wrote must not steer a terminal."""
+    """Make control characters visible: text from outside must not control a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def note(text: str) -> None:
-    """Say something that is not the result."""
+    """Print a note beside the result."""
     err().print(visible(text), style="dim")
 
 
