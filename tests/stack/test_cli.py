@@ -123,6 +123,23 @@ def test_doctor_finds_a_sender_that_iam_would_not_let_through(
     assert SENDER in told["advice"]  # what was permitted stays permitted
 
 
+def counted(stack: LocalStack, metric: str) -> float:
+    """What the receiver's log has of a metric (CloudWatch's page "Embedded metric format")."""
+    lines = [json.loads(line) for line in stack.log(RECEIVER) if '"_aws"' in line]
+    values = [line[metric] for line in lines if metric in line]
+    return sum(sum(each) if isinstance(each, list) else each for each in values)
+
+
+def test_doctor_rings_no_alarm_by_its_own_requests(cli: CommandLine, stack: LocalStack) -> None:
+    refused, strangers = counted(stack, "Refused"), counted(stack, "Unauthenticated")
+
+    for _ in range(5):
+        cli("doctor", "--json")
+
+    assert stack.wait_until(lambda: counted(stack, "Unauthenticated") >= strangers + 10)
+    assert counted(stack, "Refused") == refused
+
+
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION", "--region"])
 def test_a_region_is_enough_wherever_it_stands(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch, variable: str

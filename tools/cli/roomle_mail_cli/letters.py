@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from roomle_mail.errors import BodyMalformed
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import safe_configurator
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.screen import CliError
@@ -202,7 +202,9 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
 
 def same_address(letter: Letter, address: str) -> bool:
     """Whether that person is the recipient, in any spelling of the address."""
-    return letter.address is not None and fold_address(letter.address) == fold_address(address)
+    if letter.address is None:
+        return False
+    return normalize_address(letter.address) == normalize_address(address)
 
 
 def _letter(message: dict[str, Any]) -> Letter:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail_cli import keys
 from roomle_mail_cli.deployment import aws_errors
@@ -87,7 +87,7 @@ def since(text: str, *, now: datetime) -> datetime:
 
 def hashes(deployment: Deployment, address: str) -> list[str]:
     """All hashes under which the log may have an address; raises CliError."""
-    folded = fold_address(address.strip())
+    folded = normalize_address(address.strip())
     found = [
         hash_address(folded, key=credential.hash_key) for _, credential in keys.known(deployment)
     ]

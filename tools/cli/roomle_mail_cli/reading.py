@@ -179,13 +179,13 @@ def explain(
     allowed = settings.token_algorithms if settings else frozenset({"01"})
     iv, max_age = (settings.token_iv, settings.token_max_age) if settings else ("fixed", 300)
     try:
-        tokens.verify(
+        claims = tokens.verify(
             tokens.decode(header, algorithms=allowed),
             [each for stage, each in credentials if stage != OVER],
-            now=now,
             iv=iv,
-            max_age=max_age,
         )
+        if claims.is_expired(now, max_age=max_age):
+            raise TokenExpired
         verdict, accepted = "accepted", True
     except TokenRejected as err:
         verdict, accepted = _verdict(err), False
@@ -271,9 +271,7 @@ def earlier_use(
         claims = tokens.verify(
             tokens.decode(header, algorithms=settings.token_algorithms),
             [each for stage, each in credentials if stage != OVER],
-            now=0,
             iv=settings.token_iv,
-            max_age=float("inf"),
         )
     except TokenRejected:
         return None
