@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events
-from roomle_mail.delivery import Queued
 from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
@@ -510,6 +509,8 @@ def _redrive(proof: Proof, event_id: str) -> tuple[bool, str]:
 
 
 def _enqueue(proof: Proof, url: str, event_id: str, event: dict[str, Any], to: str) -> None:
+    from roomle_mail.delivery import Queued  # noqa: PLC0415 (imports boto3)
+
     key = proof.credential.hash_key if proof.credential else secrets.token_bytes(16)
     queued = Queued(
         id=event_id,
