@@ -54,6 +54,11 @@ def aws_errors() -> Iterator[None]:
         ) from err
 
 
+def is_denied(err: BaseException | None) -> bool:
+    """Whether AWS does not allow a call."""
+    return isinstance(err, ClientError) and error_code(err) in _PERMISSION
+
+
 def error_code(err: ClientError) -> str:
     """The error code from AWS."""
     return str(err.response.get("Error", {}).get("Code", ""))
@@ -97,19 +102,19 @@ class Deployment:
             raise CliError(f"{path} does not describe a local stack.") from err
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """Return an AWS client, made once."""
+        """Return an AWS client, made once; raises CliError."""
         from botocore.config import Config  # noqa: PLC0415 (slow to import)
 
         if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service,
-                config=Config(
-                    connect_timeout=5,
-                    read_timeout=30,
-                    retries={"mode": "standard", "total_max_attempts": 3},
-                ),
-                endpoint_url=self.endpoint_url,
+            config = Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 3},
             )
+            with aws_errors():
+                self._clients[service] = self.session.client(
+                    service, config=config, endpoint_url=self.endpoint_url
+                )
         return self._clients[service]
 
     @cached_property
