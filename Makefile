@@ -9,15 +9,21 @@ SAM := $(PYTHON) -m tools.sam
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack requirements/fuzz \
 	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
-COMPILE := uv pip compile --quiet --universal --python-version 3.13 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links
+# The header says so in each lock, and Dependabot reads its options there.
+HOW := uv pip compile --universal --python-version 3.13 --generate-hashes
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock: $(HOW)" $(HOW) \
+	--quiet --no-emit-index-url --no-emit-find-links
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
 OPTIONS = $(if $(PORT),--port $(PORT))
+CHECKS := types template weaknesses code locks vulnerabilities
+# Three at a time keep two processors busy, since many tests wait. A file's tests stay together, and
+# each worker deploys a stack of its own.
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser unit test proof check audit lock \
-	contract bench capacity fuzz clean
+.PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
+	$(CHECKS) audit lock contract bench capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -65,23 +71,39 @@ browser: setup ## a Chromium, unless there is one
 	@$(PYTHON) -m tools.browser
 
 unit: setup ## the fast loop: the unit tests, in parallel
-	@$(PYTHON) -m pytest tests/unit -n auto
+	@$(PYTHON) -m pytest tests/unit $(PARALLEL)
 
 # pytest comes last, so that its closing line is the verdict.
-test: check build browser ## all checks, and all tests that decide whether the product is right
-	@$(PYTHON) -m pytest
+test: setup ## all checks, and all tests that decide whether the product is right
+	@$(MAKE) --no-print-directory --jobs=2 $(CHECKS) build browser
+	@$(PYTHON) -m pytest $(PARALLEL)
 
+# One after the other: some are about seconds, or send as much as the machine takes.
 proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption
 	@$(PYTHON) -m pytest -m proof
 
-check: setup ## code, types, template, locks
+ci: ## what has to pass: make test, then make proof
+	@.ci/run
+
+check: setup ## code, types, template, locks, known vulnerabilities
+	@$(MAKE) --no-print-directory --jobs=2 $(CHECKS)
+
+code: setup
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
+
+types: setup
 	$(PYTHON) -m mypy
+
+template: setup
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
+
+weaknesses: setup
 	$(UV) tool run --quiet --python $(abspath $(PYTHON)) --with-requirements \
 		requirements/checkov.txt --from checkov checkov --config-file .checkov.yaml
+
+locks: setup
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && for lock in $(LOCKS); do \
 		cp $$lock.txt $$scratch/ && (cd $$(dirname $$lock) && \
 			PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) -o $$scratch/$$(basename $$lock).txt \
@@ -89,7 +111,10 @@ check: setup ## code, types, template, locks
 		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
 		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
 	done; echo "locks are current"
-	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt) || [ $$? -eq 2 ] # where nothing can be looked up
+
+# Where nothing can be looked up (2), the checks pass; `make audit` doesn't.
+vulnerabilities: setup
+	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt) || [ $$? -eq 2 ]
 
 audit: setup ## look for known vulnerabilities in all locks; fails where that can't be told, too
 	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt)

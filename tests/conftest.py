@@ -9,14 +9,36 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from tests import emails_package
-from tests.secrecy import pytest_collection_modifyitems, pytest_runtest_logreport
+from tests import emails_package, powertools
+from tests.faults.figures import (
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+from tests.secrecy import (
+    no_secret_is_in_any_output,
+    pytest_collection_modifyitems,
+    pytest_runtest_logreport,
+)
 
 if TYPE_CHECKING:
     from tools.stack.deployment import Stack
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport"]
+__all__ = [
+    "no_secret_is_in_any_output",
+    "pytest_collection_modifyitems",
+    "pytest_runtest_logreport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]
+
+powertools.log_to_current_stdout()
+# Hypothesis would fail an example that takes a fifth of a second: a busy machine is no fault.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,12 +1,14 @@
 """All that a run of the tests prints and logs, searched for the secrets that it used.
 
-Whatever a test prints is kept by pytest, whatever a function prints lies in a file below the
-session's temporary folder, and what is elsewhere is added by `also_search`.
+Pytest keeps what a test prints; what a function prints lies in a file below the session's temporary
+folder; `note` adds what is elsewhere. The search comes at the end of every run, whichever tests it
+has, and in each of pytest-xdist's workers: a secret is an error there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,45 +26,73 @@ SECRETS = (
     "new-secret-16-ch",
 )
 LEAVES_MUCH = "leaves_much_behind"
-LAST = "test_no_secret_appears_in_any_output_of_the_whole_run"
+# Where functions run: a run that has all of these finds something to search.
+FOLDERS_WITH_FUNCTIONS = {"aws", "built", "faults", "stack"}
+
+# Every line that a function logs has it.
+_OF_A_FUNCTION = '"service"'
 
 _seen: list[str] = []
-_elsewhere: list[Callable[[], str]] = []
+_functions_wrote: list[str] = []
+_elsewhere: dict[str, str] = {}
 
 
-def also_search(read: Callable[[], str]) -> None:
-    """Search what this gives at the end of the run, too."""
-    _elsewhere.append(read)
+def note(where: str, text: str) -> None:
+    """Search this text, too."""
+    _elsewhere[where] = text
 
 
-def leaks(folder: Path) -> Iterator[str]:
-    """Where a secret was seen so far; `folder` is the session's temporary one."""
-    yield from _seen
-    for path in folder.rglob("*.log"):
-        if path.is_file() and has_secret(path.read_text(errors="replace")):
-            yield str(path.relative_to(folder))
-    for read in _elsewhere:
-        if has_secret(read()):
-            yield "the log of the stack"
+@dataclass(frozen=True)
+class Found:
+    """Where a secret was seen, and where a function's lines were."""
+
+    leaks: list[str]
+    functions_wrote: list[str]
+
+
+def search(folder: Path) -> Found:
+    """Search all that was written so far; `folder` is the session's temporary one."""
+    texts = {
+        str(path.relative_to(folder)): path.read_text(errors="replace")
+        for path in folder.rglob("*.log")
+        if path.is_file()
+    }
+    texts |= _elsewhere
+    return Found(
+        leaks=_seen + [where for where, text in texts.items() if has_secret(text)],
+        functions_wrote=_functions_wrote
+        + [where for where, text in texts.items() if _OF_A_FUNCTION in text],
+    )
 
 
 def has_secret(text: str) -> bool:
     return any(secret in text for secret in SECRETS)
 
 
-# --- pytest's hooks, which tests/conftest.py takes over -----------------------------------------
+# --- what tests/conftest.py takes over ------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_in_any_output(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    yield
+    found = search(tmp_path_factory.getbasetemp())
+    assert not found.leaks, f"a secret was seen: {found.leaks}"
+    folders = {item.path.parent.name for item in request.session.items}
+    assert found.functions_wrote or not folders >= FOLDERS_WITH_FUNCTIONS, "nothing was searched"
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Look at all that was captured, and at what a failure shows."""
-    sections = [content for _, content in report.sections]
-    if has_secret("\n".join([*sections, report.longreprtext])):
+    text = "\n".join([*(content for _, content in report.sections), report.longreprtext])
+    if has_secret(text):
         _seen.append(f"{report.nodeid}, {report.when}")
+    if _OF_A_FUNCTION in text:
+        _functions_wrote.append(f"{report.nodeid}, {report.when}")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test that looks at everything come last, and before it what others would wade in."""
-    items.sort(
-        key=lambda item: (item.name == LAST) * 2 or bool(item.get_closest_marker(LEAVES_MUCH))
-    )
+    """Let what others would wade in come last."""
+    items.sort(key=lambda item: bool(item.get_closest_marker(LEAVES_MUCH)))

@@ -91,9 +91,9 @@ def report(stdout: str, stderr: str) -> list[dict[str, Any]]:
 
 
 def line(package: dict[str, Any], vulnerability: dict[str, Any]) -> str:
-    """Tell of one vulnerability, and where it is mended."""
-    mended = ", ".join(vulnerability["fix_versions"]) or "no version yet"
-    return f"  {package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}"
+    """Describe one vulnerability, and the versions that fix it."""
+    fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+    return f"  {package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}"
 
 
 if __name__ == "__main__":

@@ -23,8 +23,10 @@ from moto import mock_aws
 from moto.backends import get_backend
 
 from roomle_mail import aws
+from roomle_mail.table import Table
 from roomle_mail_cli import sign
 from roomle_mail_cli.deployment import Deployment
+from tests.powertools import LambdaContext
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Session()
@@ -42,6 +44,7 @@ class Door:
     faults: dict[str, list[Callable[[], AWSResponse | None]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     passed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    waited_out: list[str] = field(default_factory=list)
 
     def watch(self, client: Any) -> None:
         client.meta.events.register_first("before-send", self._before_send)
@@ -76,10 +79,11 @@ class Door:
             self.faults.setdefault(operation, []).append(fail)
 
     def hang(self, operation: str, seconds: float = 30) -> None:
-        """Let the next call block."""
+        """Let the next call block; it is `waited_out` unless that is cut off."""
 
         def block() -> AWSResponse | None:
             time.sleep(seconds)
+            self.waited_out.append(operation)
             return None
 
         self.faults.setdefault(operation, []).append(block)
@@ -155,7 +159,7 @@ class World:
 
     def receive(self, event: Any) -> tuple[int, str]:
         """Status and code of the receiver's answer."""
-        answer = self.app("receiver").handler(event, None)
+        answer = self.app("receiver").handler(event, LambdaContext())
         assert answer["headers"] == {"content-type": "application/json"}
         body = json.loads(answer["body"])
         assert set(body) == {"status", "code"}
@@ -166,8 +170,12 @@ class World:
 
     def mail(self, messages: list[dict[str, Any]]) -> list[str]:
         """Hand messages to the mailer; the ids of those that stay in the queue."""
-        answer = self.app("mailer").handler({"Records": messages}, None)
+        answer = self.app("mailer").handler({"Records": messages}, LambdaContext())
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+    def table(self) -> Table:
+        """The table as another invocation sees it."""
+        return Table.open(boto3.client("dynamodb", region_name=REGION), "table")
 
     # --- what came out ------------------------------------------------------------------------
 
@@ -206,7 +214,7 @@ class World:
         """The values of every metric that was written so far."""
         values: dict[str, list[float]] = {}
         for line in self.output().splitlines():
-            if line.startswith('{"_aws"'):
+            if '"_aws"' in line:
                 found = json.loads(line)
                 for directive in found["_aws"]["CloudWatchMetrics"]:
                     for metric in directive["Metrics"]:
@@ -234,6 +242,26 @@ def record(message: dict[str, Any], receives: int = 1) -> dict[str, Any]:
         "attributes": {"ApproximateReceiveCount": str(receives)},
         "messageAttributes": message.get("MessageAttributes", {}),
     }
+
+
+def create_table() -> None:
+    boto3.client("dynamodb", region_name=REGION).create_table(
+        TableName="table",
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+@pytest.fixture
+def open_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Table]]:
+    """Open an empty table as another invocation each time."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with mock_aws():
+        create_table()
+        client = boto3.client("dynamodb", region_name=REGION)
+        yield lambda: Table.open(client, "table")
 
 
 @pytest.fixture
@@ -273,12 +301,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return "".join(printed)
 
     with mock_aws():
-        boto3.client("dynamodb", region_name=REGION).create_table(
-            TableName="table",
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table()
         secrets = boto3.client("secretsmanager", region_name=REGION)
         secrets.create_secret(Name="secret", SecretString=json.dumps({API_KEY: SECRET}))
         ses = boto3.client("sesv2", region_name=REGION)
@@ -288,6 +311,8 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         monkeypatch.setenv("QUEUE_URL", urls[0])
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", urls[1])
         yield World(Door(), urls[0], urls[1], output, monkeypatch)
+    # For pytest's report, where secrets are searched for (tests/secrecy.py).
+    print(output())  # noqa: T201
 
 
 @pytest.fixture

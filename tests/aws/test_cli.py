@@ -104,7 +104,7 @@ def test_a_second_change_within_the_overlap_is_warned_about(deployment: Deployme
         assert keys.put(deployment, SECRETS[0]).warnings == []
         assert keys.put(deployment, SECRETS[1]).warnings == []
         [warning] = keys.put(deployment, SECRETS[2]).warnings
-        assert "still counted" in warning
+        assert "still valid" in warning
         later = datetime.now(UTC) + timedelta(hours=2)
         assert keys.put(deployment, SECRETS[3], now=later).warnings == []
         assert [stage for stage, _ in keys.known(deployment)] == ["AWSCURRENT", "AWSPREVIOUS"]

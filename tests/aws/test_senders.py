@@ -62,6 +62,9 @@ class FakeDns:
     def __init__(self, **records: dict[str, list[str]]) -> None:
         self.records = records
 
+    def knows(self, name: str) -> bool:
+        return bool(name)
+
     def txt(self, name: str) -> list[str]:
         return self.records.get("txt", {}).get(name, [])
 
@@ -71,6 +74,9 @@ class FakeDns:
 
 class NoDns:
     """A DNS that does not answer."""
+
+    def knows(self, name: str) -> bool:
+        raise DnsUnavailableError(f"no answer for {name}")
 
     def txt(self, name: str) -> list[str]:
         raise DnsUnavailableError(f"no answer for {name}")
@@ -334,6 +340,15 @@ def test_a_dns_that_does_not_answer_is_no_failure(ask: Ask) -> None:
     assert len(found) == 3
 
 
+def test_a_dns_that_denies_the_domain_itself_says_nothing_of_its_records(ask: Ask) -> None:
+    class OnlyInside(FakeDns):
+        def knows(self, name: str) -> bool:
+            return name == "inside.example"
+
+    found = ask("domains", known={DOMAIN: SIGNED}, dns=OnlyInside())
+    assert {(each.state, DOMAIN in each.found) for each in found} == {("skip", True)}
+
+
 def test_a_local_stack_asks_no_dns(ask: Ask, deployment: Deployment) -> None:
     deployment.environment["LOCAL_STACK"] = "true"
     [found] = ask("domains", known={DOMAIN: SIGNED}, dns=NoDns())
@@ -390,6 +405,7 @@ def test_records_are_read_from_the_dns(nameserver: tuple[str, int]) -> None:
     assert found.txt("_dmarc.brand.example") == ["v=DMARC1; p=none; rua=mailto:d@brand.example"]
     assert found.mx("brand.example") == ["mx.brand.example"]
     # No mail, no such record, no such name.
+    assert (found.knows("brand.example"), found.knows("no.example")) == (True, False)
     assert found.mx("null.example") == found.txt("brand.example") == found.mx("no.example") == []
 
 

@@ -165,7 +165,10 @@ def test_an_event_loads_nothing_slow_either(
 
     loaded = aws_lambda.run(
         "ReceiverFunction",
-        f"import app, json, sys; answer = app.handler(json.loads({json.dumps(event)!r}), None);"
+        "import app, json, sys, types; "
+        "context = types.SimpleNamespace(function_name='receiver', memory_limit_in_mb=1024, "
+        "invoked_function_arn='an-arn', aws_request_id='an-id'); "
+        f"answer = app.handler(json.loads({json.dumps(event)!r}), context);"
         " print(answer['statusCode'], *sys.modules)",
         **variables("ReceiverFunction"),
     ).split()

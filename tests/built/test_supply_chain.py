@@ -229,7 +229,7 @@ def test_an_audit_tells_what_is_known_against_any_version_in_any_lock(
 
     assert status == audit.VULNERABLE
     told = capsys.readouterr().out
-    assert told == "known vulnerabilities:\n  segno 1.6.6: GHSA-0000-0000-0000, mended in 1.6.7\n"
+    assert told == "known vulnerabilities:\n  segno 1.6.6: GHSA-0000-0000-0000, fixed in 1.6.7\n"
 
     assert audit.main([str(locks[0])], *options) == audit.CLEAN
     told = capsys.readouterr().out

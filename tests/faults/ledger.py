@@ -24,6 +24,10 @@ class Answer:
     def roomle_mails(self) -> bool:
         return self.status >= REDIRECT
 
+    @property
+    def died(self) -> bool:
+        return (self.status, self.code) == DIED
+
 
 # The function died or ran out of its time.
 DIED = (500, None)
@@ -75,7 +79,7 @@ class Entry:
         for line in log:
             if line["message"] == "could not follow up":
                 self.undone.add(line["failed"])
-            elif line["message"] == "settling was cut off":
+            elif line["message"] == "follow-up was cut off":
                 self.undone |= {"withdraw", "remember"}
 
     def __str__(self) -> str:
@@ -99,7 +103,7 @@ class Ledger:
         """Take from the mailer's log lines for these messages what it could not write down."""
         recipients = {json.loads(body)["id"]: recipient_of(body) for body in bodies}
         for line in log:
-            cut_off = line["message"] == "settling was cut off"
+            cut_off = line["message"] == "follow-up was cut off"
             if cut_off or line.get("failed") == "remember":
                 recipient = recipients.get(line.get("event_id", ""), "")
                 if entry := self.entries.get(recipient):

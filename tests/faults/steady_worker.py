@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -28,11 +29,17 @@ from tools import fixtures
 
 INVOCATIONS = int(sys.argv[1])
 WARM = 10_000  # invocations: by then caches are full and the collector has been round
-# As many as make Python build its table of interned texts anew, which it does once, after some
+# As many as make Python build its table of interned texts again, which it does once, after some
 # twenty thousand events: the table is 2 MB, and does not grow from then on.
 TEXTS = 200_000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SECRET = json.dumps({sign.EXAMPLE_API_KEY: sign.EXAMPLE_SECRET})
+CONTEXT = SimpleNamespace(
+    function_name="receiver",
+    memory_limit_in_mb=1024,
+    invoked_function_arn="an ARN",
+    aws_request_id="an id",
+)
 sends = itertools.count()
 
 
@@ -85,7 +92,7 @@ def main() -> None:
     answers: Counter[int] = Counter()
     warm = 0
     for place in range(INVOCATIONS):
-        answers[handler(request(event, place), None)["statusCode"]] += 1
+        answers[handler(request(event, place), CONTEXT)["statusCode"]] += 1
         if place == WARM:
             for text in range(TEXTS):
                 sys.intern(f"text {text}")

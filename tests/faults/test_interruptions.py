@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 
-from roomle_mail.receiver import Attempt
+from roomle_mail import receiver
+from roomle_mail.idempotency import IdempotencyStore
+from roomle_mail.receiver import Progress
 from tests.aws.conftest import World, saved, world
 from tests.faults import figures
 
@@ -116,19 +118,18 @@ def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
     world: World, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
-    receiver = world.app("receiver")
-    places = our_places(receiver)
-    memory = receiver.IdempotencyStore.open(receiver.clients.dynamodb, "table")
-    attempts: list[Attempt] = []
+    places = our_places(world.app("receiver"))
+    store = IdempotencyStore(world.table())
+    begun: list[Progress] = []
 
-    def begin(*arguments: Any) -> Attempt:
-        attempts.append(Attempt(*arguments))
-        return attempts[-1]
+    def begin(*arguments: Any) -> Progress:
+        begun.append(Progress(*arguments))
+        return begun[-1]
 
-    monkeypatch.setattr(receiver, "Attempt", begin)
+    monkeypatch.setattr(receiver, "Progress", begin)
 
     def post(number: int, at: int = -1) -> tuple[Interrupter, int]:
-        attempts.clear()
+        begun.clear()
         world.door.passed.clear()
         if delivery == "ses,sqs":
             world.door.answer("sesv2.SendEmail", THROTTLED)
@@ -151,15 +152,15 @@ def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
         interrupter, status = post(number, at)
         passed = [name for name, _ in world.door.passed]
         sent, queued = (passed.count(name) for name in ("sesv2.SendEmail", "sqs.SendMessage"))
-        event_id = attempts[-1].event_id
-        held_back = bool(event_id) and memory.take(event_id, now=0.0) == "withdrawn"
+        event_id = begun[-1].known.event_id
+        held_back = event_id is not None and store.take(event_id, now=0.0) == "withdrawn"
         told = f"{interrupter.where}: {status}, sent {sent}, queued {queued}, {held_back=}"
         if status < 300:
             assert sent + queued == 1, told
             assert not held_back, told
         else:
             assert held_back or not queued, told
-            assert not attempts[-1]._delivery.custody, told
+            assert not begun[-1].delivery.custody, told
             lost += sent
     # Between SES's answer and the note of it lie a few instructions: an interrupted send.
     assert lost <= MOST_LOST

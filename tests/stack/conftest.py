@@ -1,6 +1,7 @@
 """What the tests of this folder share: the stack, deployed once, and an address of one's own."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,11 +11,11 @@ from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 @pytest.fixture(scope="session")
-def stack(deployed: Stack) -> LocalStack:
+def stack(deployed: Stack) -> Iterator[LocalStack]:
     """The deployed stack; what it can do is told in tools/stack/local.py."""
     stack = LocalStack(deployed)
-    secrecy.also_search(lambda: "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
-    return stack
+    yield stack
+    secrecy.note("the log of the stack", "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
 
 
 @pytest.fixture

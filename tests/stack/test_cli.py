@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -121,6 +120,23 @@ def test_doctor_finds_a_sender_that_iam_would_not_let_through(
     assert (told["state"], result.code) == ("fail", 1)
     assert sender in told["advice"]
     assert SENDER in told["advice"]  # what was permitted stays permitted
+
+
+def counted(stack: LocalStack, metric: str) -> float:
+    """What the receiver's log has of a metric (CloudWatch's page "Embedded metric format")."""
+    lines = [json.loads(line) for line in stack.log(RECEIVER) if '"_aws"' in line]
+    values = [line[metric] for line in lines if metric in line]
+    return sum(sum(each) if isinstance(each, list) else each for each in values)
+
+
+def test_doctor_rings_no_alarm_by_its_own_requests(cli: CommandLine, stack: LocalStack) -> None:
+    refused, strangers = counted(stack, "Refused"), counted(stack, "Unauthenticated")
+
+    for _ in range(5):
+        cli("doctor", "--json")
+
+    assert stack.wait_until(lambda: counted(stack, "Unauthenticated") >= strangers + 10)
+    assert counted(stack, "Refused") == refused
 
 
 @pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION", "--region"])
@@ -397,11 +413,9 @@ def test_a_person_without_a_log_line_and_a_wrong_time_are_told_apart(cli: Comman
 
 
 def test_following_shows_what_comes(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
-    began = time.monotonic()
     stack.post(fixtures.payload(email=recipient))
     result = cli("logs", "--follow", "--for", "3", "--since", "30s", "--json")
     assert result.code == 0
-    assert time.monotonic() - began < 30
     assert len(set(result.out.splitlines())) == len(result.out.splitlines()) > 0
 
 

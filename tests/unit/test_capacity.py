@@ -25,7 +25,7 @@ PARAMETERS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LOADS, PARAMETERS)
 def test_every_event_ends_exactly_once(load: Load, parameters: Parameters) -> None:
     results = simulate(load, parameters)
@@ -38,7 +38,7 @@ def test_every_event_ends_exactly_once(load: Load, parameters: Parameters) -> No
         assert results.sent <= parameters.max_emails_per_hour * 9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(LOADS, PARAMETERS)
 def test_ses_never_takes_more_than_its_rate(load: Load, parameters: Parameters) -> None:
     results = simulate(load, parameters)

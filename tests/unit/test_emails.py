@@ -240,19 +240,3 @@ def _pixels(png: bytes) -> memoryview:
         rows.append(bytes((a + b) % 256 for a, b in zip(row, above, strict=True)))
     bits = "".join("".join(f"{byte:08b}" for byte in row)[:width] for row in rows[1:])
     return memoryview(bytes(255 * int(bit) for bit in bits)).cast("B", (height, width))
-
-
-@pytest.mark.parametrize(
-    "name", ["savedConfiguration", "shareConfiguration", "shareConfigurationAR", "3DExportAsset"]
-)
-@pytest.mark.parametrize("link", [URL, f"{URL}&a='&b=%00url%00&c=<>", f"{URL}#\\0url\\0"])
-def test_a_filled_email_is_the_one_that_would_be_rendered(
-    catalog: Catalog, name: str, link: str
-) -> None:
-    brand = catalog.brand("exampleStudio")
-    links = {"url": link, "result_url": ASSET} if name == "3DExportAsset" else {"url": link}
-    for language in brand.languages:
-        given = (name, brand, language, links, "qr" if name == "shareConfigurationAR" else None)
-
-        # The first time it is rendered, from then on filled.
-        assert catalog.fill(*given) == catalog.fill(*given) == catalog.render(*given)

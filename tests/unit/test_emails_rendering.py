@@ -179,12 +179,23 @@ def test_every_picture_has_an_alternative_text(case: Case) -> None:
 @every_email
 def test_the_logo_has_a_picture_for_light_and_one_for_dark(case: Case) -> None:
     look = case.brand.look
-    [*light], [*dark] = page(case).find("img", "logo-light"), page(case).find("img", "logo-dark")
-    assert [each.get("src") for each in light] == ([look["logo"]] if "logo" in look else [])
-    assert [each.get("src") for each in dark] == (
-        [look["logo_dark"]] if "logo_dark" in look else []
-    )
-    assert all("display: none" in each.get("style", "") for each in dark)
+    for css_class, name in (("logo-light", "logo"), ("logo-dark", "logo_dark")):
+        shown = [
+            image.get("src")
+            for around in page(case).find("div", css_class)
+            for image in around.iter("img")
+        ]
+        assert shown == ([look[name]] if name in look else [])
+
+
+@every_email
+def test_the_dark_logo_is_hidden_from_outlook_by_what_is_around_it(case: Case) -> None:
+    """Outlook 2007 to 2019 shows a picture in spite of its own `display: none`."""
+    for around in page(case).find("div", "logo-dark"):
+        assert "display: none" in around.get("style", "")
+        assert "mso-hide: all" in around.get("style", "")
+    outside = re.sub(r"<!--\[if !mso\]><!-->.*?<!--<!\[endif\]-->", "", compose(case).html)
+    assert "logo-dark" not in re.sub(r"<style.*?</style>", "", outside, flags=re.DOTALL)
 
 
 @every_email

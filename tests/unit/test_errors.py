@@ -13,19 +13,22 @@ from roomle_mail import errors
 from roomle_mail.deadline import DeadlineExceeded
 from roomle_mail.errors import (
     CallRefused,
+    CredentialsExpired,
     OutcomeUnknown,
     QuotaUsedUp,
     RoomleMailError,
     Throttled,
     Unreachable,
 )
-from roomle_mail.idempotency import IdempotencyStore
+from roomle_mail.table import Table
 
 URL = "https://email.example"
 
 
 class Raising:
     """A table that answers every call by raising."""
+
+    exceptions = None
 
     def __init__(self, error: BaseException) -> None:
         self._error = error
@@ -44,6 +47,12 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
         },
         "SendEmail",
     )
+
+
+TOO_OLD = "Signature expired: 20260301T120000Z is now earlier than 20260301T121000Z (...)"
+TOO_NEW = "Signature not yet current: 20260301T121000Z is still later than 20260301T120000Z (...)"
+# botocore's own words, and it has no class of its own for them.
+STILL_EXPIRED = "Credentials were refreshed, but the refreshed credentials are still expired."
 
 
 @pytest.mark.parametrize(
@@ -75,6 +84,28 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
         (answer("BadRequestException", 400), CallRefused),
         (answer("AccessDeniedException", 403), CallRefused),
         (answer("NotFoundException", 404), CallRefused),
+        # AWS's page "Common Errors": too old, or signed by a clock that is off.
+        (answer("ExpiredTokenException", 403), CredentialsExpired),
+        (answer("ExpiredToken", 400), CredentialsExpired),
+        (answer("RequestExpired", 400), CredentialsExpired),
+        (answer("RequestInTheFuture", 400), CredentialsExpired),
+        (answer("RequestTimeTooSkewed", 403), CredentialsExpired),
+        (answer("TokenRefreshRequired", 400), CredentialsExpired),
+        # The IAM user guide's page "Troubleshoot Signature Version 4 signing" has both messages.
+        (answer("InvalidSignatureException", 403, TOO_OLD), CredentialsExpired),
+        (answer("InvalidSignatureException", 403, TOO_NEW), CredentialsExpired),
+        (answer("SignatureDoesNotMatch", 403, TOO_OLD), CredentialsExpired),
+        (answer("InvalidSignatureException", 403, "It does not match."), CallRefused),
+        (answer("SignatureDoesNotMatch", 403, "It does not match."), CallRefused),
+        (answer("UnrecognizedClientException", 403), CallRefused),
+        (answer("InvalidClientTokenId", 403), CallRefused),
+        (answer("IncompleteSignature", 403), CallRefused),
+        (botocore.CredentialRetrievalError(provider="p", error_msg="e"), CredentialsExpired),
+        (botocore.MetadataRetrievalError(error_msg="e"), CredentialsExpired),
+        (botocore.TokenRetrievalError(provider="p", error_msg="e"), CredentialsExpired),
+        (RuntimeError(STILL_EXPIRED), CredentialsExpired),
+        (answer("RequestAbortedException", 400), OutcomeUnknown),
+        (answer("ExpiredTokenException", 500), OutcomeUnknown),
         (answer("InternalFailure", 500), OutcomeUnknown),
         (answer("ServiceUnavailable", 503), OutcomeUnknown),
         (answer("ThrottlingException", 503), OutcomeUnknown),
@@ -88,16 +119,17 @@ def test_an_aws_error_tells_whether_the_service_acted(
     raised: BaseException, told: type[errors.AwsCallFailed]
 ) -> None:
     with pytest.raises(errors.AwsCallFailed) as caught:
-        IdempotencyStore(Raising(raised), "table", "owner").look_up("key", body=b"")
+        Table(Raising(raised), "table", "owner").get("key")
 
     assert type(caught.value) is told
     assert caught.value.__cause__ is raised
     assert caught.value.status == 503
 
 
-def test_what_is_not_awss_goes_through_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError):
-        IdempotencyStore(Raising(ZeroDivisionError()), "table", "owner").look_up("key", body=b"")
+@pytest.mark.parametrize("raised", [ZeroDivisionError(), RuntimeError("generator raised")])
+def test_what_is_not_awss_goes_through_as_it_is(raised: Exception) -> None:
+    with pytest.raises(type(raised)):
+        Table(Raising(raised), "table", "owner").get("key")
 
 
 def test_no_error_of_ours_lets_roomle_believe_that_an_email_was_sent() -> None:

@@ -425,4 +425,4 @@ def test_the_language_comes_from_the_links_query(link: str, language: str | None
      "anna+a+b@brand.example.", "Anna.+x@brand.example"],
 )  # fmt: skip
 def test_spellings_of_one_mailbox_count_as_one(address: str) -> None:
-    assert events.fold_address(address) == "anna@brand.example"
+    assert events.normalize_address(address) == "anna@brand.example"

@@ -216,6 +216,16 @@ def test_options_stand_before_or_after_the_command_and_the_last_one_counts(
     assert session.create().region_name == "eu-west-1"
 
 
+@pytest.mark.parametrize("path", [("dead-letters", "list"), ("secret", "list"), ("doctor",)])
+def test_a_region_that_can_be_none_is_told_in_a_sentence(
+    cli: CommandLine, path: tuple[str, ...]
+) -> None:
+    told = cli(*path, "--region", "not a region")
+    assert (told.code, told.out) == (3, "")
+    assert "not a region" in told.err
+    assert "Traceback" not in told.err
+
+
 def test_the_version_is_told(cli: CommandLine) -> None:
     told = cli("--version")
     assert told.code == 0

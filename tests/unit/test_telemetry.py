@@ -1,119 +1,172 @@
-"""Log and metrics: the form of the lines, and that they never stand in the way."""
+"""Log and metrics: what a line says, and that writing it never stands in the way."""
+
+from __future__ import annotations
 
 import io
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomle_mail import errors, telemetry
+from roomle_mail.emails import Email
+from roomle_mail.events import Event
+from roomle_mail.telemetry import Known
+from tests.powertools import LambdaContext
 
-FACTS: dict[str, Any] = {
-    "event": "email.savedConfiguration",
-    "configurator": None,
-    "brand": "default",
-    "answer": 200,
-    "fields": ("data.email", "data.url"),
-    "duration_ms": 12.5,
-    "age_ms": 40.1,
-    "time_to_ses_ms": 30.2,
-}
+ADDRESS = "anna@customer.example"
+BEGAN = 1_700_000_000.0
+
+
+def event(configurator_id: str | None = None) -> Event:
+    return Event(
+        name="email.savedConfiguration",
+        recipient=ADDRESS,
+        success=True,
+        configuration_id="catalog:item:AB",
+        item_id=None,
+        configurator_id=configurator_id,
+        url="https://www.roomle.com/?id=catalog:item:AB",
+        result_url=None,
+        payload={"email": ADDRESS},
+    )
+
+
+def email(language: str = "en") -> Email:
+    return Email(
+        recipient=ADDRESS,
+        sender="hello@brand.example",
+        reply_to=(),
+        subject="Subject",
+        text="https://www.roomle.com/?id=catalog:item:AB",
+        html="https://www.roomle.com/?id=catalog:item:AB",
+        headers=(),
+        images=(),
+        brand="default",
+        language=language,
+        template="savedConfiguration",
+    )
+
+
+def known(**changes: Any) -> Known:
+    facts: dict[str, Any] = {
+        "began": BEGAN,
+        "received_at": BEGAN - 0.0099,
+        "event_id": "an-id",
+        "recipient": "a-hash",
+        "event": event("myConfigurator"),
+        "brand": "default",
+        "email": email(),
+        "message_id": "message-id",
+        "sent_at": BEGAN + 0.0302,
+    }
+    return Known(**facts | changes)
 
 
 def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_line_holds_what_is_known_and_when(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.log("WARNING", "sent", FACTS)
-
-    (line,) = lines(capsys.readouterr().out)
-    assert (line["level"], line["message"]) == ("WARNING", "sent")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", line["timestamp"])
-    known = {name: value for name, value in FACTS.items() if value is not None}
-    assert {name: line.get(name) for name in FACTS} == json.loads(json.dumps(FACTS))
-    assert "configurator" not in known
-    assert "configurator" not in line
-    assert "location" not in line
+@pytest.fixture(autouse=True)
+def _clear_state() -> Iterator[None]:
+    yield
+    telemetry.logger.clear_state()
 
 
-@pytest.mark.parametrize("trace", [None, "Root=1-6b05cc4b-9f49409e0be85bcc36e64638;Sampled=1"])
-@pytest.mark.parametrize("level", ["INFO", "WARNING", "ERROR"])
-def test_a_line_is_the_one_that_powertools_own_logger_writes(
-    level: telemetry.Level,
-    trace: str | None,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_line_says_what_is_known_and_when(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.decided("sent", known(event=event(None)), answer=200)
+
+    line = lines(capsys.readouterr().out)[0]
+    assert (line["level"], line["message"]) == ("INFO", "sent")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["timestamp"])
+    assert line.pop("duration_ms") > 0
+    for added_by_powertools in ("level", "message", "timestamp", "service"):
+        del line[added_by_powertools]
+    assert line == {
+        "event_id": "an-id",
+        "event": "email.savedConfiguration",
+        "brand": "default",
+        "language": "en",
+        "recipient": "a-hash",
+        "message_id": "message-id",
+        "answer": 200,
+        "age_ms": 40.1,
+        "time_to_ses_ms": 30.2,
+    }
+
+
+def test_what_is_not_known_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.decided("refused", Known(), error=errors.TokenMalformed())
+
+    line = lines(capsys.readouterr().out)[0]
+    assert set(line) == {"level", "message", "timestamp", "service", "reason", "duration_ms"}
+
+
+def test_a_line_has_what_powertools_users_expect_of_an_invocation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if trace:
-        monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
-    # It keeps one logger for each service, with the stream that it found at first.
-    stream, service = io.StringIO(), f"{telemetry.logger.service}-{level}-{trace}"
-    theirs = Logger(service=service, stream=stream, location=None, utc=True, use_rfc3339=True)
-    known = {name: value for name, value in FACTS.items() if value is not None}
-    getattr(theirs, level.lower())("sent", extra=known)
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-6b05cc4b-9f49409e0be85bcc36e64638;Sampled=1")
 
-    telemetry.log(level, "sent", FACTS)
+    @telemetry.logger.inject_lambda_context(clear_state=True)
+    def handler(event: Any, _context: object) -> None:
+        if event:
+            telemetry.logger.set_correlation_id(event)
+        telemetry.received(known())
 
-    (line,), (expected,) = lines(capsys.readouterr().out), lines(stream.getvalue())
-    for differs in ("timestamp", "service"):
-        assert line.pop(differs)
-        assert expected.pop(differs)
-    assert line == expected
+    handler("one-request", LambdaContext())
+    handler(None, LambdaContext(aws_request_id="the-next"))
+
+    first, second = lines(capsys.readouterr().out)
+    assert first["correlation_id"] == "one-request"
+    assert "correlation_id" not in second
+    assert first["function_request_id"] == "function-request-id-of-a-test"
+    assert second["function_request_id"] == "the-next"
+    assert second["cold_start"] is False
+    assert first["xray_trace_id"] == "1-6b05cc4b-9f49409e0be85bcc36e64638"
 
 
+@pytest.mark.parametrize("received", [True, False])
 def test_what_was_received_is_counted_with_what_became_of_it(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], *, received: bool
 ) -> None:
-    telemetry.decided("sent", FACTS, received=True)
+    telemetry.decided("sent", known(), received=received)
 
     sent, measured = lines(capsys.readouterr().out)
     assert sent["message"] == "sent"
-    assert (measured["Received"], measured["Sent"]) == ([1], [1])
-
-
-def test_a_line_of_metrics_is_the_one_that_powertools_writes(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    for name in ("Received", "Sent"):
-        telemetry.metrics.add_metric(name, "Count", 1)
-    for name, value in {"AgeAtSending": 40.1, "TimeToSes": 30.2}.items():
-        telemetry.metrics.add_metric(name, "Milliseconds", value)
-    telemetry.metrics.flush_metrics()
-    for _ in range(2):
-        telemetry.decided("sent", FACTS, received=True)
-
-    expected, _, ours, _, again = lines(capsys.readouterr().out)
-    times = [line["_aws"].pop("Timestamp") for line in (expected, ours, again)]
-    assert ours == again == expected
-    assert times == sorted(times)
+    assert (measured.get("Received"), measured["Sent"]) == ([1] if received else None, [1])
 
 
 @pytest.mark.parametrize(
-    ("what", "facts", "values"),
+    ("decision", "error", "values"),
     [
-        ("sent", FACTS, {"Sent": 1, "AgeAtSending": 40.1, "TimeToSes": 30.2}),
-        ("queued", FACTS, {"Queued": 1}),
-        ("queued", FACTS | {"reason": "Throttled"}, {"Queued": 1, "Throttled": 1}),
-        ("refused", {"reason": "TokenExpired"}, {"Refused": 1, "TokenExpired": 1}),
-        ("failed", {"reason": "SendOutcomeUnknown"}, {"Failed": 1, "SendOutcomeUnknown": 1}),
+        ("sent", None, {"Sent": 1, "AgeAtSending": 40.1, "TimeToSes": 30.2}),
+        ("queued", None, {"Queued": 1}),
+        ("queued", errors.Throttled(), {"Queued": 1, "Throttled": 1}),
+        ("refused", errors.TokenExpired(), {"Refused": 1, "TokenExpired": 1}),
+        ("refused", errors.TokenMissing(), {"Unauthenticated": 1, "TokenMissing": 1}),
+        ("failed", errors.SendOutcomeUnknown(), {"Failed": 1, "SendOutcomeUnknown": 1}),
+        ("dead-lettered", errors.EmailRefused(), {"DeadLettered": 1, "EmailRefused": 1}),
         (
             "postponed",
-            FACTS | {"reason": "Throttled"},
+            errors.Throttled(),
             {"Postponed": 1, "Throttled": 1, "AgeAtPostponing": 40.1},
         ),
     ],
 )
 def test_a_decision_is_counted_by_stack(
-    what: str, facts: dict[str, Any], values: dict[str, float], capsys: pytest.CaptureFixture[str]
+    decision: str,
+    error: errors.RoomleMailError | None,
+    values: dict[str, float],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry.decided(what, facts)
+    for _ in range(2):
+        telemetry.decided(decision, known(), error=error)
 
-    _, line = lines(capsys.readouterr().out)
+    _, line, _, again = lines(capsys.readouterr().out)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "RoomleMail"
     assert directive["Dimensions"] == [["stack"]]
@@ -124,13 +177,16 @@ def test_a_decision_is_counted_by_stack(
     assert {name: line[name] for name in values} == {
         name: [value] for name, value in values.items()
     }
+    # The second time it is counted as the first, not both together.
+    assert line.pop("_aws")["Timestamp"] <= again.pop("_aws")["Timestamp"]
+    assert line == again
 
 
 @pytest.mark.parametrize(("severe", "level"), [(False, "INFO"), (True, "ERROR")])
 def test_a_severe_decision_is_an_error(
     capsys: pytest.CaptureFixture[str], *, severe: bool, level: str
 ) -> None:
-    telemetry.decided("failed", {}, severe=severe)
+    telemetry.decided("failed", Known(), severe=severe)
 
     assert lines(capsys.readouterr().out)[0]["level"] == level
 
@@ -141,7 +197,7 @@ def test_below_the_log_level_a_decision_is_still_counted(
     level = telemetry.logger.log_level
     telemetry.logger.setLevel("ERROR")
     try:
-        telemetry.decided("sent", FACTS)
+        telemetry.decided("sent", known())
     finally:
         telemetry.logger.setLevel(level)
 
@@ -152,24 +208,37 @@ def test_below_the_log_level_a_decision_is_still_counted(
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
-@given(st.dictionaries(st.sampled_from([*FACTS, "reason"]), ANY_TEXT | st.none()))
-@example({"event_id": "\ud800"})
-@example({"event_id": "\x1b[31m\u2028", "brand": None})
-@example({"event_id": object()})
-def test_whatever_a_fact_is_a_line_stays_a_line(facts: dict[str, Any]) -> None:
+@given(
+    st.builds(
+        known,
+        event_id=ANY_TEXT | st.none(),
+        recipient=ANY_TEXT | st.none(),
+        event=st.builds(event, ANY_TEXT | st.none()) | st.none(),
+        brand=ANY_TEXT | st.none(),
+        email=st.builds(email, ANY_TEXT) | st.none(),
+        message_id=ANY_TEXT | st.none(),
+        received_at=st.floats() | st.none(),
+        sent_at=st.floats() | st.none(),
+    ),
+    ANY_TEXT | st.none(),
+)
+@example(known(event_id="\ud800"), "\udfff")
+@example(known(event_id="\x1b[31m\u2028", brand=None), None)
+@example(known(event_id=object()), None)
+def test_whatever_is_known_a_line_stays_a_line(facts: Known, detail: str | None) -> None:
     written = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", written)
-        telemetry.decided("failed", facts)
+        error = None if detail is None else errors.CallRefused(detail)
+        telemetry.decided("failed", facts, error=error)
 
     lines = written.getvalue().split("\n")[:-1]
-    assert json.loads(lines[0])["message"] == "failed"
-    # A reason that is blank or can't be spelled isn't counted, nor can it be but our own text.
-    reason = facts.get("reason")
-    named = reason is None or (reason.strip() and not re.search("[\ud800-\udfff]", reason))
-    assert len(lines) == (2 if named else 1)
-    assert all(json.loads(line) for line in lines)
+    assert [json.loads(line).get("message") for line in lines] == ["failed", None]
+    assert json.loads(lines[1])["Failed"] == [1]
     assert all(line.isascii() for line in lines)
+    # Neither address nor link, which are known by now.
+    assert ADDRESS not in written.getvalue()
+    assert "catalog" not in written.getvalue()
 
 
 class Broken:
@@ -177,26 +246,45 @@ class Broken:
         raise OSError
 
 
-@pytest.mark.parametrize("facts", [{"event_id": object()}, {"reason": object()}, {}])
+class Unspeakable:
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("facts", [known(), known(event_id=Unspeakable()), Known()])
 def test_what_can_not_be_written_raises_nothing(
-    facts: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    facts: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout", Broken())
 
-    telemetry.decided("sent", facts)
-    telemetry.log("ERROR", "could not follow up", facts)
-    with telemetry.BestEffort("remember", None):
+    telemetry.received(facts)
+    telemetry.decided("sent", facts, error=errors.Throttled())
+    telemetry.cut_off(facts)
+    with telemetry.best_effort("remember", facts):
         int("x")
+
+
+def test_what_could_not_be_counted_is_not_counted_with_the_next(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.stdout", Broken())
+        telemetry.decided("failed", known())
+
+    telemetry.decided("sent", known())
+
+    assert "Failed" not in lines(capsys.readouterr().out)[-1]
 
 
 def test_what_fails_in_a_best_effort_is_logged_without_its_words(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with telemetry.BestEffort("remember", "an-id"):
-        int("anna@customer.example")
+    with telemetry.best_effort("remember", Known(event_id="an-id")):
+        int(ADDRESS)
 
     (line,) = lines(capsys.readouterr().out)
-    assert (line["message"], line["failed"], line["event_id"]) == (
+    assert (line["level"], line["message"], line["failed"], line["event_id"]) == (
+        "ERROR",
         "could not follow up",
         "remember",
         "an-id",
@@ -205,7 +293,7 @@ def test_what_fails_in_a_best_effort_is_logged_without_its_words(
     assert "anna" not in json.dumps(line)
 
 
-def test_an_error_of_ours_is_told_by_its_facts() -> None:
+def test_an_error_of_ours_is_explained_by_its_facts() -> None:
     error = errors.EmailRefused("MessageRejected")
     error.__cause__ = errors.CallRefused("MessageRejected")
 
@@ -217,7 +305,7 @@ def test_an_error_of_ours_is_told_by_its_facts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "logged"),
     [
         (None, None),
         ("myConfigurator", "myConfigurator"),
@@ -228,8 +316,10 @@ def test_an_error_of_ours_is_told_by_its_facts() -> None:
         ("", "(unusual)"),
     ],
 )
-def test_a_configurator_is_told_if_it_looks_like_one(given: str | None, told: str | None) -> None:
-    assert telemetry.safe_configurator(given) == told
+def test_a_configurator_is_logged_if_it_looks_like_one(
+    given: str | None, logged: str | None
+) -> None:
+    assert telemetry.safe_configurator(given) == logged
 
 
 def test_a_hash_needs_its_key() -> None:

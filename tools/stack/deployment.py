@@ -32,19 +32,19 @@ HTTP_API = "AWS::ApiGatewayV2::Api"
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack, as its outputs tell. Key and secret are Roomle's public example."""
+    """A deployed stack. Key and secret are Roomle's public example."""
 
     emulator: Emulator
     outputs: dict[str, str]
     webhook_url: str
     functions: dict[str, str]
-    """Logical id -> name, for what the functions are called is CloudFormation's choice."""
+    """Logical id -> name, which CloudFormation chooses."""
     api_key: str = EXAMPLE_API_KEY
     secret: str = EXAMPLE_SECRET
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """What .local/stack.json holds."""
+        """The content of .local/stack.json."""
         return {
             "webhook_url": self.webhook_url,
             "endpoint_url": self.emulator.url,
@@ -62,7 +62,7 @@ class Stack:
 def running(port: int = emulator.PORT) -> Iterator[Stack]:
     """Build and deploy the stack for the length of the block; port 0 takes a free one.
 
-    Raises CalledProcessError where a program fails, after showing what it said, and
+    Raises CalledProcessError if a program fails, after printing its output, and
     EmulatorFailedError.
     """
     began = time.monotonic()
@@ -76,12 +76,12 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
             processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
             yield stack
     finally:
-        processes.say("stack", "taken away")
+        processes.say("stack", "removed")
 
 
 @contextlib.contextmanager
 def described(stack: Stack, path: Path = DESCRIPTION) -> Iterator[None]:
-    """Describe the stack in a file for as long as it runs."""
+    """Describe the stack in a file while it runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(stack.description, indent=2) + "\n")
     try:
@@ -91,7 +91,7 @@ def described(stack: Stack, path: Path = DESCRIPTION) -> Iterator[None]:
 
 
 def announce_deviations() -> None:
-    """Print in what the local copy of the template differs."""
+    """Print how the local copy of the template differs."""
     for deviation in template.DEVIATIONS:
         processes.say("template", f"differs locally: {deviation.what} ({deviation.why})")
 
@@ -106,7 +106,7 @@ def build() -> None:
 
 
 def deploy(aws: Emulator) -> Stack:
-    """Deploy the built template and fill in what a deployment leaves to people."""
+    """Deploy the built template, set the secret, verify the senders and add the routes."""
     senders = project.senders()
     template.write_local_copy(BUILT, LOCAL_COPY)
     aws.client("s3").create_bucket(
@@ -118,7 +118,7 @@ def deploy(aws: Emulator) -> Stack:
         "Architecture": template.architecture(),
         "SenderIdentities": ",".join(sorted(senders)),
     }
-    # Options given here are all there are: samconfig.toml is for AWS.
+    # These are all options: samconfig.toml is for AWS.
     no_settings = aws.folder / "samconfig.toml"
     no_settings.write_text("version = 0.1\n")
     command = sam.command(
@@ -166,7 +166,7 @@ def deploy(aws: Emulator) -> Stack:
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:
-    """Make the HTTP API's routes, which the emulator reads over, and return the API's URL."""
+    """Create the HTTP API's routes, which the emulator ignores, and return the API's URL."""
     processed = aws.client("cloudformation").get_template(
         StackName=NAME, TemplateStage="Processed"
     )["TemplateBody"]

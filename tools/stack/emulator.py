@@ -21,12 +21,12 @@ from tools import sam
 from tools.stack import processes
 
 HOST = "127.0.0.1"
-# Below the ports that systems hand out, and not ministack's own, so that both can run.
+# Below the ports that systems assign, and not ministack's default, so that both can run.
 PORT = 24566
 REGION = "eu-central-1"
 # The emulator's root user. They open nothing else.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-# Starting takes about a second; the first time its packages are installed as well.
+# Starting takes about a second; the first time, its packages are installed too.
 PATIENCE = 180.0
 
 
@@ -36,7 +36,7 @@ class EmulatorFailedError(Exception):
 
 @dataclass(frozen=True)
 class Emulator:
-    """An emulator. `folder` is its own and gone with it."""
+    """An emulator. `folder` is removed with it."""
 
     port: int
     folder: Path
@@ -69,7 +69,7 @@ class Emulator:
             return json.load(response)
 
     def environment(self) -> dict[str, str]:
-        """Return what makes a program of AWS's talk to the emulator and to nothing else."""
+        """Return the variables that make an AWS program use the emulator and nothing else."""
         inherited = {name: value for name, value in os.environ.items() if "AWS_" not in name}
         return {
             **inherited,
@@ -145,7 +145,7 @@ def settings(emulator: Emulator) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": HOST,
-        # It would listen for devices and file transfers, and clear away containers of its name.
+        # It would listen for devices and file transfers, and remove containers of its name.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{emulator.folder}/no-docker.sock",
@@ -153,7 +153,7 @@ def settings(emulator: Emulator) -> dict[str, str]:
 
 
 def answers(emulator: Emulator) -> bool:
-    """Tell whether the emulator is up, and is ours: it enforces IAM."""
+    """Tell whether the emulator answers and enforces IAM, which shows that it is ours."""
     try:
         return bool(emulator.get("/_ministack/health")["auth"] == "enabled")
     except (URLError, OSError, KeyError, ValueError):

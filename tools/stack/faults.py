@@ -1,4 +1,4 @@
-"""A server of one's own in the place of an AWS service: it misbehaves, or hands on.
+"""A server that takes the place of an AWS service: it fails in some way, or forwards requests.
 
 A function is led to it by AWS_ENDPOINT_URL_<SERVICE> in its environment, with botocore's name of
 the service there: SESV2, SQS, DYNAMODB, SECRETS_MANAGER.
@@ -15,7 +15,7 @@ from tools.stack import webhook
 from tools.stack.emulator import HOST, Emulator
 from tools.stack.webhook import Answer
 
-# It answers one request, or doesn't.
+# Answers one request, or does not.
 type Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -73,7 +73,7 @@ def hanging_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 def silent_for(seconds: float) -> Behaviour:
-    """Take the request and say nothing for so long."""
+    """Take the request and wait for that long."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
         read_body(handler)
@@ -83,7 +83,7 @@ def silent_for(seconds: float) -> Behaviour:
 
 
 def dripping(seconds: float) -> Behaviour:
-    """Answer a byte every tenth of a second for so long: no read ever times out."""
+    """Answer one byte every tenth of a second for that long: no read ever times out."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
         read_body(handler)
@@ -104,7 +104,7 @@ def forwarding_to(
     then: Behaviour | None = None,
     seen: Callable[[bytes, Answer], None] | None = None,
 ) -> Behaviour:
-    """Hand requests on to the emulator, and its answer back, or do something else then.
+    """Forward requests to the emulator and return its answers, or behave differently then.
 
     `forwarding_to(stack.emulator, then=hanging_up)` loses the answer of a call that worked.
     `seen` is told each request's body and what the emulator answered.
@@ -137,7 +137,7 @@ def forwarding_to(
 
 
 def read_body(handler: BaseHTTPRequestHandler) -> bytes:
-    """Read a request's body; again it gives nothing."""
+    """Read a request's body; a second read gives nothing."""
     length = int(handler.headers.get("Content-Length") or 0)
     del handler.headers["Content-Length"]
     return handler.rfile.read(length)

@@ -49,7 +49,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A deployed stack. What it reads is looked up anew each time."""
+    """A deployed stack. Everything is read again each time."""
 
     deployed: Stack
 
@@ -101,10 +101,10 @@ class LocalStack:
             **form,
         )
 
-    # What came out ---------------------------------------------------------------------------
+    # Results ----------------------------------------------------------------------------------
 
     def emails(self) -> list[Email]:
-        """Return all emails that SES took since the stack was deployed, oldest first."""
+        """Return all emails that SES accepted since the stack was deployed, oldest first."""
         return webhook.sent_emails(self.emulator)
 
     def emails_to(self, recipient: str, *, at_least: int = 0, within: float = 60) -> list[Email]:
@@ -196,7 +196,7 @@ class LocalStack:
             aws_session_token=credentials["Credentials"]["SessionToken"],
         )
 
-    # Changes that are put back ---------------------------------------------------------------
+    # Temporary changes ------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def environment(self, function: str, **changes: str) -> Iterator[None]:
@@ -242,7 +242,7 @@ class LocalStack:
 
     @contextlib.contextmanager
     def endpoint(self, function: str, service: str, behaviour: Behaviour) -> Iterator[list[str]]:
-        """Put a server of one's own in the place of an AWS service, for one function.
+        """Put another server in the place of an AWS service, for one function.
 
         `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2:
         SESV2, SQS, DYNAMODB, SECRETS_MANAGER. Yields the requests that came, as
@@ -255,7 +255,7 @@ class LocalStack:
 
     @contextlib.contextmanager
     def unverified(self, sender: str) -> Iterator[None]:
-        """Take back the verification of a sender's address: SES then refuses for good."""
+        """Remove the verification of a sender's address: SES then refuses permanently."""
         client = self.client("sesv2")
         client.delete_email_identity(EmailIdentity=sender)
         try:

@@ -1,4 +1,4 @@
-"""Programs that are ended together with all that they started, whatever ends us."""
+"""Programs that are ended together with everything that they started, however this one ends."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-# What a program gets to end by itself before it is killed, in seconds.
+# Seconds that a program has to end by itself before it is killed.
 GRACE = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -30,7 +30,7 @@ def interrupt_on_signals() -> None:
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Let a signal that comes during the block wait until its end."""
+    """Hold back a signal that arrives during the block until the end of the block."""
     came: list[int] = []
     before = [
         signal.signal(number, lambda came_now, _: came.append(came_now)) for number in SIGNALS
@@ -54,7 +54,7 @@ def started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program in a session of its own, and end that session at the end of the block."""
     with contextlib.ExitStack() as cleanup:
-        # A signal in between would leave a program that nobody ends.
+        # A signal in between would leave a program that nothing ends.
         with deferred_signals():
             process = subprocess.Popen(
                 command,
@@ -70,7 +70,7 @@ def started(
 
 
 def end_session(process: subprocess.Popen[bytes]) -> None:
-    """End a program that leads a session, and everything that it left running there."""
+    """End a program that leads a session, and everything that still runs in the session."""
     with deferred_signals():  # an impatient second Ctrl-C waits
         for number in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,7 +1,7 @@
-"""The local copy of the template: the built one, but for the deviations listed here.
+"""The local copy of the template: the built one, except for the deviations listed here.
 
-What else the emulator can't do, the template leaves out by itself under the parameter
-`LocalStack`, and tests/unit assert it there.
+What else the emulator can't do, the template leaves out under its parameter `LocalStack`, and
+tests/unit check that.
 """
 
 import copy
@@ -18,7 +18,7 @@ type Template = dict[str, Any]
 
 @dataclass(frozen=True)
 class Deviation:
-    """A difference of the local copy: what it is, why, and the function that makes it."""
+    """A difference of the local copy: what, why, and the function that makes it."""
 
     what: str
     why: str

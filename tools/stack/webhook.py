@@ -1,4 +1,4 @@
-"""The two ends of the stack: POSTs that go in, emails that come out."""
+"""The two ends of the stack: requests to the webhook, and the emails that are sent."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ PATIENCE = 40
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer of the webhook; `seconds` is how long it took."""
+    """The webhook's answer; `seconds` is how long it took."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Email:
-    """An email that the emulator's SES took; it keeps no more of it."""
+    """An email that the emulator's SES accepted, as far as the emulator keeps it."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -73,7 +73,7 @@ def post(
 
 
 def post_event(url: str, event: Mapping[str, Any]) -> Answer:
-    """Send the request that API Gateway made an event of (payload format 2.0)."""
+    """Send the request that an API Gateway event (payload format 2.0) describes."""
     headers = {
         name: value
         for name, value in event["headers"].items()
@@ -83,7 +83,7 @@ def post_event(url: str, event: Mapping[str, Any]) -> Answer:
 
 
 def sent_emails(emulator: Emulator) -> list[Email]:
-    """Return all emails that SES took, oldest first."""
+    """Return all emails that SES accepted, oldest first."""
     accounts = emulator.get("/_ministack/ses/messages")["messages"]
     return [
         Email(

@@ -22,13 +22,14 @@ from pydantic import (
     model_validator,
 )
 
-from emails_build import colours
+from emails_build import colours, links
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
+from emails_build.texts import typed_markup
 from roomle_mail.errors import LinkNotAllowed
 from roomle_mail.events import rebuild_link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -37,6 +38,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
 _SPACES = re.compile(r"[ \t\r\n]+")
+# Characters of an encoded From header: SES's API reference, "SendEmail", FromEmailAddress.
+_MAX_SENDER = 320
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -49,8 +52,14 @@ def _one_line(value: str) -> str:
 
 def _address(value: str) -> str:
     if not _ADDRESS.fullmatch(value):
-        raise ValueError
+        raise _written(value, links.ascii_address(value), _ADDRESS)
     return value
+
+
+def _written(value: str, ascii_form: str, valid: re.Pattern[str]) -> ValueError:
+    """Why a value is refused: with umlauts and the like, how it is to be written."""
+    helps = ascii_form != value and valid.fullmatch(ascii_form)
+    return ValueError(f'write it as "{ascii_form}"' if helps else "")
 
 
 def _colour(value: str) -> str:
@@ -63,15 +72,28 @@ def _colour(value: str) -> str:
 def _host(value: str) -> str:
     value = value.lower()
     if not _HOST.fullmatch(value) or (value.startswith("*.") and value.count(".") == 1):
-        raise ValueError
+        raise _written(value, links.ascii_host(value), _HOST)
     return value
 
 
 def _https(value: str) -> str:
-    try:
-        return rebuild_link(value, [urlsplit(value).hostname or ""])
-    except LinkNotAllowed:
-        raise ValueError from None
+    for link in (value, links.ascii_link(value)):
+        try:
+            rebuilt = rebuild_link(link, [urlsplit(link).hostname or ""])
+        except (LinkNotAllowed, ValueError):
+            continue
+        if link == value:
+            return rebuilt
+        message = f'write it as "{link}"'
+        raise ValueError(message)
+    raise ValueError
+
+
+def _picture(value: str) -> str:
+    if unshown := links.unshown_format(value):
+        message = f"Gmail and Outlook don't show {unshown.upper()}"
+        raise ValueError(message)
+    return _https(value)
 
 
 def _known_language(value: str, info: ValidationInfo) -> str:
@@ -93,11 +115,12 @@ _Line = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 _Address = Annotated[str, AfterValidator(_address)]
 _Colour = Annotated[str, AfterValidator(_colour)]
 _Host = Annotated[str, AfterValidator(_host)]
-_Https = Annotated[str, AfterValidator(_https)]
+_Picture = Annotated[str, AfterValidator(_picture)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
 
 _A_COLOUR = 'a colour such as "#1f4d43"'
+_A_PICTURE = "a link to a PNG, JPEG or GIF picture that begins with https://"
 
 
 class _Model(BaseModel):
@@ -137,6 +160,10 @@ class Brand(_Model):
         max_length=10,
         description='a list of addresses such as ["service@brand.example"]',
     )
+    unsubscribe: _Address | None = Field(
+        default=None,
+        description='an address such as "no-more@brand.example", or no such line',
+    )
     api_keys: list[Annotated[str, Field(min_length=1)]] | None = Field(
         default=None,
         min_length=1,
@@ -155,14 +182,8 @@ class Brand(_Model):
         min_length=1,
         description='a list of host names such as ["uploads.roomle.com"]',
     )
-    logo: _Https | None = Field(
-        default=None,
-        description="a link to a picture that begins with https://",
-    )
-    logo_dark: _Https | None = Field(
-        default=None,
-        description="a link to a picture that begins with https://",
-    )
+    logo: _Picture | None = Field(default=None, description=_A_PICTURE)
+    logo_dark: _Picture | None = Field(default=None, description=_A_PICTURE)
     logo_width: int = Field(
         default=160,
         ge=16,
@@ -187,6 +208,13 @@ class Brand(_Model):
             raise _Misfit("languages", f'"{tag}" stands there twice')
         if self.language not in self.languages:
             raise _Misfit("language", f'"{self.language}" is not among `languages`')
+        if (size := len(sender(self.sender_name or self.name, self.sender))) > _MAX_SENDER:
+            field = "sender_name" if self.sender_name else "name"
+            why = (
+                f"encoded, it and the address take {size} characters, and SES takes "
+                f"{_MAX_SENDER}: give a shorter `sender_name`"
+            )
+            raise _Misfit(field, why)
         if self.logo_dark and not self.logo:
             raise _Misfit("logo_dark", "there is no `logo` for light mode")
         for name in ("imprint", "privacy"):
@@ -194,11 +222,19 @@ class Brand(_Model):
             for tag in self.languages if isinstance(value, dict) else ():
                 if tag not in value:
                     raise _Misfit(name, f'nothing for the language "{tag}"')
-        for link in self.privacy.values() if isinstance(self.privacy, dict) else [self.privacy]:
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_can_be_shown(self) -> Brand:
+        for where, link in _places("privacy", self.privacy):
             try:
                 _https(link)
-            except ValueError:
-                raise _Misfit("privacy", f'got "{link}"') from None
+            except ValueError as err:
+                hint = f"; {err}" if str(err) else ""
+                raise _Misfit(where, f'got "{link}"{hint}') from None
+        for where, text in _places("imprint", self.imprint):
+            if found := typed_markup(text):
+                raise _Misfit(where, f'"{found}" would be shown as it is written')
         return self
 
     def data(self) -> dict[str, Any]:
@@ -211,6 +247,7 @@ class Brand(_Model):
         return {
             "sender": sender(self.sender_name or self.name, self.sender),
             "reply_to": self.reply_to,
+            "unsubscribe": self.unsubscribe,
             "api_keys": self.api_keys or [],
             "link_hosts": self.link_hosts,
             "asset_hosts": self.asset_hosts,
@@ -241,9 +278,17 @@ class Brand(_Model):
 class _Misfit(ValueError):
     """A value that is well formed and doesn't fit another one."""
 
-    def __init__(self, field: str, why: str) -> None:
+    def __init__(self, where: str | tuple[str, ...], why: str) -> None:
         super().__init__(why)
-        self.field = field
+        self.path = (where,) if isinstance(where, str) else where
+
+
+def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A value's texts, each with where it is: itself, or one for each language."""
+    if isinstance(value, str):
+        yield (name,), value
+    else:
+        yield from (((name, tag), text) for tag, text in value.items())
 
 
 def sender(name: str, address: str) -> str:
@@ -364,7 +409,7 @@ class _Check:
 def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
     """Where, and what is expected there, in the words of the fields' descriptions."""
     cause = error.get("ctx", {}).get("error")
-    path = (*error["loc"], cause.field) if isinstance(cause, _Misfit) else error["loc"]
+    path = (*error["loc"], *cause.path) if isinstance(cause, _Misfit) else error["loc"]
     model: type[BaseModel] = Brand
     depth, expected = 0, "a table of the brand's values"
     for key in path:
@@ -378,7 +423,7 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
     # What follows is pydantic's own, such as the branch of a union, but in `texts` it is keys.
-    if "texts" not in path:
+    if "texts" not in path and not isinstance(cause, _Misfit):
         path = path[:depth]
     if error["type"] == "missing":
         return path, f"is missing: expected {expected}"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from minijinja import TemplateError
 
+from emails_build import markup
 from emails_build.brands import Brands, read_brands
-from emails_build.problems import BuildFailed, Problem, locate
+from emails_build.problems import BuildFailed, Problem, locate, read_text
 from emails_build.templates import FAILED, Template, read_templates
 from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
 from roomle_mail.emails import Brand, Catalog, shard_of
@@ -50,9 +51,10 @@ def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
     except BuildFailed as failed:
         raise BuildFailed([*problems, *failed.problems]) from None
     problems += _own_text_problems(file, brands, uses)
+    problems += [problem for template in templates.values() for problem in template.problems]
     files = dict(_files(templates, languages, brands))
     problems += _rendering_problems(file, files, templates, brands)
-    return files, problems
+    return files, list(dict.fromkeys(problems))
 
 
 def write(files: Mapping[str, str], target: Path) -> None:
@@ -119,7 +121,7 @@ def _own_text_problems(
         for tag, sections in data.get("texts", {}).items()
         for path, message in unknown(sections, uses, anywhere)
     ]
-    text = file.read_text(encoding="utf-8")
+    text = read_text(file)
     return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]
 
 
@@ -131,8 +133,7 @@ def _rendering_problems(
 ) -> list[Problem]:
     """Every event x language x brand, with and without the links that it can do without."""
     catalog = Catalog(files.__getitem__)
-    problems: dict[tuple[Any, ...], Problem] = {}
-    filled: set[tuple[str, str | None]] = set()
+    problems: dict[Any, Problem] = {}
     for where, brand in _looks(catalog, brands):
         for template, language in product(templates.values(), brand.languages):
             for links, qr in ((template.uses, "qr"), (template.requires, None)):
@@ -145,12 +146,10 @@ def _rendering_problems(
                     key = (line, err.detail)
                     problems.setdefault(key, Problem(line.file, line.number, why))
                     continue
-                if (template.name, qr) not in filled:
-                    filled.add((template.name, qr))
-                    if catalog.fill(template.name, brand, language, samples, qr) != content:
-                        line = template.find(links[0])
-                        why = "a link can only be shown, not asked or changed"
-                        problems[template.name, qr] = Problem(line.file, line.number, why)
+                known = {(each.file, each.line) for each in template.problems}
+                for problem in markup.rendered(template.lines, content.html):
+                    if (problem.file, problem.line) not in known:
+                        problems.setdefault(problem, problem)
                 size = len(content.html.encode())
                 if size > MAX_HTML:
                     why = (

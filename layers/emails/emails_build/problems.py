@@ -1,4 +1,4 @@
-"""What is wrong with a file that a person wrote, and on which line."""
+"""Files that a person wrote: reading them, and what is wrong on which line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MISSING = object()
+# No editor shows these, and mail programs show boxes or break a link in two.
+_UNSEEN = {
+    "\N{ZERO WIDTH NO-BREAK SPACE}": (
+        "has a byte order mark (U+FEFF), which no editor shows: "
+        'save the file as "UTF-8 without BOM", or delete this character'
+    ),
+    "\0": "has a NUL character: save the file as UTF-8",
+}
+_UNSEEN_CHARACTER = re.compile(f"[{''.join(_UNSEEN)}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,19 @@ class Problem:
         return f"{place}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file, and where it is."""
+
+    text: str
+    file: Path
+    number: int
+
+    def problem(self, message: str) -> Problem:
+        """What is wrong with this line."""
+        return Problem(self.file, self.number, message)
+
+
 class BuildFailed(Exception):
     """At least one problem; all that were found are in `problems`."""
 
@@ -36,15 +58,39 @@ class BuildFailed(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def read_text(file: Path, via: Line | None = None) -> str:
+    """A file's text, every line ended as Unix does; raises BuildFailed.
+
+    `via` is the line that asks for the file.
+    """
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        missing = via.problem(f"expected the file {file.name}") if via else None
+        raise BuildFailed([missing or Problem(file, 0, "is missing")]) from None
+    except OSError as err:
+        why = f"can't be read: {err.strerror}; expected a file"
+        raise BuildFailed([Problem(file, 0, why)]) from None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as err:
+        line = data[: err.start].count(b"\n") + 1
+        why = "expected text in UTF-8"
+        raise BuildFailed([Problem(file, line, why)]) from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    problems = [
+        Problem(file, number, _UNSEEN[found[0]])
+        for number, line in enumerate(text.split("\n"), 1)
+        if (found := _UNSEEN_CHARACTER.search(line))
+    ]
+    if problems:
+        raise BuildFailed(problems)
+    return text
+
+
 def read_toml(file: Path) -> tuple[dict[str, Any], str]:
     """The file's values and its text; raises BuildFailed."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise BuildFailed([Problem(file, 0, "is missing")]) from None
-    except UnicodeDecodeError as err:
-        line = err.object[: err.start].count(b"\n") + 1
-        raise BuildFailed([Problem(file, line, "expected text in UTF-8")]) from None
+    text = read_text(file)
     try:
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as err:
@@ -53,6 +99,8 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         # A string or an array that is never closed is only noticed at the end of the document.
         line = int(found[1]) if found else _after_last_good(text)
         raise BuildFailed([Problem(file, line, f"isn't TOML: {message}")]) from None
+    except RecursionError:
+        raise BuildFailed([Problem(file, 1, "isn't TOML: too deeply nested")]) from None
 
 
 def locate(text: str, path: Sequence[str | int]) -> int:
@@ -60,7 +108,7 @@ def locate(text: str, path: Sequence[str | int]) -> int:
 
     tomllib keeps no lines, but it tells by which line of the file a value is there.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")
     keys = [key for key in path if isinstance(key, str)]
     while keys:
         if _value(tomllib.loads(text), keys) is not _MISSING:
@@ -93,8 +141,8 @@ def _parsed(lines: Sequence[str], count: int) -> tuple[dict[str, Any], int]:
 
 
 def _after_last_good(text: str) -> int:
-    lines = text.splitlines()
-    return min(_parsed(lines, len(lines))[1] + 1, len(lines))
+    lines = text.split("\n")
+    return min(_parsed(lines, len(lines))[1] + 1, len(text.splitlines()))
 
 
 def _value(data: object, keys: Sequence[str]) -> object:

@@ -4,77 +4,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from minijinja import Environment, TemplateError
 from mjml import mjml2html
 
-from emails_build.problems import BuildFailed, Problem
+from emails_build import markup, syntax
+from emails_build.problems import BuildFailed, Line, Problem, read_text
 from emails_build.texts import INBOX
 from roomle_mail.events import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 LINKS = ("url", "result_url")
 FAILED = "-failed"
 _QR = "qr"
-_INCLUDE = re.compile(
-    r"""\s*(?:<mj-include\s+path="([^"]+)"\s*/>|\{%\s*include\s+"([^"]+)"\s*%\})\s*"""
-)
-_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}")
 _CONTENT = "content"
-_ELEMENT = re.compile(r"<(mj-[a-z0-9-]*|mjml)")
-# mrml lets an element pass that it doesn't know.
-_ELEMENTS = frozenset(
-    {
-        "mjml",
-        "mj-head",
-        "mj-body",
-        "mj-accordion",
-        "mj-accordion-element",
-        "mj-accordion-text",
-        "mj-accordion-title",
-        "mj-all",
-        "mj-attributes",
-        "mj-breakpoint",
-        "mj-button",
-        "mj-carousel",
-        "mj-carousel-image",
-        "mj-class",
-        "mj-column",
-        "mj-divider",
-        "mj-font",
-        "mj-group",
-        "mj-hero",
-        "mj-image",
-        "mj-include",
-        "mj-navbar",
-        "mj-navbar-link",
-        "mj-preview",
-        "mj-raw",
-        "mj-section",
-        "mj-social",
-        "mj-social-element",
-        "mj-spacer",
-        "mj-style",
-        "mj-table",
-        "mj-text",
-        "mj-title",
-        "mj-wrapper",
-    }
+_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}")
+_MJML_INCLUDE = re.compile(
+    r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a template and where it stands."""
-
-    text: str
-    file: Path
-    number: int
+_TEXT_INCLUDE = re.compile(r"""\s*\{%[-+]?\s*include\s*(["'])(?P<path>[^"']+)\1\s*[-+]?%\}\s*""")
+_INCLUDES = re.compile(r"<mj-include\b|\{%[-+]?\s*include\b")
+_POSITION = re.compile(r" at position (\d+):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +43,8 @@ class Template:
     qr: str | None
     texts: frozenset[str]
     lines: tuple[Line, ...]
+    problems: tuple[Problem, ...]
+    """What is wrong with it, although it can be rendered."""
 
     def find(self, words: str) -> Line:
         """The line whose placeholders contain these words."""
@@ -106,7 +62,8 @@ def read_templates(folder: Path) -> dict[str, Template]:
     problems: list[Problem] = []
     templates: dict[str, Template] = {}
     known = [event.removeprefix("email.") for event in EVENTS]
-    files = sorted(folder.glob("*.mjml"))
+    # Names that begin with a dot are editors' and systems' own: `.#de.toml`, `._de.toml`.
+    files = sorted(file for file in folder.glob("*.mjml") if not file.name.startswith("."))
     if not files:
         problems.append(Problem(folder, 0, f"expected templates such as {known[0]}.mjml"))
     for file in files:
@@ -121,7 +78,7 @@ def read_templates(folder: Path) -> dict[str, Template]:
     problems += [
         Problem(text, 0, f"has no {text.stem}.mjml beside it")
         for text in sorted(folder.glob("*.txt"))
-        if text.with_suffix(".mjml") not in files
+        if text.with_suffix(".mjml") not in files and not text.name.startswith(".")
     ]
     if problems:
         raise BuildFailed(problems)
@@ -132,7 +89,9 @@ def _read(file: Path) -> Template:
     mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
     plain = file.with_suffix(".txt")
     text = list(_expanded(file.parent / "shared" / "layout.txt", plain))
-    html_source = _compiled(mjml, file)
+    if problems := [*syntax.problems(mjml), *syntax.problems(text)]:
+        raise BuildFailed(problems)
+    html_source = _compiled(mjml)
     text_source = "".join(line.text + "\n" for line in text)
     environment = Environment(undefined_behavior="strict")
     names: set[str] = set()
@@ -140,7 +99,7 @@ def _read(file: Path) -> Template:
         try:
             environment.add_template(f"email.{name}", source)
         except TemplateError as err:
-            raise BuildFailed([_misspelt(err, lines, file)]) from None
+            raise BuildFailed([_misspelt(err, lines)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
     uses = tuple(link for link in LINKS if link in names)
     optional = {
@@ -154,7 +113,8 @@ def _read(file: Path) -> Template:
     }
     requires = tuple(link for link in uses if link not in optional)
     if _QR in names and not requires:
-        raise BuildFailed([Problem(file, 0, "expected a link for its QR code")])
+        line = next(line for line in (*mjml, *text) if re.search(rf"\b{_QR}\b", line.text))
+        raise BuildFailed([line.problem("expected a link for its QR code, such as {{ url }}")])
     return Template(
         name=file.stem,
         html=html_source,
@@ -164,98 +124,111 @@ def _read(file: Path) -> Template:
         qr=requires[0] if _QR in names else None,
         texts=INBOX | {name.removeprefix("t.") for name in names if name.startswith("t.")},
         lines=(*mjml, *text),
+        problems=(*markup.problems(mjml), *markup.strangers(mjml, html_source)),
     )
 
 
-def _expanded(file: Path, content: Path, via: Line | None = None) -> Iterator[Line]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, UnicodeDecodeError):
-        at = (via.file, via.number) if via else (file, 0)
-        expected = f"expected the file {file.name}, in UTF-8"
-        raise BuildFailed([Problem(*at, expected)]) from None
-    for number, words in enumerate(text.splitlines(), 1):
+def _expanded(
+    file: Path, content: Path, via: Line | None = None, within: tuple[Path, ...] = ()
+) -> Iterator[Line]:
+    """The lines of a file and of all that it includes, without comments."""
+    if file in within:
+        way = " -> ".join(each.name for each in (*within[within.index(file) :], file))
+        assert via is not None  # noqa: S101 (the first file is within none)
+        raise BuildFailed([via.problem(f"includes itself: {way}; delete one of the includes")])
+    source = read_text(file, via)
+    include = _TEXT_INCLUDE
+    if file.suffix == ".mjml":
+        source, include = markup.without_comments(source), _MJML_INCLUDE
+    for number, words in enumerate(syntax.without_comments(source).split("\n"), 1):
         line = Line(words, file, number)
-        included = _INCLUDE.fullmatch(words)
-        if not included:
-            yield line
-            continue
-        path = included[1] or included[2]
-        if path.partition(".")[0] == _CONTENT:
-            yield from _expanded(content, content, line)
+        included = include.fullmatch(words)
+        if included:
+            yield from _expanded(*_included(line, included["path"], content), line, (*within, file))
+        elif _INCLUDES.search(words):
+            raise BuildFailed([line.problem(_expected_include(words, file))])
         else:
-            yield from _expanded(content.parent / path, content, line)
+            yield line
 
 
-def _compiled(lines: list[Line], file: Path) -> str:
-    problems = [
-        Problem(line.file, line.number, f"isn't MJML: <{name}>")
-        for line in lines
-        for name in _ELEMENT.findall(line.text)
-        if name not in _ELEMENTS
-    ] + [
-        Problem(line.file, line.number, "expected <mj-include> on a line of its own")
-        for line in lines
-        if "<mj-include" in line.text
-    ]
-    if problems:
+def _included(line: Line, path: str, content: Path) -> tuple[Path, Path]:
+    # As in MJML, an include may leave out the ending.
+    path = path.removeprefix("./")
+    file = path if "." in path.rpartition("/")[2] else f"{path}{line.file.suffix}"
+    if file.rpartition(".")[0] == _CONTENT:
+        return content, content
+    if ".." in path.split("/") or path.startswith("/") or "\\" in path or "{" in path:
+        raise BuildFailed([line.problem(f'expected a path within templates/, got "{path}"')])
+    return content.parent / file, content
+
+
+def _expected_include(words: str, file: Path) -> str:
+    if "{%" in words:
+        example = '{% include "shared/part.txt" %}'
+    elif re.search(r"\s(?:type|css-inline)\s*=", words):
+        return (
+            "`type` isn't supported here: put the styles into <mj-style> in shared/layout.mjml, "
+            'and include MJML only, as <mj-include path="shared/part.mjml" />'
+        )
+    else:
+        example = '<mj-include path="shared/part.mjml" />'
+    if file.suffix == ".mjml" and "{%" in words:
+        example = '<mj-include path="shared/part.mjml" />'
+    return f"expected an include on a line of its own, written {example}"
+
+
+def _compiled(lines: list[Line]) -> str:
+    if problems := markup.not_mjml(lines):
         raise BuildFailed(problems)
     try:
-        return mjml2html("\n".join(line.text for line in lines), disable_comments=True, fonts={})
+        compiled = _mjml(lines)
     except ValueError as err:
-        message = f"isn't MJML: {str(err).partition(' in root template')[0]}"
-        problem = _Balance(lines).problem or Problem(file, 0, message)
-        raise BuildFailed([problem]) from None
+        # A script, say, is more than mrml can read, and doesn't belong there anyway.
+        problems = list(markup.problems(lines)) or [_refused(err, lines)]
+        raise BuildFailed(problems) from None
+    # What mrml writes and HTML hasn't.
+    return compiled.replace(' vertical-align="middle"', "").replace(' height="auto"', "")
 
 
-def _misspelt(err: TemplateError, lines: list[Line], file: Path) -> Problem:
+def _mjml(lines: Sequence[Line]) -> str:
+    source, comments = markup.set_aside("\n".join(line.text for line in lines))
+    html = mjml2html(source, disable_comments=True, fonts={})
+    return markup.put_back(html, comments)
+
+
+def _refused(err: ValueError, lines: list[Line]) -> Problem:
+    """What mrml refuses, on the line that it names, or else the one without which it would not."""
+    message = f"isn't MJML: {str(err).partition(' in root template')[0]}"
+    if position := _POSITION.search(str(err)):
+        before = "\n".join(line.text for line in lines).encode()[: int(position[1])]
+        line = lines[before.count(b"\n")]
+        return line.problem(f"{message}: {line.text.strip()[:80]}")
+    for number, line in enumerate(lines):
+        if line.text.strip():
+            try:
+                _mjml([*lines[:number], Line("", line.file, line.number), *lines[number + 1 :]])
+            except ValueError:
+                continue
+            return line.problem(
+                f"{message}: {line.text.strip()[:80]}; write tags as in XML: values in quotes, "
+                "each tag closed"
+            )
+    return lines[0].problem(message)
+
+
+def _misspelt(err: TemplateError, lines: list[Line]) -> Problem:
     """The template's problem on the line of the file, though MJML joins the lines."""
     message = f"isn't a template: {err.detail or err.message}"
-    if err.range is None or err.template_source is None:
-        return Problem(file, 0, message)
-    before = err.template_source.encode()[: err.range[1]].decode(errors="replace")
-    words = before[max(before.rfind("{{"), before.rfind("{%"), 0) :]
-    found = next((line for line in lines if words in line.text), None) or next(
-        (line for line in lines if _left_open(line.text)), None
-    )
-    return Problem(found.file, found.number, message) if found else Problem(file, 0, message)
+    if err.range is not None and err.template_source is not None:
+        before = err.template_source.encode()[: err.range[1]].decode(errors="replace")
+        words = before[max(before.rfind("{{"), before.rfind("{%"), 0) :]
+        for line in lines:
+            if words in line.text:
+                return line.problem(message)
+    left_open = (line for line in lines if _left_open(line.text))
+    return next(left_open, lines[-1]).problem(message)
 
 
 def _left_open(text: str) -> bool:
     """Whether a placeholder doesn't end on its line, which is where the error then is."""
     return any(text.count(start) != text.count(end) for start, end in (("{{", "}}"), ("{%", "%}")))
-
-
-class _Balance(HTMLParser):
-    """Finds the MJML element that is not closed, which mrml tells without saying where."""
-
-    def __init__(self, lines: list[Line]) -> None:
-        super().__init__()
-        self.open: list[tuple[str, Line]] = []
-        self.problem: Problem | None = None
-        self._lines = lines
-        self.feed("\n".join(line.text for line in lines))
-        if self.open and not self.problem:
-            self._unclosed()
-
-    def handle_starttag(self, tag: str, _attributes: object) -> None:
-        if tag.startswith("mj"):
-            self.open.append((tag, self._lines[self.getpos()[0] - 1]))
-
-    def handle_startendtag(self, _tag: str, _attributes: object) -> None:
-        """Nothing to close."""
-
-    def handle_endtag(self, tag: str) -> None:
-        if not tag.startswith("mj") or self.problem:
-            return
-        if self.open and self.open[-1][0] == tag:
-            self.open.pop()
-        elif any(name == tag for name, _ in self.open):
-            self._unclosed()
-        else:
-            line = self._lines[self.getpos()[0] - 1]
-            self.problem = Problem(line.file, line.number, f"isn't MJML: </{tag}> without <{tag}>")
-
-    def _unclosed(self) -> None:
-        tag, line = self.open[-1]
-        self.problem = Problem(line.file, line.number, f"isn't MJML: <{tag}> is never closed")

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+# HTML's tags and character references, and Markdown's links.
+_MARKUP = re.compile(
+    r"</?[A-Za-z][^<>]*>|<(?:a|img|span|div|font)\s|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);"
+    r"|\[[^\]]+\]\([a-z]+:[^)]*\)"
+)
 # Not the no-break spaces that French sets before its double signs.
 _SPACES = re.compile(r"[ \t\r\n]+")
 SHARED = "shared"
@@ -53,7 +58,8 @@ def draft_texts(
 
     Raises BuildFailed where a file can't be read at all.
     """
-    files = sorted(folder.glob("*.toml"))
+    # Names that begin with a dot are editors' and systems' own: `.#de.toml`, `._de.toml`.
+    files = sorted(file for file in folder.glob("*.toml") if not file.name.startswith("."))
     if not files:
         raise BuildFailed([Problem(folder, 0, "expected texts such as en.toml")])
     problems: list[Problem] = []
@@ -145,10 +151,21 @@ def unknown(
                 yield from (((name, key), message) for message in _wrong_text(value))
 
 
+def typed_markup(value: str) -> str | None:
+    """HTML or Markdown that a person typed into a text, where it is shown as letters."""
+    found = _MARKUP.search(value)
+    return found[0] if found else None
+
+
 def _wrong_text(value: str) -> Iterator[str]:
-    for found in _PLACEHOLDER.findall(value):
-        if found != "{brand}":
-            yield f'expected {{brand}} as the only words in braces, got "{found}"'
+    if found := typed_markup(value):
+        yield (
+            f'"{found}" would be shown as it is written: texts hold no HTML, '
+            "a link or an emphasis belongs into the template"
+        )
+    for inside in _PLACEHOLDER.findall(value):
+        if inside != "{brand}":
+            yield f'expected {{brand}} as the only words in braces, got "{inside}"'
     if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value if c not in "\n\t"):
         yield "expected no control characters"
 

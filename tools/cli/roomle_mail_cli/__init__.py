@@ -1,8 +1,9 @@
-"""The command line `roomle-mail`, for whoever deploys a stack and whoever is woken by it.
+"""The command line `roomle-mail`, for people who deploy a stack and who answer its alarms.
 
-Read in the order of a command's way: app (the commands), deployment (what is deployed), keys (the
-secret), posting, reading (of tokens), doctor, letters (the dead ones), lines (of the log), screen.
+Read in this order: app (the commands), options (of all commands), session (region and profile),
+deployment (what is deployed), project (this folder), keys (the secret), posting, reading (of
+tokens), doctor with senders and records, letters (the dead ones), lines (of the log), proof with
+steps, observation, causes and limits (of the emulator), screen.
 
-What it says of tokens, secrets and events is what the shipped code says: it is imported, not
-repeated.
+Tokens, secrets and events are read by the shipped code: it is imported, not repeated.
 """

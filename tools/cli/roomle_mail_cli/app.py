@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,20 @@ import typer
 from rich.text import Text
 
 from roomle_mail.tokens import Credential
+from roomle_mail_cli import (
+    causes,
+    keys,
+    letters,
+    lines,
+    observation,
+    posting,
+    proof,
+    reading,
+    screen,
+    sign,
+    steps,
+)
 from roomle_mail_cli import doctor as checking
-from roomle_mail_cli import keys, letters, lines, posting, reading, screen, sign
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.options import before_all, before_command, takes_session
 from roomle_mail_cli.screen import CliError, Exit
@@ -53,7 +66,7 @@ app = typer.Typer(
 app.callback()(before_all)
 dead_letters = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 dead_letters.callback()(before_command)
-app.add_typer(dead_letters, name="dead-letters", help="Emails that were given up.")
+app.add_typer(dead_letters, name="dead-letters", help="Emails that could not be sent.")
 secret = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 secret.callback()(before_command)
 app.add_typer(secret, name="secret", help="Roomle's API keys and their secrets.")
@@ -85,7 +98,10 @@ class Alphabet(StrEnum):
 Stack = Annotated[
     str | None,
     typer.Option(
-        "--stack", "-s", metavar="NAME|FILE", help="The stack, or what describes a local one."
+        "--stack",
+        "-s",
+        metavar="NAME|FILE",
+        help="The stack's name, or the file that describes a local one.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -94,7 +110,8 @@ Personal = Annotated[
     bool, typer.Option("--show-personal-data", help="Show addresses, links and bodies too.")
 ]
 Address = Annotated[
-    str | None, typer.Option("--address", help="Only this person's; - reads it from stdin.")
+    str | None,
+    typer.Option("--address", help="Only this person's; - reads the address from stdin."),
 ]
 ApiKey = Annotated[str | None, typer.Option(help="Which API key; needed if there are several.")]
 SecretStdin = Annotated[
@@ -109,7 +126,7 @@ AlphabetOption = Annotated[Alphabet, typer.Option(help="Base64's alphabet.")]
 PaddingOption = Annotated[bool, typer.Option("--padding/--no-padding", help="Base64's `=`.")]
 ZoneOption = Annotated[str, typer.Option(help="The timestamp's zone: Z, +01, +0530.")]
 SessionOption = Annotated[str | None, typer.Option(help="The session token. Default: random.")]
-AgeOption = Annotated[float, typer.Option(help="Seconds by which the token is old already.")]
+AgeOption = Annotated[float, typer.Option(help="The token's age in seconds.")]
 
 
 # --- send and sign ----------------------------------------------------------------------------
@@ -125,12 +142,10 @@ def form_of(
     zone: str,
 ) -> sign.Form:
     """Choose the token's form: what was asked for, else what the deployment accepts."""
-    settings = deployment.settings if deployment else None
-    accepted = "01" if settings is None or "01" in settings.token_algorithms else "02"
-    prefix = settings is not None and settings.token_iv == "prefix"
+    accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
     return sign.Form(
-        algorithm=(algorithm or Algorithm(accepted)).value,
-        iv=(iv or (Vector.PREFIX if prefix else Vector.ZERO)).value,
+        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        iv=iv.value if iv else accepted.get("iv", "zero"),
         alphabet=alphabet.value,
         padding=padding,
         zone=zone,
@@ -153,7 +168,7 @@ def credential_for(
 def send(
     event: Annotated[str | None, typer.Argument(metavar="EVENT")] = None,
     *,
-    to: Annotated[str | None, typer.Option(help="To whom the email shall go.")] = None,
+    to: Annotated[str | None, typer.Option(help="The recipient's address.")] = None,
     url: Annotated[str | None, typer.Option(help="The link to the content.")] = None,
     result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
     configuration_id: Annotated[str | None, typer.Option(help="The configuration.")] = None,
@@ -168,7 +183,7 @@ def send(
     ] = None,
     token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
     webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for what the log says of it.")] = 0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the event's log lines.")] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the request, don't send it.")
     ] = False,
@@ -185,12 +200,12 @@ def send(
     header: Annotated[str | None, typer.Option(help="The token's header.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign an event as Roomle does, post it, show the answer. An email really leaves!
+    """Sign an event as Roomle does, post it, show the answer. This sends a real email!
 
     EVENT is savedConfiguration, shareConfiguration, shareConfigurationAR, 3DExportAsset, or any
-    other name in full. What isn't given is as in Roomle's example. The secret is the deployment's,
-    or ROOMLE_API_KEY and ROOMLE_SECRET, or read with --secret-stdin; with one of these and
-    --webhook nothing is asked of AWS.
+    other name in full. What you leave out is as in Roomle's example. The secret is the
+    deployment's, or ROOMLE_API_KEY and ROOMLE_SECRET, or read with --secret-stdin. With one of the
+    latter and --webhook, no AWS call is made.
 
     \b
     Examples:
@@ -209,7 +224,7 @@ def send(
     else:
         if event is None or to is None:
             raise CliError(
-                "What shall be sent, and to whom?",
+                "There is no event or no recipient.",
                 "Give EVENT and --to, or --body.",
                 code=Exit.USAGE,
             )
@@ -283,7 +298,7 @@ def sign_token(
 ) -> None:
     """Print a fresh token, the value of Roomle's header.
 
-    Whoever has it can have one email sent while it counts (TokenMaxAge).
+    Anyone who has it can have one email sent until it expires (TokenMaxAge).
 
     \b
     Examples:
@@ -305,7 +320,7 @@ def sign_token(
 
 
 def fields(given: Sequence[str]) -> dict[str, Any]:
-    """Read NAME=JSON; a value that is no JSON is a text."""
+    """Read NAME=JSON; a value that is not JSON is taken as text."""
     found: dict[str, Any] = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -327,7 +342,7 @@ def read_file(path: str) -> bytes:
 
 
 def show_request(request: posting.Request, *, as_json: bool) -> None:
-    """Print what would be sent."""
+    """Print the request that would be sent."""
     text = request.body.decode("utf-8", "replace")
     if as_json:
         screen.show_json({"url": request.url, "headers": request.headers, "body": text})
@@ -339,7 +354,7 @@ def show_request(request: posting.Request, *, as_json: bool) -> None:
 
 
 def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[lines.Line]:
-    """Wait for what the log says of an event, until the email is sent or time is up."""
+    """Wait for the log lines of an event, until the email is sent or time is up."""
     start = datetime.fromtimestamp(time.time() - 60, UTC)
     ends = time.monotonic() + seconds
     with screen.progress("waiting for the log", None) as step:
@@ -360,7 +375,9 @@ def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[line
 def verify(
     token: Annotated[str, typer.Argument(help="The header's value; - reads it from stdin.")],
     *,
-    at: Annotated[datetime | None, typer.Option(help="When it came, UTC, if not now.")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="When it arrived (UTC). Default: now.")
+    ] = None,
     stack: Stack = None,
     api_key: ApiKey = None,
     secret_stdin: SecretStdin = False,
@@ -368,9 +385,9 @@ def verify(
 ) -> None:
     """Explain a token: every part, which key, algorithm and vector fit, what to change.
 
-    For a token of Roomle's that the stack refuses. All secrets of the deployment are tried, or the
-    one given with --secret-stdin (then nothing is asked of AWS unless --stack is given). No secret
-    is printed, nor a session token.
+    For a token from Roomle that the stack refuses. All secrets of the deployment are tried, or the
+    one given with --secret-stdin (then no AWS call is made unless --stack is given). Secrets and
+    session tokens are never printed.
 
     \b
     Examples:
@@ -381,7 +398,7 @@ def verify(
     """
     if token == "-":
         if secret_stdin:
-            raise CliError("Only one of both can come from stdin.", code=Exit.USAGE)
+            raise CliError("Only one of the two can be read from stdin.", code=Exit.USAGE)
         token = sys.stdin.read()
     token = token.strip()
     deployment = Deployment.find(stack) if stack or not secret_stdin else None
@@ -410,7 +427,7 @@ def candidate_vector(
     tried: Sequence[tuple[str, Credential]],
     at: datetime | None,
 ) -> str | None:
-    """What an unknown initialisation vector would be, where only that is wrong."""
+    """Work out an unknown initialisation vector, if nothing else is wrong."""
     best = explanation.best
     if at is None or best is None or best.fits or not best.padding or best.names != best.api_key:
         return None
@@ -476,18 +493,20 @@ def show_explanation(
 @takes_session
 def doctor(
     stack_name: Annotated[
-        str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")
+        str | None,
+        typer.Argument(
+            metavar="STACK", help="The stack's name, or the file that describes a local one."
+        ),
     ] = None,
     *,
     stack: Stack = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 for a warning too.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a deployment: what keeps it from mailing, or soon will, and what to do.
+    """Check a deployment: what stops it from sending emails, or soon will, and what to do.
 
-    Reads only, but for two requests without a token to the webhook, which must be refused.
+    It only reads, except for two requests to the webhook without a token, which must be refused.
+    They ring no alarm: what has no token is counted as Unauthenticated, not as Refused.
 
     \b
     Examples:
@@ -527,11 +546,126 @@ def doctor(
     raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)
 
 
+# --- prove ------------------------------------------------------------------------------------
+
+STEPS: dict[str, proof.Step] = {
+    "secret": steps.prove_secret,
+    "permissions": steps.prove_permissions,
+    "resources": steps.prove_resources,
+    "events": steps.prove_events,
+    "repeat": steps.prove_repeat,
+    "refusals": steps.prove_refusals,
+    "dead letter": steps.prove_dead_letter,
+    "redrive": steps.prove_redrive,
+    "alarm": observation.prove_alarm,
+    "SES's events": steps.prove_ses_events,
+    "saved queries": observation.prove_queries,
+    "dashboard": observation.prove_dashboard,
+    "alarms": observation.prove_alarms,
+}
+
+
+@app.command()
+@takes_session
+def prove(
+    stack_name: Annotated[
+        str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")
+    ] = None,
+    *,
+    url: Annotated[str | None, typer.Option(help="The link in the events.")] = None,
+    result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
+    configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
+    within: Annotated[
+        float, typer.Option(min=1, max=proof.LONGEST, help="Seconds to take at most.")
+    ] = proof.LONGEST,
+    yes: Yes = False,
+    stack: Stack = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a deployment works: send, refuse, give up and redrive, ring, and look.
+
+    Sends each kind of event to SES's mailbox simulator, which is no real person, and follows it
+    through log, SES's events, metrics and alarms; posts a repeat, a replay, a forgery and an
+    expired token; puts one message on the dead-letter path and redrives another; lets one alarm
+    ring; runs the saved queries; reads the dashboard's metrics. Asks once before it begins. At the
+    end, also after Ctrl-C, no message and no alarm's state is left behind.
+
+    The report of --json has no address, token, secret, link or account, so it can be attached to a
+    bug report.
+
+    \b
+    Examples:
+      roomle-mail prove
+      roomle-mail prove roomle-mail-prod --yes --json > report.json
+      roomle-mail prove .local/stack.json --yes
+    """
+    deployment = Deployment.find(stack_name or stack)
+    _ = deployment.stack  # without it there is nothing to prove
+    usable = next(causes.secret(deployment), None) is None
+    credential = keys.choose(keys.current(deployment), api_key) if usable else None
+    emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
+    confirm(
+        f"Prove {deployment.name} in {deployment.region}? It sends {emails} emails to SES's "
+        f"mailbox simulator, takes {within / 60:.0f} minutes and costs a few cents, both at most. "
+        "One alarm is made to ring, and TokenReplayedAlarm, DeadLettersAlarm and RefusalsAlarm "
+        "may ring because of what is tried.",
+        yes=yes,
+    )
+    began = time.monotonic()
+    running = proof.Proof(
+        deployment,
+        credential,
+        proof.Example(url, result_url, configurator_id),
+        # What is left of the time is for undoing.
+        ends=began + within * 0.9,
+        hidden={credential.secret.decode(), credential.api_key} if credential else set(),
+    )
+    if not running.local:
+        running.finally_do("the suppression list", partial(observation.clear_suppressions, running))
+    with screen.stages(len(STEPS) + 1) as begin:
+        results = proof.run(running, STEPS, begin)
+    results = proof.redacted(running, results)
+    counts = {state: sum(each.state == state for each in results) for state in proof.STYLES}
+    if as_json:
+        screen.show_json(
+            {
+                "stack": deployment.name,
+                "region": deployment.region,
+                "version": deployment.outputs.get("Version"),
+                "began": running.began.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - began, 1),
+                "run": running.run,
+                "counts": counts,
+                "results": [each.as_json for each in results],
+            }
+        )
+    else:
+        show_results(results, counts)
+    raise typer.Exit(proof.status(results))
+
+
+def show_results(results: list[proof.Result], counts: dict[str, int]) -> None:
+    """Print a proof's results for people."""
+    rows: list[tuple[object, ...]] = []
+    shown: dict[str, str] = {}
+    for each in results:
+        rows.append((Text(each.state, style=proof.STYLES[each.state]), each.name, each.found))
+        if each.cause:
+            rows.append(("", "", f"likely cause: {each.cause}"))
+        if each.fix:
+            above = shown.setdefault(each.fix, each.name)
+            rows.append(("", "", f"-> {each.fix if above == each.name else f'as for {above}'}"))
+    screen.show_table(("", "what", "found"), rows)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    screen.out().print(f"\n{told}")
+
+
 # --- dead letters -----------------------------------------------------------------------------
 
 
 def take(deployment: Deployment, address: str | None = None) -> list[letters.Letter]:
-    """Take the letters in hand, or one person's; the others are put back at once."""
+    """Receive the dead letters, or one person's; the others are put back at once."""
     with screen.progress("reading dead letters", letters.count(deployment) or None) as step:
         found = letters.collect(deployment, step)
     if address is None:
@@ -545,7 +679,7 @@ def take(deployment: Deployment, address: str | None = None) -> list[letters.Let
 def choose(
     deployment: Deployment, ids: list[str] | None, address: str | None, *, everything: bool
 ) -> list[letters.Letter]:
-    """Take the letters that were asked for in hand; raises CliError where there are none."""
+    """Receive the chosen letters and put back the others; raises CliError if there are none."""
     if not (ids or address or everything):
         raise CliError("Which ones?", "Give ids, --address or --all.", code=Exit.USAGE)
     found = take(deployment, address)
@@ -567,7 +701,7 @@ def list_letters(
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters: why each was given up, of which event.
+    """List the dead letters: the reason and the event of each.
 
     \b
     Examples:
@@ -635,8 +769,9 @@ def redrive(
 ) -> None:
     """Try dead letters again: move them back to the queue.
 
-    Mend what was wrong first. What was sent in the meantime isn't sent again. All of them are
-    moved by SQS itself, where it can (StartMessageMoveTask); single ones by this command.
+    Fix the cause first. An email that was sent in the meantime is not sent again. With --all, SQS
+    moves the letters itself (StartMessageMoveTask) where it can; single ones are moved by this
+    command.
 
     \b
     Examples:
@@ -677,7 +812,7 @@ def drop(
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete dead letters for good: nobody gets these emails.
+    """Delete dead letters permanently: nobody gets these emails.
 
     \b
     Examples:
@@ -687,7 +822,7 @@ def drop(
     """
     deployment = Deployment.find(stack)
     chosen = choose(deployment, ids, address, everything=everything)
-    ask(deployment, f"Delete {len(chosen)} dead letters for good?", chosen, yes=yes)
+    ask(deployment, f"Delete {len(chosen)} dead letters permanently?", chosen, yes=yes)
     with screen.progress("deleting", len(chosen)) as step:
         dropped = letters.drop(deployment, chosen, step)
     tell(f"{dropped} deleted", {"dropped": dropped}, as_json=as_json)
@@ -700,7 +835,7 @@ def resend(deployment: Deployment, chosen: list[letters.Letter]) -> int:
 
 
 def ask(deployment: Deployment, question: str, chosen: list[letters.Letter], *, yes: bool) -> None:
-    """Ask about letters that are in hand; put them back unless the answer is yes."""
+    """Ask about letters that were received; put them back unless the answer is yes."""
     if not chosen:
         return
     try:
@@ -711,11 +846,11 @@ def ask(deployment: Deployment, question: str, chosen: list[letters.Letter], *, 
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask, unless told not to; raises CliError where nobody can answer."""
+    """Ask, unless --yes is given; raises CliError without a terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CliError(question, "Nobody can answer here: give --yes.", code=Exit.USAGE)
+        raise CliError(question, "This is not a terminal: give --yes.", code=Exit.USAGE)
     typer.confirm(question, abort=True, err=True)
 
 
@@ -741,17 +876,17 @@ def logs(
         str | None, typer.Option("--event", help="What happened to this event.")
     ] = None,
     since: Annotated[str, typer.Option(help="30m, 2h, 7d, or an ISO date.")] = "1h",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lasting: Annotated[
-        float | None, typer.Option("--for", help="With --follow: for so many seconds.")
+        float | None, typer.Option("--for", help="With --follow: stop after this many seconds.")
     ] = None,
     stack: Stack = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
 ) -> None:
-    """Show what the log says: of a person, of an event, or of everything.
+    """Show the log: of a person, of an event, or all of it.
 
-    An address is hashed with the deployment's secrets before it is looked for: the log has no
-    addresses. Lines take some seconds until they are found.
+    The log contains no addresses, so an address is hashed with the deployment's secrets first. A
+    new line can be found after a few seconds.
 
     \b
     Examples:
@@ -812,7 +947,7 @@ def set_secret(
 ) -> None:
     """Set a secret; it is read from standard input and never shown. Other API keys stay.
 
-    The value before counts for SecretOverlap more seconds, so: set it here first, at Roomle next.
+    The previous value stays valid for SecretOverlap seconds: set it here first, then at Roomle.
 
     \b
     Examples:
@@ -832,7 +967,7 @@ def set_secret(
         if not isinstance(changes, dict):
             # The text isn't repeated: it may be a secret.
             raise CliError(
-                "That is no JSON object.",
+                "That is not a JSON object.",
                 "Name the API key: roomle-mail secret set API_KEY",
                 code=Exit.USAGE,
             )
@@ -848,14 +983,14 @@ def remove_secret(
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take an API key out of the secret.
+    """Remove an API key from the secret.
 
     \b
     Example:
       roomle-mail secret remove anOldApiKey
     """
     deployment = Deployment.find(stack)
-    confirm(f"Refuse what is signed for {api_key} from now on?", yes=yes)
+    confirm(f"Refuse events that are signed for {api_key} from now on?", yes=yes)
     show_change(keys.remove(deployment, api_key), deployment, as_json=as_json)
 
 
@@ -895,8 +1030,8 @@ def show_change(change: keys.Change, deployment: Deployment, *, as_json: bool) -
         return
     screen.out().print(f"Set. API keys: {names}")
     screen.note(
-        "It counts within five minutes, at once where a token needs it; what was before counts for "
-        f"{deployment.settings.secret_overlap} s."
+        "It takes effect within five minutes, or at once when a token needs it. The previous value "
+        f"stays valid for {deployment.settings.secret_overlap} s."
     )
 
 

@@ -34,7 +34,7 @@ _PERMISSION = (
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Tell what AWS said, with what to do about it; raises CliError."""
+    """Turn an error from AWS into a CliError that says what to do."""
     try:
         yield
     except ClientError as err:
@@ -54,8 +54,13 @@ def aws_errors() -> Iterator[None]:
         ) from err
 
 
+def is_denied(err: BaseException | None) -> bool:
+    """Whether AWS does not allow a call."""
+    return isinstance(err, ClientError) and error_code(err) in _PERMISSION
+
+
 def error_code(err: ClientError) -> str:
-    """AWS's code of an error."""
+    """The error code from AWS."""
     return str(err.response.get("Error", {}).get("Code", ""))
 
 
@@ -63,7 +68,7 @@ def error_code(err: ClientError) -> str:
 class Deployment:
     """A stack, by its name in CloudFormation.
 
-    `description` is what a local stack says of itself (`.local/stack.json`), empty on AWS.
+    `description` describes a local stack (`.local/stack.json`); it is empty on AWS.
     """
 
     name: str
@@ -73,7 +78,7 @@ class Deployment:
 
     @classmethod
     def find(cls, stack: str | None) -> Deployment:
-        """Take a stack's name, or the file that describes a local stack; raises CliError."""
+        """Find a stack by its name, or by the file that describes a local one; raises CliError."""
         named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
         if named.endswith(".json"):
             return cls._described(Path(named))
@@ -97,19 +102,19 @@ class Deployment:
             raise CliError(f"{path} does not describe a local stack.") from err
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
-        """Return a client of AWS's, made once."""
+        """Return an AWS client, made once; raises CliError."""
         from botocore.config import Config  # noqa: PLC0415 (slow to import)
 
         if service not in self._clients:
-            self._clients[service] = self.session.client(
-                service,
-                config=Config(
-                    connect_timeout=5,
-                    read_timeout=30,
-                    retries={"mode": "standard", "total_max_attempts": 3},
-                ),
-                endpoint_url=self.endpoint_url,
+            config = Config(
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"mode": "standard", "total_max_attempts": 3},
             )
+            with aws_errors():
+                self._clients[service] = self.session.client(
+                    service, config=config, endpoint_url=self.endpoint_url
+                )
         return self._clients[service]
 
     @cached_property
@@ -201,7 +206,7 @@ class Deployment:
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """The receiver's environment, from which everything about it follows."""
+        """The receiver's environment variables."""
         return dict(self.function(RECEIVER)["Environment"]["Variables"])
 
     @property

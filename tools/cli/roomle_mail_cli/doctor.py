@@ -1,7 +1,7 @@
-"""What keeps a deployment from mailing, or soon will, and what to do about it.
+"""What stops a deployment from sending emails, or soon will, and what to do about it.
 
-Each check asks AWS what is so, never what was intended. A check that AWS does not let us make is a
-warning, not a failure.
+Each check asks AWS for the actual state. A check that AWS does not allow is a warning, not a
+failure.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def make(
 
 
 def check_stack(deployment: Deployment) -> Iterator[Check]:
-    """It is deployed in full."""
+    """It is completely deployed."""
     status = deployment.stack["StackStatus"]
     fine = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
     if fine:
@@ -79,7 +79,7 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
             "stack",
             "warn",
             f"{deployment.name}: {status}",
-            "The last update failed and was taken back. What failed: "
+            "The last update failed and was rolled back. For the reason: "
             f"aws cloudformation describe-stack-events --stack-name {deployment.name}",
         )
     else:
@@ -104,7 +104,7 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_region(deployment: Deployment) -> Iterator[Check]:
-    """SES sends from the region of the stack, so everything of SES's must be there."""
+    """SES sends from the region of the stack, so identities and quotas must be there."""
     there = str(deployment.stack["StackId"]).split(":")[3]
     if there == deployment.region:
         yield Check("region", "ok", f"{there}; identities and quotas count per region")
@@ -118,9 +118,9 @@ def check_region(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_versions(deployment: Deployment) -> Iterator[Check]:
-    """What is deployed is of this folder's version, and runs on what its layers were built for."""
+    """The deployed version is this folder's, on the runtime that its layers were built for."""
     ours = project.version()
-    # Versions before the first that tells its own have no such output.
+    # The oldest versions have no such output.
     theirs = deployment.outputs.get("Version", "of unknown version")
     yield Check(
         "version",
@@ -192,7 +192,7 @@ def check_secret(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_account(deployment: Deployment) -> Iterator[Check]:
-    """SES may send to everyone, and today's quota is not used up."""
+    """SES may send to anyone, and the daily quota is not used up."""
     account = senders.account(deployment)
     if account.get("ProductionAccessEnabled"):
         yield Check("sandbox", "ok", "the account is out of SES's sandbox")
@@ -210,7 +210,7 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
             "sending",
             "fail",
             f"SES has paused sending ({enforcement})",
-            "See the SES console, Reputation metrics; Roomle mails meanwhile.",
+            "See the SES console, Reputation metrics. Roomle sends its own emails meanwhile.",
         )
     elif enforcement == "PROBATION":
         yield Check(
@@ -231,7 +231,7 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
-    """The configuration set, which every email is sent with, exists and sends."""
+    """The configuration set that every email uses exists and sends."""
     name = deployment.settings.configuration_set
     with aws_errors():
         found = deployment.client("sesv2").get_configuration_set(ConfigurationSetName=name)
@@ -248,7 +248,7 @@ def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_throttle(deployment: Deployment) -> Iterator[Check]:
-    """The webhook takes no more than SES sends, or what is left over has a way."""
+    """The webhook accepts no more than SES sends, or the queue takes the rest."""
     quota = senders.account(deployment)["SendQuota"]
     rate = float(deployment.parameters.get("ThrottleRate") or 0)
     sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
@@ -258,13 +258,13 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     if rate <= sends or sends < 0:
         yield Check("throttle", "ok", found)
     elif "sqs" in channels:
-        yield Check("throttle", "ok", f"{found}; what is too much for SES waits in the queue")
+        yield Check("throttle", "ok", f"{found}; what exceeds SES's rate waits in the queue")
     else:
         yield Check(
             "throttle",
             "warn",
             found,
-            "Above SES's rate Roomle's own emails go out. Deploy with Delivery=ses,sqs, "
+            "Above SES's rate Roomle sends its own emails. Deploy with Delivery=ses,sqs, "
             "or ask SES for a higher rate.",
         )
     if cap and 0 < day < cap * 24:
@@ -272,7 +272,7 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
             "daily quota",
             "warn",
             f"{cap} emails an hour are allowed, {day:.0f} a day",
-            "At that pace the quota is used up before the day is over, and Roomle mails. "
+            "At that pace the quota is used up before the day ends, and Roomle sends its own. "
             "Ask SES for more, or lower MaxEmailsPerHour.",
         )
     with aws_errors():
@@ -290,18 +290,23 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     )
 
 
-# --- the way in -------------------------------------------------------------------------------
+# --- the webhook ------------------------------------------------------------------------------
 
 
 def check_webhook(deployment: Deployment) -> Iterator[Check]:
-    """It answers, and lets nobody in without a token; its clock is ours."""
+    """It answers, refuses requests without a token, and its clock agrees with this machine's."""
     url = deployment.webhook_url
     request = posting.Request(url, {"Content-Type": "application/json"}, b"")
     try:
         # The first may have to wait for a cold start.
         first, answer = posting.post(request), posting.post(request)
     except CliError as err:
-        yield Check("webhook", "fail", str(err), "Is it deployed, and is this network free?")
+        yield Check(
+            "webhook",
+            "fail",
+            str(err),
+            "Check that the stack is deployed and that this network allows the request.",
+        )
         return
     _, code = answer.told
     took = f"{first.seconds:.2f} s, then {answer.seconds:.2f} s"
@@ -311,7 +316,9 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
         advice = "Roomle may not wait so long. Give MemorySize more." if slow else ""
         yield Check("webhook", "warn" if slow else "ok", found, advice)
     elif not deployment.settings.require_token:
-        yield Check("webhook", "warn", found, "It lets everyone in: RequireToken is false.")
+        yield Check(
+            "webhook", "warn", found, "It accepts requests from anyone: RequireToken is false."
+        )
     elif code is None:
         yield Check(
             "webhook", "fail", found, "API Gateway answers by itself. Its log (AccessLog) says why."
@@ -351,7 +358,7 @@ def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
 
 
 def check_queue(deployment: Deployment) -> Iterator[Check]:
-    """The mailer takes from it, and nothing waits for long."""
+    """The mailer reads it."""
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
@@ -360,7 +367,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
             FunctionName=deployment.resources[MAILER][1]
         )["EventSourceMappings"]
         if not mappings:
-            # An alias's are listed under the alias.
+            # Those of an alias are listed under the alias.
             found = deployment.client("lambda").list_event_source_mappings(
                 EventSourceArn=attributes["QueueArn"]
             )
@@ -371,14 +378,14 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     yield Check("queue", "ok", found_text)
     state = next((str(each["State"]) for each in mappings), "absent")
     if state == "Enabled":
-        yield Check("mailer", "ok", "takes from the queue")
+        yield Check("mailer", "ok", "reads the queue")
     elif state in ("Creating", "Enabling", "Updating"):
         yield Check("mailer", "warn", f"its event source is {state}", "Look again in a minute.")
     else:
         yield Check(
             "mailer",
             "fail",
-            f"its event source is {state}: nothing leaves the queue",
+            f"its event source is {state}: no email in the queue is sent",
             "aws lambda update-event-source-mapping --enabled --uuid ..., or deploy again",
         )
 
@@ -390,8 +397,8 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "dead letters",
             "warn",
-            f"{dead} emails were given up",
-            "roomle-mail dead-letters list says why; once that is mended: "
+            f"{dead} emails could not be sent",
+            "roomle-mail dead-letters list shows the reasons. Once they are fixed: "
             "roomle-mail dead-letters redrive",
         )
     else:
@@ -399,7 +406,7 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_table(deployment: Deployment) -> Iterator[Check]:
-    """The memory works, and forgets by itself."""
+    """The table works, and its items expire."""
     name = deployment.output("TableName")
     with aws_errors():
         client = deployment.client("dynamodb")
@@ -420,11 +427,11 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
 
 
-# --- being told -------------------------------------------------------------------------------
+# --- alarms -----------------------------------------------------------------------------------
 
 
 def check_alarms(deployment: Deployment) -> Iterator[Check]:
-    """Alarms are quiet, switched on, and somebody gets them."""
+    """No alarm is ringing, all are switched on, and someone is notified."""
     names = sorted(
         physical
         for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
@@ -465,7 +472,7 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "alarm emails",
             "warn",
-            "the alarms tell nobody",
+            "the alarms notify nobody",
             "Deploy with AlarmEmail=you@example.com",
         )
     for topic in topics:
@@ -485,7 +492,7 @@ def _subscriptions(deployment: Deployment, topic: str) -> Check:
             "alarm emails",
             "fail" if not confirmed else "warn",
             f"{len(pending)} subscription(s) not confirmed, {confirmed} confirmed",
-            'Follow the link in AWS\'s email "Subscription Confirmation"; look among spam.',
+            'Follow the link in AWS\'s email "Subscription Confirmation"; check spam too.',
         )
     return Check(
         "alarm emails", "warn", "nobody is subscribed", "Deploy with AlarmEmail=you@example.com"

@@ -1,4 +1,4 @@
-"""The secret: Roomle's API keys and what they sign with. Nothing in here prints a secret."""
+"""The secret: Roomle's API keys and their secrets. Nothing in here prints a secret."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORM = 'The secret is a JSON object, {"API key": "secret"}: roomle-mail secret s
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of the deployment's secret: its text, and since when it is there."""
+    """One version of the deployment's secret: its text, and when it was created."""
 
     stage: str
     text: str = field(repr=False)
@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text in the place of Secrets Manager, so that the shipped code can judge it."""
+    """A text instead of Secrets Manager, so that the shipped code checks it."""
 
     text: str = field(repr=False)
 
@@ -69,7 +69,7 @@ def fetch(deployment: Deployment, stage: str) -> Version | None:
 
 
 def current(deployment: Deployment) -> tuple[Credential, ...]:
-    """The credentials that count; raises CliError."""
+    """The current credentials; raises CliError."""
     version = fetch(deployment, CURRENT)
     if version is None:
         raise CliError("The secret has no value yet.", FORM, code=Exit.NOT_FINE)
@@ -156,7 +156,7 @@ def put(
 ) -> Change:
     """Set secrets and keep those of the other API keys; raises CliError, and then changes nothing.
 
-    With `replace` the others go.
+    `replace` removes the others.
     """
     version = fetch(deployment, CURRENT)
     before = {} if replace or version is None else _pairs(version.text)
@@ -165,7 +165,7 @@ def put(
 
 
 def remove(deployment: Deployment, api_key: str, *, now: datetime | None = None) -> Change:
-    """Take an API key out; raises CliError."""
+    """Remove an API key; raises CliError."""
     version = fetch(deployment, CURRENT)
     after = _pairs(version.text) if version else {}
     if after.pop(api_key, None) is None:
@@ -194,8 +194,8 @@ def _write(
         overlap_ends = version.created + timedelta(seconds=settings.secret_overlap)
         if (now or datetime.now(UTC)) < overlap_ends:
             warnings.append(
-                "The secrets before the last change still counted, until "
-                f"{overlap_ends:%Y-%m-%d %H:%M} UTC; from now on they don't."
+                "The secrets from before the last change were still valid until "
+                f"{overlap_ends:%Y-%m-%d %H:%M} UTC; from now on they are not."
             )
     with aws_errors():
         deployment.client("secretsmanager").put_secret_value(
@@ -211,7 +211,7 @@ def _pairs(text: str) -> dict[str, str]:
         pairs = None
     if not isinstance(pairs, dict):
         raise CliError(
-            "The present value is not a JSON object, so no API key in it can be kept.",
+            "The current value is not a JSON object, so no API key in it can be kept.",
             "Replace it: --replace",
             code=Exit.NOT_FINE,
         )

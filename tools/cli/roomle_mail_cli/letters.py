@@ -1,4 +1,4 @@
-"""The dead letters: emails that were given up, and what can be done with them.
+"""The dead letters: emails that could not be sent, and what can be done with them.
 
 The mailer itself moves what can never be sent, and SQS what failed for six hours. Both kinds go
 back by StartMessageMoveTask only if its destination is named (SQS's page "StartMessageMoveTask");
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from roomle_mail.errors import BodyMalformed
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import safe_configurator
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.screen import CliError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from roomle_mail.delivery import Queued
     from roomle_mail_cli.deployment import Deployment
 
-# While they are looked at they are hidden, so that each is seen once; afterwards they are put back.
+# Hidden while a command looks at them, so that each is received once; then they are put back.
 _HIDDEN_FOR = 120
 _BATCH = 10
 _GIVEN_UP_AFTER = "tries used up"
@@ -67,7 +67,7 @@ class Letter:
 
     @property
     def address(self) -> str | None:
-        """To whom the email is owed."""
+        """The email's recipient."""
         address = self.data.get("email")
         return address if isinstance(address, str) else None
 
@@ -104,7 +104,7 @@ def count(deployment: Deployment) -> int:
 
 
 def collect(deployment: Deployment, step: Callable[[int], Any] = lambda _: None) -> list[Letter]:
-    """Take all letters in hand, hidden from others for two minutes: `put_back` those left over."""
+    """Receive all letters. They are hidden for two minutes: `put_back` those that stay."""
     sqs, url = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
     letters: dict[str, Letter] = {}
     began = time.monotonic()
@@ -137,7 +137,7 @@ def put_back(deployment: Deployment, letters: Collection[Letter]) -> None:
 
 
 def drop(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
-    """Delete letters for good."""
+    """Delete letters permanently."""
     url = deployment.output("DeadLetterQueueUrl")
     with aws_errors():
         for letter in letters:
@@ -181,7 +181,8 @@ def redrive(deployment: Deployment, *, rate: int | None, step: Callable[[int], A
             return _follow(sqs, source, step)
     except KeyboardInterrupt:
         raise CliError(
-            "No longer watched; SQS goes on moving.", "aws sqs list-message-move-tasks shows it."
+            "Stopped watching; SQS continues to move them.",
+            "aws sqs list-message-move-tasks shows the progress.",
         ) from None
 
 
@@ -200,8 +201,10 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
 
 
 def same_address(letter: Letter, address: str) -> bool:
-    """Whether the email is owed to that person, whatever the spelling."""
-    return letter.address is not None and fold_address(letter.address) == fold_address(address)
+    """Whether that person is the recipient, in any spelling of the address."""
+    if letter.address is None:
+        return False
+    return normalize_address(letter.address) == normalize_address(address)
 
 
 def _letter(message: dict[str, Any]) -> Letter:

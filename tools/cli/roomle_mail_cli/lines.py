@@ -1,7 +1,7 @@
-"""What the log says of a person or an event.
+"""The log lines of a person or an event.
 
-A line has no address, only its hash, keyed by the secret that signed the event: so whoever asks
-needs the secret, and all keys that count or counted are tried.
+A line has no address, only its hash, keyed by the secret that signed the event. So a search needs
+the secret, and tries all current and previous keys.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail.events import fold_address
+from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail_cli import keys
 from roomle_mail_cli.deployment import aws_errors
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-# API Gateway's own log tells nothing of an event.
+# API Gateway's own log has nothing about an event.
 _LEFT_OUT = frozenset({"AccessLog"})
 _FUNCTIONS = {"ReceiverLog": "receiver", "MailerLog": "mailer"}
 _POLL = 2.0
-# Lines may come to be found in another order than they were written in.
+# Lines may become searchable in another order than they were written in.
 _LATE = 15
 _SINCE = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# What Powertools adds to each line and nobody asks for.
+# Keys that Powertools adds to each line; they are not shown.
 _UNASKED = frozenset(
     {
         "timestamp",
@@ -53,7 +53,7 @@ _UNASKED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the log: who wrote it, what happened, and the facts beside it."""
+    """A line of the log: who wrote it, what happened, and the details."""
 
     at: datetime
     source: str
@@ -80,14 +80,14 @@ def since(text: str, *, now: datetime) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CliError(
-            f"{text!r} is no time.", "Write 30m, 2h, 7d or 2026-01-31T09:30.", code=Exit.USAGE
+            f"{text!r} is not a time.", "Write 30m, 2h, 7d or 2026-01-31T09:30.", code=Exit.USAGE
         ) from None
     return moment if moment.tzinfo else moment.astimezone()
 
 
 def hashes(deployment: Deployment, address: str) -> list[str]:
     """All hashes under which the log may have an address; raises CliError."""
-    folded = fold_address(address.strip())
+    folded = normalize_address(address.strip())
     found = [
         hash_address(folded, key=credential.hash_key) for _, credential in keys.known(deployment)
     ]
@@ -119,7 +119,7 @@ def search(deployment: Deployment, terms: Sequence[str], *, start: datetime) -> 
         for term in terms or [""]
         for line in _read(deployment, source, group, term, start=start)
     }
-    # What SES says of an email names the event, but no hash.
+    # SES's events contain the event's id, but no hash.
     events = {line.facts.get("event_id") for line in found.values()} - {None, *terms}
     if terms and events and "ses" in groups(deployment):
         group = groups(deployment)["ses"]
@@ -136,7 +136,7 @@ def follow(
     start: datetime,
     lasting: float | None,
 ) -> Generator[Line]:
-    """Lines as they come, for `lasting` seconds or until Ctrl-C."""
+    """Lines as they arrive, for `lasting` seconds or until Ctrl-C."""
     shown: set[str] = set()
     began = time.monotonic()
     while True:

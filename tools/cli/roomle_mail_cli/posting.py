@@ -21,6 +21,7 @@ from roomle_mail_cli.screen import CliError, Exit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from roomle_mail.settings import Settings
     from roomle_mail.tokens import Credential
 
 # Longer than API Gateway waits for the receiver.
@@ -42,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The webhook's answer. `date` is the server's clock, if it told it."""
+    """The webhook's answer. `date` is the server's clock, if the answer has it."""
 
     status: int
     body: str
@@ -89,6 +90,14 @@ def payload(
     return {"event": event_name(name), "data": data | dict(more or {})}
 
 
+def accepted_form(settings: Settings) -> sign.Form:
+    """The form of a token that a deployment accepts; what it leaves open is as Roomle's."""
+    return sign.Form(
+        algorithm="01" if "01" in settings.token_algorithms else "02",
+        iv="prefix" if settings.token_iv == "prefix" else "zero",
+    )
+
+
 def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, session: str) -> str:
     """Make a token that is `age` seconds old."""
     now = datetime.fromtimestamp(time.time() - age, UTC)
@@ -102,7 +111,7 @@ def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, sess
 
 
 def event_id(token: str, body: bytes) -> str | None:
-    """The id under which the log has a POST; None if the token is none."""
+    """The event's id in the log; None if the token is malformed."""
     try:
         data = tokens.decode(token, algorithms=("01", "02")).data
     except TokenRejected:
@@ -121,7 +130,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def post(request: Request) -> Answer:
     """Send a POST and wait for its answer; raises CliError where none comes."""
     if urlsplit(request.url).scheme not in ("http", "https"):
-        raise CliError(f"{request.url} is no http(s) URL.", code=Exit.USAGE)
+        raise CliError(f"{request.url} is not an http(s) URL.", code=Exit.USAGE)
     opener = urllib.request.build_opener(_NoRedirect)
     prepared = urllib.request.Request(
         request.url, data=request.body, headers=request.headers, method="POST"

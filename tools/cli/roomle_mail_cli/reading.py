@@ -1,7 +1,7 @@
 """A token, explained: how it is spelled, what every key and vector makes of it, what to change.
 
-The receiver must not tell why it refuses a token; this does, to whoever holds the secret. The
-verdict is the shipped code's own (`roomle_mail.tokens`), under the deployment's settings.
+The receiver must not say why it refuses a token. This module does, for people who have the secret.
+The verdict comes from the shipped code (`roomle_mail.tokens`), with the deployment's settings.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ class Reading:
 
     @property
     def merit(self) -> tuple[int, ...]:
-        """What makes one reading likelier than another."""
+        """How likely a reading is, compared to others."""
         return (self.fits, self.timestamp is not None, self.names == self.api_key, self.padding)
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All that can be told of a token."""
+    """Everything known about a token."""
 
     spelling: Spelling
     readings: list[Reading]
@@ -179,13 +179,13 @@ def explain(
     allowed = settings.token_algorithms if settings else frozenset({"01"})
     iv, max_age = (settings.token_iv, settings.token_max_age) if settings else ("fixed", 300)
     try:
-        tokens.verify(
+        claims = tokens.verify(
             tokens.decode(header, algorithms=allowed),
             [each for stage, each in credentials if stage != OVER],
-            now=now,
             iv=iv,
-            max_age=max_age,
         )
+        if claims.is_expired(now, max_age=max_age):
+            raise TokenExpired
         verdict, accepted = "accepted", True
     except TokenRejected as err:
         verdict, accepted = _verdict(err), False
@@ -213,7 +213,7 @@ def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
     if spelling.algorithm == "03":
         return [UNENCRYPTED]
     if spelling.faults:
-        return [*spelling.faults, "Capture the header anew and paste all of it."]
+        return [*spelling.faults, "Capture the header again and copy all of it."]
     if best is None:
         return ["There is no secret to try."]
     if best.fits:
@@ -250,7 +250,7 @@ def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
         ]
     if best.padding and best.names == best.api_key:
         return [
-            "The key fits, for the text ends as it should; only the first block is unreadable.",
+            "The key fits, because the text ends as it should; only the first block is unreadable.",
             "So the initialisation vector is none of the three that are known.",
             "If you know the minute in which it came, --at shows what it would be.",
         ]
@@ -265,15 +265,13 @@ def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
 def earlier_use(
     deployment: Deployment, header: str, credentials: Sequence[tuple[str, Credential]]
 ) -> str | None:
-    """What the deployment's memory has of a token; None if it never saw it. Raises CliError."""
+    """What the table has about a token; None if it was never used. Raises CliError."""
     settings = deployment.settings
     try:
         claims = tokens.verify(
             tokens.decode(header, algorithms=settings.token_algorithms),
             [each for stage, each in credentials if stage != OVER],
-            now=0,
             iv=settings.token_iv,
-            max_age=float("inf"),
         )
     except TokenRejected:
         return None

@@ -15,6 +15,9 @@ class DnsUnavailableError(Exception):
 class Records(Protocol):
     """Finds records by name. No record is an empty list; raises DnsUnavailableError."""
 
+    def knows(self, name: str) -> bool:
+        """Whether there is such a name, or one below it."""
+
     def txt(self, name: str) -> list[str]:
         """The TXT records of a name, each in one piece."""
 
@@ -29,19 +32,24 @@ class Dns:
         self._nameserver = nameserver
         self._failure = ""
 
+    def knows(self, name: str) -> bool:
+        """Whether there is such a name, or one below it; raises DnsUnavailableError."""
+        return self._ask(name, "TXT") is not None
+
     def txt(self, name: str) -> list[str]:
         """The TXT records of a name, each in one piece; raises DnsUnavailableError."""
-        return [
-            b"".join(each.strings).decode("utf-8", "replace") for each in self._ask(name, "TXT")
-        ]
+        found = self._ask(name, "TXT") or []
+        return [b"".join(each.strings).decode("utf-8", "replace") for each in found]
 
     def mx(self, name: str) -> list[str]:
         """The mail servers of a name; raises DnsUnavailableError."""
-        servers = [each.exchange.to_text(omit_final_dot=True) for each in self._ask(name, "MX")]
+        found = self._ask(name, "MX") or []
+        servers = [each.exchange.to_text(omit_final_dot=True) for each in found]
         # A single dot says that the name takes no mail (RFC 7505).
         return [each for each in servers if each.strip("@.")]
 
-    def _ask(self, name: str, kind: str) -> list[Any]:
+    def _ask(self, name: str, kind: str) -> list[Any] | None:
+        """The records; None if there is no such name."""
         # Only `doctor` asks the DNS.
         from dns import exception, resolver  # noqa: PLC0415
 
@@ -53,7 +61,7 @@ class Dns:
                 asked.nameservers, asked.port = [self._nameserver[0]], self._nameserver[1]
             answer = asked.resolve(f"{name}.", kind, lifetime=PATIENCE, raise_on_no_answer=False)
         except resolver.NXDOMAIN:
-            return []
+            return None
         except resolver.NoNameservers as err:
             # An answer came quickly, and may be about this name only.
             raise DnsUnavailableError(f"the DNS could not be asked: {err}") from err

@@ -9,7 +9,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +36,7 @@ class Exit(IntEnum):
 
 
 class CliError(Exception):
-    """A command can't go on; `advice` says what to do, `code` is the exit code."""
+    """A command can't continue; `advice` says what to do, `code` is the exit code."""
 
     def __init__(self, problem: str, advice: str = "", *, code: Exit = Exit.UNREACHABLE) -> None:
         super().__init__(problem)
@@ -87,12 +94,12 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def visible(text: str) -> str:
-    """Make control characters visible: what strangers wrote must not steer a terminal."""
+    """Make control characters visible: text from outside must not control a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
 
 
 def note(text: str) -> None:
-    """Say something that is not the result."""
+    """Print a note beside the result."""
     err().print(visible(text), style="dim")
 
 
@@ -110,3 +117,34 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
     with bar:
         task = bar.add_task(what, total=total)
         yield lambda steps: bar.update(task, advance=steps)
+
+
+@contextmanager
+def stages(total: int) -> Iterator[Callable[[str], Any]]:
+    """Show which of many steps runs; yields what to call as each begins.
+
+    Where nobody watches, in the log of a job, each step is a line.
+    """
+    console = err()
+    if not console.is_terminal:
+        yield note
+        return
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+        done = -1
+
+        def begin(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=name, completed=done)
+
+        yield begin

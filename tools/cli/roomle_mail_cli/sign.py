@@ -77,7 +77,7 @@ def encrypt(text: bytes, *, secret: str, form: Form) -> bytes:
 
 
 def encode(ciphertext: bytes, form: Form) -> str:
-    """Spell a ciphertext as a header's value."""
+    """Encode a ciphertext as a header's value."""
     url = form.get("alphabet") == "url"
     text = (base64.urlsafe_b64encode if url else base64.b64encode)(ciphertext).decode()
     if not form.get("padding", True):
@@ -121,9 +121,9 @@ def sign(
 ) -> dict[str, Any]:
     """Return a copy of an API Gateway payload 2.0 event that arrives ``now`` with a fresh token.
 
-    Whatever token the event had is replaced, its header's name kept. Without a
-    ``session`` the token gets a random one, so that two events signed in the same millisecond are
-    not replays of each other.
+    The event's token is replaced, and its header keeps its name. Without a ``session`` the token
+    gets a random one, so that two events signed in the same millisecond are not replays of each
+    other.
     """
     if session is None:
         session = secrets.token_hex(16)
@@ -171,7 +171,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one event, signed anew; a fixture whose token is the fault only gets the new time."""
+    """Print one event, signed now; a fixture whose token is the fault only gets the new time."""
     options = vars(parse_arguments(arguments))
     path: Path = options.pop("event")
     text = sys.stdin.read() if str(path) == "-" else path.read_text()

@@ -1,5 +1,9 @@
 """Roomle Mail: a brand's own emails for the events of Roomle's configurator.
 
-The modules in the order of the flow: settings, errors, deadline, tokens, credentials,
-events, emails, delivery, once, telemetry.
+The modules in the order of an event's way:
+
+- `receiver` and `mailer` process a POST and a queued message from first to last.
+- `settings`, `tokens`, `credentials`, `events`, `emails`, `limits`, `delivery` are their steps.
+- `idempotency` remembers what was answered and sent; `table` is the DynamoDB table below it.
+- `telemetry`, `deadline`, `errors` and `aws` are used by all of them.
 """

@@ -1,4 +1,4 @@
-"""The clients of AWS, and what their errors mean: the only place that knows botocore's.
+"""The clients of AWS, and what their errors mean: the only module that knows botocore's.
 
 The deadline's timer bounds every call as a whole; the time-outs here only make botocore try
 another connection while there is still time.
@@ -7,6 +7,7 @@ another connection while there is still time.
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from roomle_mail.deadline import DeadlineExceeded
 from roomle_mail.errors import (
     AwsCallFailed,
     CallRefused,
+    CredentialsExpired,
     OutcomeUnknown,
     QuotaUsedUp,
     Throttled,
@@ -26,18 +28,17 @@ from roomle_mail.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeGuard
+    from collections.abc import Iterator, Mapping
 
 
 class Clients:
-    """What the functions call, all from one session (a second one costs tens of milliseconds).
+    """The clients, all from one session: a second one costs tens of milliseconds at a cold start.
 
-    A client is made at its first use; touch it to make it at start.
+    Each is made when it is first used.
     """
 
     def __init__(self, session: Session | None = None) -> None:
-        """Use one session for all of them."""
+        """Use `session`, or a new one."""
         self._session = session or Session()
 
     @cached_property
@@ -52,7 +53,7 @@ class Clients:
 
     @cached_property
     def dynamodb(self) -> Any:  # noqa: ANN401
-        """DynamoDB; every write of `idempotency` survives being made twice."""
+        """DynamoDB; every write that `table` makes may be repeated."""
         return self._client("dynamodb", attempts=3, read=1)
 
     @cached_property
@@ -65,18 +66,18 @@ class Clients:
             connect_timeout=1,
             read_timeout=read,
             retries={"mode": "standard", "total_max_attempts": attempts},
-            # AWS checks parameters itself: that botocore does so before took 5 % of an event.
+            # AWS checks them too; botocore's check took 5 % of a warm event.
             parameter_validation=False,
         )
         return self._session.client(service, config=config)
 
 
-def differ_after_restore(environment: Mapping[str, str]) -> None:
-    """Let environments that SnapStart restores from one snapshot differ from each other.
+def reseed_after_restore(environment: Mapping[str, str]) -> None:
+    """Let environments that SnapStart restores from one snapshot wait for different random times.
 
-    botocore waits for random times before it tries again; they would all wait for the same. Nothing
-    else is frozen: before its first event a function has opened no connection, and keeps no secret,
-    stamp or time. Credentials that expired meanwhile botocore fetches anew.
+    botocore waits for a random time before it tries again. Nothing else is frozen in a snapshot:
+    before its first event a function has opened no connection and holds no secret, owner stamp or
+    time. botocore fetches credentials again once they have expired.
     """
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         # Lambda's runtime has it; where nothing is restored it may be missing.
@@ -103,42 +104,75 @@ _THROTTLING = frozenset(
         "KMS.ThrottlingException",
     },
 )
+# AWS's page "Common Errors" has ExpiredTokenException and RequestExpired; the other codes say the
+# same in older protocols. The next call is signed again, with new credentials once there are some.
+_EXPIRED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "TokenRefreshRequired",
+    }
+)
+# A signature that is wrong has the same code as one that is too old or too new ("Troubleshoot
+# Signature Version 4" in the IAM user guide): only the message tells them apart.
+_SIGNATURE_EXPIRED = ("signature expired", "signature not yet current")
 _BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
 
 
-# What a call to AWS raises, the deadline's interruption included. Each call has an `except` of its
-# own: a context manager for all of them took a fortieth of an event's own time.
-AWS_ERRORS = (botocore.BotoCoreError, botocore.ClientError, ResponseParserError, DeadlineExceeded)
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """Raise what a call to AWS raises as an AwsCallFailed, which tells whether the service acted.
+
+    An interruption by the deadline counts as a lost answer.
+    """
+    try:
+        yield
+    except botocore.ClientError as err:
+        raise _from_answer(err) from err
+    except (botocore.BotoCoreError, ResponseParserError, DeadlineExceeded) as err:
+        raise _from_no_answer(err) from err
+    except RuntimeError as err:
+        # botocore has no class of its own for this failure to renew credentials.
+        if "refreshed credentials are still expired" not in str(err):
+            raise
+        raise CredentialsExpired(type(err).__name__) from err
 
 
-def translate(err: BaseException) -> AwsCallFailed:
-    """Tell by what a call raised whether the service acted."""
-    if isinstance(err, botocore.ClientError):
-        return _translate_answer(err)
-    # A proxy or TLS failure may come after the request went out, so only these two are certain.
-    if isinstance(err, botocore.EndpointConnectionError | botocore.ConnectTimeoutError):
-        return Unreachable(type(err).__name__)
-    # No credentials, and parameters that don't validate, fail before sending.
-    if isinstance(err, botocore.NoCredentialsError | botocore.ParamValidationError):
-        return CallRefused(type(err).__name__)
-    return OutcomeUnknown(type(err).__name__)
+def _from_no_answer(err: BaseException) -> AwsCallFailed:
+    detail = type(err).__name__
+    match err:
+        # A proxy or TLS failure may come after the request was sent, so only these two are certain.
+        case botocore.EndpointConnectionError() | botocore.ConnectTimeoutError():
+            return Unreachable(detail)
+        # Credentials are renewed before anything is sent.
+        case (
+            botocore.CredentialRetrievalError()
+            | botocore.MetadataRetrievalError()
+            | botocore.TokenRetrievalError()
+        ):
+            return CredentialsExpired(detail)
+        # These fail before anything is sent, too.
+        case botocore.NoCredentialsError() | botocore.ParamValidationError():
+            return CallRefused(detail)
+    return OutcomeUnknown(detail)
 
 
-def has_code(err: BaseException, code: str) -> TypeGuard[botocore.ClientError]:
-    """Tell whether AWS answered with this error code."""
-    return isinstance(err, botocore.ClientError) and err.response["Error"]["Code"] == code
-
-
-def _translate_answer(err: botocore.ClientError) -> AwsCallFailed:
+def _from_answer(err: botocore.ClientError) -> AwsCallFailed:
     code = str(err.response.get("Error", {}).get("Code", ""))
-    message = str(err.response.get("Error", {}).get("Message", ""))
+    message = str(err.response.get("Error", {}).get("Message", "")).casefold()
     status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if not _BAD_REQUEST <= status < _SERVER_ERROR:
+    # "Common Errors": RequestAbortedException says only that no reply was sent.
+    if not _BAD_REQUEST <= status < _SERVER_ERROR or code == "RequestAbortedException":
         return OutcomeUnknown(code)
-    # SES's page "Errors related to the sending quotas": both limits come as throttling and are
-    # told apart by the text alone.
-    if code == "LimitExceededException" or "daily message quota" in message.casefold():
+    # SES's page "Errors related to the sending quotas": both limits come as throttling, and only
+    # the message tells them apart.
+    if code == "LimitExceededException" or "daily message quota" in message:
         return QuotaUsedUp(code)
+    if code in _EXPIRED or any(text in message for text in _SIGNATURE_EXPIRED):
+        return CredentialsExpired(code)
     if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
         return Throttled(code)
     return CallRefused(code)

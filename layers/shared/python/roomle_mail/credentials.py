@@ -1,8 +1,8 @@
 """Secrets Manager -> credentials, cached.
 
-The secret is one JSON object, API key -> secret, so that several tenants and a change of key
-fit. AWSPREVIOUS counts for a while after AWSCURRENT was created, so that AWS can be changed
-before Roomle.
+The secret is one JSON object, API key -> secret, so that it can hold several tenants and a change
+of key. AWSPREVIOUS counts for a while after AWSCURRENT was created, so that the secret can be
+changed at AWS before it is changed at Roomle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from roomle_mail.aws import AWS_ERRORS, has_code, translate
+from roomle_mail.aws import aws_errors
 from roomle_mail.errors import AwsCallFailed, OutcomeUnknown, SecretUnusable
 from roomle_mail.tokens import Credential
 
@@ -28,7 +28,7 @@ _PUBLISHED = b"a-Secr3t_Str1ng!"  # the example on Roomle's page "Authentication
 
 
 class SecretsClient(Protocol):
-    """The one call of boto3's client that is used."""
+    """The part of boto3's client that is used."""
 
     def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Mapping[str, Any]:  # noqa: N803
         """AWS's page "GetSecretValue"."""
@@ -56,7 +56,7 @@ class _Failed(NamedTuple):
 class CredentialStore:
     """The credentials that count now. Times are in seconds since the epoch.
 
-    `warn` is told what is wrong with a secret that is not needed, by a text without its content.
+    `warn` is called with what is wrong with a secret that is not needed, without its content.
     """
 
     client: SecretsClient = field(repr=False)
@@ -71,8 +71,8 @@ class CredentialStore:
     def get(self, now: float) -> tuple[Credential, ...]:
         """The valid credentials, at most five minutes old; raises SecretUnusable.
 
-        A secret that is unusable itself is looked at again after ten seconds, so that a flood of
-        requests costs nothing meanwhile. Where AWS did not answer, the next request asks again.
+        An unusable secret is read again after ten seconds, so that a flood of requests makes no
+        calls meanwhile. Where AWS did not answer, the next request asks again.
         """
         fetched = self._fetched
         if fetched is None or not 0 <= now - fetched.at <= fetched.fresh_for:
@@ -89,10 +89,10 @@ class CredentialStore:
         return self._valid(fetched, now)
 
     def refresh(self, now: float) -> tuple[Credential, ...]:
-        """The credentials that a fresh look adds, for a token that failed.
+        """The credentials that were added since the last read, for a token that failed.
 
-        Looks at most once a minute, so that a flood of forgeries costs nothing, and returns
-        nothing where there is nothing new or AWS can't be asked.
+        Reads at most once a minute, so that a flood of forgeries makes no calls, and returns
+        nothing where there is nothing new or AWS can't be reached.
         """
         if 0 <= now - self._refreshed_at < _REFRESH_EVERY:
             return ()
@@ -122,7 +122,7 @@ class CredentialStore:
             return _Fetched(now, current)
         try:
             before = self._read("AWSPREVIOUS")
-            # Some make a secret without a value and set it afterwards: nothing is wrong with that.
+            # A secret may be created without a value and set afterwards.
             previous = () if before is None or _is_empty(before.text) else self._parse(before.text)
         except SecretUnusable as err:
             self.warn(f"AWSPREVIOUS: {err.problem}")
@@ -132,26 +132,19 @@ class CredentialStore:
 
     def _read(self, stage: str) -> _Version | None:
         try:
-            answer = self._ask(stage)
+            with aws_errors():
+                answer = self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
             # botocore takes a text that is not JSON for an empty answer.
-            if answer is not None and "CreatedDate" not in answer:
+            if "CreatedDate" not in answer:
                 raise OutcomeUnknown("IncompleteAnswer")
         except AwsCallFailed as err:
+            # Both for a secret without any value and for a stage that no version has.
+            if err.detail == "ResourceNotFoundException":
+                return None
             raise SecretUnusable(f"Secrets Manager: {err.detail}") from err
-        if answer is None:
-            return None
         created: datetime = answer["CreatedDate"]
         text = answer.get("SecretBinary") or answer.get("SecretString")
         return _Version(text, created.timestamp())
-
-    def _ask(self, stage: str) -> Mapping[str, Any] | None:
-        try:
-            return self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
-        except AWS_ERRORS as err:
-            # Both for a secret without any value and for a stage that no version has.
-            if has_code(err, "ResourceNotFoundException"):
-                return None
-            raise translate(err) from err
 
     def _parse(self, text: object) -> tuple[Credential, ...]:
         if not isinstance(text, str) or _is_empty(text):

@@ -1,8 +1,9 @@
 """Email -> SES, event -> SQS: the only sending.
 
-SES is called once: botocore would send again after an answer that got lost. What failed for
-certain and in passing goes the next way; what SES refuses for good is never queued, since nobody
-would mail then; what can't be known is Roomle's to mail (two emails are better than none).
+SES is called once: botocore would send again after an answer that got lost. If SES certainly did
+not take the email, and may later, the next channel is tried. What SES refuses permanently is never
+queued, since nobody would send an email then. Where the outcome is unknown, Roomle sends its own
+(two emails are better than none).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from roomle_mail.aws import AWS_ERRORS, translate
+from roomle_mail.aws import aws_errors
 from roomle_mail.errors import (
     AwsCallFailed,
     BodyMalformed,
@@ -31,26 +32,26 @@ if TYPE_CHECKING:
     from roomle_mail.emails import Email
     from roomle_mail.settings import Channel
 
-SEND_TAKES = 1.0  # seconds that a send gets at the least; with less left, none is begun
+SEND_TAKES = 1.0  # seconds; with less time left, no send is begun
 _CHARSET = "UTF-8"
 
 
 class Sender(Protocol):
-    """Who sends an email."""
+    """Sends an email."""
 
     def send(self, email: Email, *, event_id: str) -> str:
-        """Send it, once; the id it got. Raises AwsCallFailed."""
+        """Send it once and return its message id; raises AwsCallFailed."""
 
 
 class Queue(Protocol):
-    """Who takes an event into the queue."""
+    """Takes an event into the queue."""
 
     def put(self, queued: Queued) -> str:
-        """Take it; the id it got. Raises AwsCallFailed."""
+        """Take it and return its message id; raises AwsCallFailed."""
 
 
 class Queued(NamedTuple):
-    """An event on its way through the queue.
+    """An event in the queue.
 
     `recipient` is the keyed hash of the address, `received` in seconds since the epoch,
     `correlation` API Gateway's request id.
@@ -83,7 +84,7 @@ class Queued(NamedTuple):
 
 
 class Custody(NamedTuple):
-    """Who answers for the email from now on, and the id that it got there."""
+    """Which service is responsible for the email from now on, and the message id there."""
 
     status: Literal["sent", "queued"]
     message_id: str
@@ -91,11 +92,10 @@ class Custody(NamedTuple):
 
 @dataclass(slots=True)
 class Delivery:
-    """One event's way out. `custody` is the fact that decides the answer, set by nothing else.
+    """The delivery of one event. `custody` decides the answer, and nothing else sets it.
 
-    `failed` is why an earlier way than the last one did not take it. Once the queue was asked, it
-    may have the event whatever became of the call: that the last try failed for certain says
-    nothing of an earlier one whose answer got lost.
+    `failed` is why a channel did not take the event. Once the queue was asked, it may have the
+    event whatever the call raised: botocore tries twice and tells only how the last try ended.
     """
 
     custody: Custody | None = None
@@ -131,15 +131,15 @@ class Delivery:
                 self.failed = err
             else:
                 return self.custody
-        assert self.failed is not None  # noqa: S101 (there is at least one way)
+        assert self.failed is not None  # noqa: S101 (there is at least one channel)
         raise self.failed
 
 
 def send(sender: Sender, email: Email, *, event_id: str) -> str:
     """Send by SES.
 
-    Raises EmailRefused for what SES refuses for good, SendOutcomeUnknown where it can't be known,
-    else AwsCallFailed.
+    Raises EmailRefused for what SES refuses permanently, SendOutcomeUnknown where it can't be known
+    whether SES took it, else AwsCallFailed.
     """
     try:
         return sender.send(email, event_id=event_id)
@@ -189,7 +189,7 @@ class SesSender:
                 }
                 for image in email.images
             ]
-        try:
+        with aws_errors():
             answer = self.client.send_email(
                 FromEmailAddress=email.sender,
                 Destination={"ToAddresses": [email.recipient]},
@@ -203,21 +203,17 @@ class SesSender:
                     {"Name": "language", "Value": email.language},
                 ],
             )
-        except AWS_ERRORS as err:
-            raise translate(err) from err
         return str(answer.get("MessageId", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class SqsQueue:
-    """A queue of SQS; `client` is made at the first use, since few events need it."""
+    """A queue of SQS; `client` makes the client at its first use, since few events need it."""
 
     client: Callable[[], Any]
     url: str
 
     def put(self, queued: Queued) -> str:  # noqa: D102
-        try:
+        with aws_errors():
             answer = self.client().send_message(QueueUrl=self.url, MessageBody=queued.dump())
-        except AWS_ERRORS as err:
-            raise translate(err) from err
         return str(answer.get("MessageId", ""))

@@ -1,10 +1,10 @@
 """Event + brand -> Email. Pure.
 
 The brands, texts and templates are the package `roomle_mail_emails`, which `emails_build` (in
-layers/emails) makes and checks. It is one small file each, read when it is needed, so that an event
-costs the same with one brand as with ten thousand.
+layers/emails) makes and checks. Each is a small file, read when needed, so that an event takes no
+longer with ten thousand brands than with one.
 
-Of what Roomle sent only the links are shown, checked against the brand's hosts and rebuilt.
+An email shows nothing that Roomle sent but links, checked against the brand's hosts and rebuilt.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ import html
 import importlib.resources
 import io
 import json
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minijinja import Environment, safe
+from minijinja import Environment, pass_state, safe
 
 from roomle_mail.errors import InvalidEvent, NoTemplate
 from roomle_mail.events import link_language, rebuild_link
@@ -29,16 +28,13 @@ if TYPE_CHECKING:
 
     from roomle_mail.events import Event
 
-# RFC 3834: nobody's holiday notice should answer.
+# RFC 3834: no automatic reply should answer.
 _HEADERS = (("Auto-Submitted", "auto-generated"),)
 
-# RFC 2392 puts it into the HTML as `cid:`.
+# RFC 2392: the HTML shows it as `cid:qr`.
 _QR_CONTENT_ID = "qr"
-# Bytes; beyond it the code's modules get too small for a camera in front of a screen.
+# Characters; with more, the code's modules get too small for a camera to read from a screen.
 _MAX_QR_LINK = 800
-
-# Stands for a link until there is one, and is in none: a checked link has no control characters.
-_MARK = re.compile("\0([a-z_]+)\0")
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -53,7 +49,7 @@ class Image(NamedTuple):
 
 
 class Email(NamedTuple):
-    """All that a sender needs; `sender` is a ready header value, `subject` has no line breaks."""
+    """An email as it is sent; `sender` is a complete From value, `subject` has no line breaks."""
 
     recipient: str
     sender: str
@@ -68,12 +64,11 @@ class Email(NamedTuple):
     template: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Brand:
-    """Who sends. Empty `api_keys`: any key may; hosts are exact names or `*.name`.
+    """Who sends. Empty `api_keys` allow any key; hosts are exact names or `*.name`.
 
     `look` (logo, colours, imprint, ...) and `texts` (the brand's own words) are for the templates.
-    A brand is equal to itself alone, so that what was written for it can be found again.
     """
 
     id: str
@@ -90,7 +85,7 @@ class Brand:
 
     @classmethod
     def of(cls, identifier: str, data: Mapping[str, Any]) -> Brand:
-        """The brand whose file says this."""
+        """From what the brand's file says."""
         return cls(
             id=identifier,
             name=data["look"]["name"],
@@ -107,7 +102,7 @@ class Brand:
 
 
 class Content(NamedTuple):
-    """One rendered email, for nobody yet."""
+    """A rendered email without its recipient."""
 
     subject: str
     preview: str
@@ -115,19 +110,10 @@ class Content(NamedTuple):
     html: str
 
 
-class _Form(NamedTuple):
-    """One rendered email without its links: between its parts stand their fields."""
-
-    subject: str
-    preview: str
-    text: list[str]
-    html: list[str]
-
-
 class Catalog:
-    """The brands, texts and templates, of which `read` gives one file by its name.
+    """The brands, texts and templates.
 
-    `read` raises FileNotFoundError for a name that isn't there.
+    `read` returns the text of a file by its name and raises FileNotFoundError for an unknown one.
     """
 
     def __init__(self, read: Callable[[str], str]) -> None:
@@ -135,20 +121,20 @@ class Catalog:
         self._read = read
         self._default: str = index["default"]
         self._templates: Mapping[str, Mapping[str, Any]] = index["templates"]
-        # minijinja escapes what goes into *.html, and nothing in *.txt.
+        # minijinja escapes in *.html, and nothing in *.txt.
         self._environment = Environment(
             loader=lambda name: read(f"templates/{name}"),
             undefined_behavior="strict",
+            finalizer=_escape,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._brand = lru_cache(maxsize=256)(self._read_brand)
         self._texts = lru_cache(maxsize=None)(self._read_texts)
-        self._form = lru_cache(maxsize=128)(self._make_form)
 
     @classmethod
     def load(cls) -> Catalog:
-        """The catalogue that was built into the package `roomle_mail_emails`."""
+        """The built package `roomle_mail_emails`."""
         package = importlib.resources.files("roomle_mail_emails")
         return cls(lambda name: package.joinpath(name).read_text(encoding="utf-8"))
 
@@ -157,10 +143,10 @@ class Catalog:
         return self._brand(configurator_id)
 
     def compose(self, event: Event, brand: Brand) -> Email:
-        """Write the email that the event owes.
+        """Write the email that the event calls for.
 
-        Raises NoTemplate, InvalidEvent for a link that the template needs and the event has not,
-        and LinkNotAllowed.
+        Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is
+        missing.
         """
         template, needs = self._template(event)
         links: dict[str, str] = {}
@@ -173,7 +159,7 @@ class Catalog:
             raise InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
         language = _language(event, brand)
         image = _qr_code(links[needs["qr"]]) if needs["qr"] in links else None
-        content = self.fill(template, brand, language, links, image.content_id if image else None)
+        content = self.render(template, brand, language, links, image.content_id if image else None)
         return Email(
             recipient=event.recipient,
             sender=brand.sender,
@@ -188,25 +174,6 @@ class Catalog:
             template=template,
         )
 
-    def fill(
-        self,
-        template: str,
-        brand: Brand,
-        language: str,
-        links: Mapping[str, str],
-        qr: str | None,
-    ) -> Content:
-        """Like `render`, for a fifteenth of its time, once it was done with other links.
-
-        Links are all that differs from person to person, and templates only show them.
-        """
-        form = self._form(template, brand, language, tuple(links), qr)
-        text, marked = form.text.copy(), form.html.copy()
-        text[1::2] = [links[field] for field in text[1::2]]
-        escaped = {field: html.escape(link) for field, link in links.items()}
-        marked[1::2] = [escaped[field] for field in marked[1::2]]
-        return Content(form.subject, form.preview, "".join(text), "".join(marked))
-
     def render(
         self,
         template: str,
@@ -215,9 +182,9 @@ class Catalog:
         links: Mapping[str, str],
         qr: str | None,
     ) -> Content:
-        """Fill one template; `links` are checked ones by field, `qr` a content id.
+        """Render a template; `links` are checked links by field, `qr` is a content id.
 
-        Raises minijinja.TemplateError, which the build makes sure never happens.
+        Raises minijinja.TemplateError, which the build's own rendering rules out.
         """
         texts = self._texts(language)
         own = brand.texts.get(language, {})
@@ -236,38 +203,20 @@ class Catalog:
             "imprint": brand.look["imprint"][language],
             "privacy": brand.look["privacy"][language],
         }
-        common = {
+        context = {
+            "brand": look,
             "t": words,
             "language": language,
             "dir": texts["dir"],
             "start": "right" if texts["dir"] == "rtl" else "left",
             **({"qr": qr} if qr else {}),
+            **links,
         }
         return Content(
             subject=words["subject"],
             preview=words["preview"],
-            text=self._environment.render_template(
-                f"{template}.txt",
-                brand=look,
-                **common,
-                **links,
-            ),
-            html=self._environment.render_template(
-                f"{template}.html",
-                brand={key: _escaped(value) for key, value in look.items()},
-                **common,
-                **{field: _escaped(link) for field, link in links.items()},
-            ),
-        )
-
-    def _make_form(
-        self, template: str, brand: Brand, language: str, fields: tuple[str, ...], qr: str | None
-    ) -> _Form:
-        marked = self.render(
-            template, brand, language, {name: f"\0{name}\0" for name in fields}, qr
-        )
-        return _Form(
-            marked.subject, marked.preview, _MARK.split(marked.text), _MARK.split(marked.html)
+            text=self._environment.render_template(f"{template}.txt", **context),
+            html=self._environment.render_template(f"{template}.html", **context),
         )
 
     def _template(self, event: Event) -> tuple[str, Mapping[str, Any]]:
@@ -295,7 +244,7 @@ class Catalog:
 
 
 def shard_of(configurator_id: str) -> str:
-    """The file, one of 256, in which the build put a configurator."""
+    """The file, one of 256, that holds a configurator's brand."""
     return hashlib.sha256(configurator_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
 
 
@@ -316,10 +265,13 @@ def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragra
     return [paragraph.replace("{brand}", brand) for paragraph in text]
 
 
-def _escaped(value: Any) -> Any:  # noqa: ANN401 (only texts change)
-    # minijinja would also write every / of a link as a character reference: right, but longer and
-    # unreadable for anything that looks at links without parsing HTML.
-    return safe(html.escape(value)) if isinstance(value, str) else value
+@pass_state
+def _escape(state: Any, value: Any) -> Any:  # noqa: ANN401 (minijinja's, and any value)
+    # minijinja would also write every / as a character reference: correct, but longer, and
+    # unreadable to anything that looks for links without parsing HTML.
+    if state.auto_escape == "html" and isinstance(value, str) and not hasattr(value, "__html__"):
+        return safe(html.escape(value))
+    return NotImplemented
 
 
 def _qr_code(link: str) -> Image | None:

@@ -1,39 +1,36 @@
-"""What can go wrong, each with the HTTP status that makes Roomle do the right thing.
+"""What can go wrong, each with the HTTP status of the answer.
 
 A status of 300 or more makes Roomle send its own email instead (Roomle's page "Webhook"), so
-every error here has one. `code` is what the answer says and never helps an attacker; the class's
-name and attributes are for the log.
+every error here has one. `code` stands in the answer and never helps an attacker; the class's name
+and attributes are for the log.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from roomle_mail.tokens import Claims
+from typing import ClassVar
 
 
 class RoomleMailError(Exception):
-    """Something known went wrong; `status` and `code` are the answer to Roomle."""
+    """A known failure; `status` and `code` are the answer to Roomle."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
 
     @property
     def reason(self) -> str:
-        """The fact by name, for the log."""
+        """The class's name, for the log."""
         return type(self).__name__
 
 
 class SettingsInvalid(RoomleMailError):
-    """The environment of the function does not make a valid configuration."""
+    """A variable of the function's environment is missing or wrong; the message names it."""
 
 
 # --- the token: one answer for every fault in it ---------------------------------------------
 
 
 class TokenRejected(RoomleMailError):
-    """No token that verifies; `hint` names the parameter under which it would have passed."""
+    """No token that verifies; `hint` names the parameter under which it would have verified."""
 
     status = 401
     code = "unauthorized"
@@ -60,11 +57,10 @@ class TokenUnverified(TokenRejected):
 
 
 class TokenExpired(TokenRejected):
-    """The token is genuine, but its timestamp is too far from now; `claims` are what it says."""
+    """The token is genuine, but its timestamp is too far from now."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self) -> None:
         super().__init__("TokenMaxAge")
-        self.claims = claims
 
 
 class TokenReplayed(TokenRejected):
@@ -117,7 +113,7 @@ class BrandNotAllowed(RoomleMailError):
 
 
 class NoTemplate(RoomleMailError):
-    """An email is owed that we have no template for, so Roomle sends its own."""
+    """There is no template for the email that the event calls for, so Roomle sends its own."""
 
     status = 501
     code = "no-template"
@@ -134,7 +130,7 @@ class Unavailable(RoomleMailError):
 
 
 class SecretUnusable(Unavailable):
-    """The secret can't be read or is not `{"API key": "secret"}`; `problem` says what to mend."""
+    """The secret can't be read or is not `{"API key": "secret"}`; `problem` says what to fix."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -142,19 +138,19 @@ class SecretUnusable(Unavailable):
 
 
 class TimeRunningOut(Unavailable):
-    """Too little time is left to begin, or to go on."""
+    """Too little time is left to begin or to continue."""
 
 
 class InProgress(Unavailable):
-    """The same POST is being worked on elsewhere, or died there."""
+    """Another invocation is processing the same POST or event, or died while doing so."""
 
 
 class HourlyCapReached(Unavailable):
-    """The stack has sent `MaxEmailsPerHour` in this hour."""
+    """The stack has sent `MaxEmailsPerHour` emails in this hour."""
 
 
 class EmailRefused(RoomleMailError):
-    """SES refuses the email for good; `detail` is AWS's error code."""
+    """SES refused the email permanently; `detail` is AWS's error code."""
 
     status = 502
     code = "email-refused"
@@ -180,7 +176,7 @@ class AwsCallFailed(Unavailable):
 
 
 class Retryable(AwsCallFailed):
-    """Certain that the service did not act, and worth another way or another try."""
+    """The service certainly did not act, and another channel or a later try may succeed."""
 
 
 class Unreachable(Retryable):
@@ -191,12 +187,16 @@ class Throttled(Retryable):
     """The service asks to come back later."""
 
 
+class CredentialsExpired(Retryable):
+    """The credentials or the signature were too old, or could not be renewed."""
+
+
 class QuotaUsedUp(AwsCallFailed):
-    """Certain that the service did not act, nor will it before tomorrow."""
+    """The service certainly did not act, and will not before tomorrow."""
 
 
 class CallRefused(AwsCallFailed):
-    """Certain that the service did not act, and it never will."""
+    """The service certainly did not act, and never will."""
 
 
 class OutcomeUnknown(AwsCallFailed):

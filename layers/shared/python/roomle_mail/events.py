@@ -1,7 +1,7 @@
 """body -> Event. Pure.
 
 Roomle's page "Webhook" documents the fields. The payload has grown over time, so unknown fields
-are kept and passed on; what is known is checked, since it ends up in an email.
+are kept and passed on. Known fields are checked, since they end up in an email.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ EVENTS = (
 )
 
 _MAX_ADDRESS, _MAX_LOCAL_PART, _MAX_LINK = 254, 64, 4_096
-# Python reads JSON that is nested ten thousand deep. Once it is queued it is one deeper, so what is
-# accepted here must leave the mailer some room.
+# Python reads JSON that is nested ten thousand deep. A queued event is one level deeper, so the
+# receiver accepts less than the mailer can read.
 _MAX_BRACKETS = 5_000
 
 # RFC 5321 mailbox in its plain form: no quoting, comments, display names or address literals. A
-# comma or line break would address somebody else; an address outside ASCII is left to Roomle.
+# comma or line break would address somebody else; Roomle mails addresses outside ASCII itself.
 _ADDRESS = re.compile(
     r"(?P<local>[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]",
@@ -51,7 +51,7 @@ _LINK = re.compile(
     r'(/[!"$->@-\[\]-~]*)?(?:\?([!"$-\[\]-~]*))?(?:#([!-\[\]-~]*))?',
     re.ASCII | re.IGNORECASE,
 )
-# Everything that a URL may hold stays; what could end an HTML attribute or a line does not.
+# Percent-encodes what could end an HTML attribute or a line; what else a URL may hold stays.
 _ODD = re.compile(r"[^A-Za-z0-9/?:@!$&()*+,;=._~%-]")
 _LANGUAGE = re.compile("lang|locale", re.ASCII | re.IGNORECASE)
 
@@ -75,11 +75,11 @@ _payload, _email_data = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_DATA)
 
 
 class Event(NamedTuple):
-    """One event that owes a person an email.
+    """An event that calls for an email.
 
-    `recipient` is the checked address; `url` is the link to the content and `result_url` the one
-    to the 3D asset, both as Roomle sent them (`rebuild_link` before use); `payload` is all that
-    Roomle sent.
+    `recipient` is the checked address. `url` is the link to the content and `result_url` the link
+    to the 3D asset, both as Roomle sent them: use `rebuild_link`. `payload` is all that Roomle
+    sent.
     """
 
     name: str
@@ -94,9 +94,9 @@ class Event(NamedTuple):
 
 
 def parse(body: bytes) -> Event | None:
-    """Read a POST's body; None for an event that owes nobody an email.
+    """Read a POST's body; None for an event that calls for no email.
 
-    Raises BodyMalformed, InvalidEvent, and NoTemplate for an email that we don't know.
+    Raises BodyMalformed, InvalidEvent, and NoTemplate for an unknown `email.*` event.
     """
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
         raise BodyMalformed
@@ -110,8 +110,8 @@ def parse(body: bytes) -> Event | None:
 def validate(payload: object) -> Event | None:
     """Like parse, for JSON that is already read."""
     name = _validated(_payload, payload)["event"]
-    # Roomle writes `email.`; anything that only resembles it may owe an email too, and an answer
-    # of 501 never loses one, as "ignored" would.
+    # Roomle writes `email.`. What only resembles it may call for an email too, and an answer of 501
+    # never loses one, as "ignored" would.
     if not name.strip().casefold().startswith("email"):
         return None
     if name not in EVENTS:
@@ -129,7 +129,7 @@ def validate(payload: object) -> Event | None:
     if name != EXPORT:
         if not url:
             problems.append("data.url")
-    # A failed export has nothing to link to; any other has.
+    # Only a failed export has nothing to link to.
     elif success is not False and not result:
         problems.append("data.resultUrl")
     if problems:
@@ -148,7 +148,7 @@ def validate(payload: object) -> Event | None:
 
 
 def rebuild_link(link: str, hosts: Collection[str]) -> str:
-    """The link put together anew from its checked parts; raises LinkNotAllowed.
+    """Rebuild a link from its checked parts; raises LinkNotAllowed.
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
@@ -165,11 +165,11 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
 
 
 def link_language(link: str) -> str | None:
-    """The language that a link asks for, lower case, if it asks for one.
+    """The language that a link asks for in its query, in lower case.
 
-    Roomle's events have no locale; a share link may carry query parameters of the shop's own.
+    Roomle's events have no locale, but a share link may carry the shop's own parameters.
     """
-    # Reading all parameters takes long, and few links ask.
+    # Parsing the query takes long, and few links have such a parameter.
     if not _LANGUAGE.search(link):
         return None
     try:
@@ -182,8 +182,8 @@ def link_language(link: str) -> str | None:
     return None
 
 
-def fold_address(address: str) -> str:
-    """One spelling for one mailbox, for counting: letter case, `+tag`, trailing dots."""
+def normalize_address(address: str) -> str:
+    """One spelling for each mailbox, for counting: no capitals, no `+tag`, no trailing dots."""
     local, _, domain = address.casefold().rpartition("@")
     return f"{local.partition('+')[0].rstrip('.')}@{domain.rstrip('.')}"
 
@@ -211,7 +211,7 @@ def _validated(validator: SchemaValidator, value: object, *place: str) -> dict[s
     try:
         valid: dict[str, Any] = validator.validate_python(value)
     except ValidationError as err:
-        # Only where and of what kind: pydantic's messages repeat the values.
+        # Only the places: pydantic's messages repeat the values.
         found = err.errors(include_input=False, include_url=False, include_context=False)
         raise InvalidEvent(
             *(".".join(map(str, (*place, *each["loc"]))) for each in found)
@@ -220,7 +220,7 @@ def _validated(validator: SchemaValidator, value: object, *place: str) -> dict[s
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Readers differ in which of two equal keys they take, so a body that has them is nobody's.
+    # Parsers disagree on duplicate keys, so reject them.
     result = dict(pairs)
     if len(result) != len(pairs):
         raise ValueError

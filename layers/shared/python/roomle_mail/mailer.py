@@ -1,9 +1,10 @@
-"""One queued message's try: sent, left in the queue for later, or moved to the dead letters.
+"""Queued message -> email: one message from first to last.
 
-What fails in passing waits by its visibility time-out, which grows; after the queue's
-maxReceiveCount (about six hours) SQS itself moves the message. What can never be sent is moved at
-once, so that an operator learns of it now. A message sent to a dead-letter queue by hand can be
-redriven only with its destination named (SQS's page "StartMessageMoveTask").
+A passing failure hides the message for a visibility time-out that grows; after the queue's
+maxReceiveCount (about six hours) SQS itself moves it to the dead-letter queue. What can never be
+sent is moved at once, so that an operator learns of it now. A message that was sent to a
+dead-letter queue can be redriven only with its destination named (SQS's page
+"StartMessageMoveTask").
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from roomle_mail import telemetry
-from roomle_mail.aws import AWS_ERRORS, translate
+from roomle_mail import events, telemetry
+from roomle_mail.aws import aws_errors
 from roomle_mail.deadline import Deadline, DeadlineExceeded
 from roomle_mail.delivery import Queued, send
 from roomle_mail.errors import (
@@ -25,18 +26,20 @@ from roomle_mail.errors import (
     NoTemplate,
     TimeRunningOut,
 )
-from roomle_mail.events import validate
+from roomle_mail.idempotency import IdempotencyStore
+from roomle_mail.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from roomle_mail.delivery import Sender
     from roomle_mail.emails import Catalog
-    from roomle_mail.idempotency import IdempotencyStore
+    from roomle_mail.settings import Settings
+    from roomle_mail.table import TableClient
 
-# Batch size times this stays below the mailer's time-out.
+# Seconds. Batch size times this stays below the mailer's time-out.
 EMAIL_TAKES = 5.0
-_SETTLING_TAKES = 1.5
+_FOLLOW_UP_TAKES = 1.5
 _FIRST_WAIT, _LONGEST_WAIT = 30, 900
 
 type End = Literal["sent", "skipped", "dead-lettered"]
@@ -46,7 +49,7 @@ _HOPELESS = (BodyMalformed, EmailRefused, InvalidEvent, LinkNotAllowed, NoTempla
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as Lambda's poller hands it on; `receives` counts this time too."""
+    """A message of the queue; `receives` says how often it was received, this time included."""
 
     id: str
     receipt: str
@@ -54,8 +57,8 @@ class Message:
     receives: int
 
     @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Message:
-        """Take what the mailer needs (Lambda's page "Using Lambda with Amazon SQS")."""
+    def from_sqs(cls, record: Mapping[str, Any]) -> Message:
+        """From a record of Lambda's event (Lambda's page "Using Lambda with Amazon SQS")."""
         return cls(
             id=record["messageId"],
             receipt=record["receiptHandle"],
@@ -71,120 +74,128 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The queue that messages come from, and where the hopeless ones go."""
+    """The queue that messages come from, and the dead-letter queue; `client` makes the client."""
 
     client: Callable[[], Any]
     url: str
-    dead_letters_url: str
+    dead_letter_queue_url: str
 
     def postpone(self, message: Message) -> None:
         """Hide a message until its next try; raises AwsCallFailed."""
-        try:
+        with aws_errors():
             self.client().change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=message.receipt, VisibilityTimeout=message.wait
             )
-        except AWS_ERRORS as err:
-            raise translate(err) from err
 
     def dead_letter(self, message: Message, reason: str) -> None:
-        """Copy a message to the dead letters; raises AwsCallFailed."""
-        try:
+        """Copy a message to the dead-letter queue; raises AwsCallFailed."""
+        with aws_errors():
             self.client().send_message(
-                QueueUrl=self.dead_letters_url,
+                QueueUrl=self.dead_letter_queue_url,
                 MessageBody=message.body,
                 MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
             )
-        except AWS_ERRORS as err:
-            raise translate(err) from err
 
 
 @dataclass(slots=True)
-class Mailing:
-    """What one try has reached so far."""
+class Progress:
+    """What one message has reached so far. `claimed` is the id of the event that we claimed."""
 
     message: Message
-    memory: IdempotencyStore
-    queues: Queues
-    _facts: dict[str, object] = field(default_factory=dict)
-    _began: float = field(default_factory=time.time)
-    _taken: str | None = None
-    _end: End | None = None
+    store: IdempotencyStore
+    known: telemetry.Known
+    claimed: str | None = None
+    end: End | None = None
 
-    def settle(self, catalog: Catalog, sender: Sender) -> bool:
-        """Make the try; True if the message may be deleted, False if it stays in the queue."""
+
+@dataclass(slots=True)
+class Mailer:
+    """Processes queued messages; made once for an execution environment."""
+
+    settings: Settings
+    catalog: Catalog
+    dynamodb: TableClient
+    sender: Sender
+    queues: Queues
+
+    def process(self, message: Message) -> bool:
+        """Process a message: True if it may be deleted, False if it stays in the queue."""
+        known = telemetry.Known()
+        # An owner for each message: the same event may come twice in one batch.
+        table = Table.open(self.dynamodb, self.settings.table_name)
+        progress = Progress(message, IdempotencyStore(table), known)
+        telemetry.logger.set_correlation_id(None)
         deadline = Deadline(EMAIL_TAKES)
-        error: Exception | None = None
-        try:
-            deadline.run(self._mail, catalog, sender, reserve=_SETTLING_TAKES)
-        except DeadlineExceeded:
-            error = TimeRunningOut()
-        except Exception as err:  # noqa: BLE001 (one message must not fail the others)
-            error = err
+        error = self._run(progress, deadline)
         cut_off = False
         try:
-            deadline.run(self._follow_up, error)
+            deadline.run(self._follow_up, progress, error)
         except DeadlineExceeded:
-            # Nothing that takes time: until this ends the timer may still be set.
+            # Nothing that takes time: until this block ends the timer may still be set.
             cut_off = True
         if cut_off:
-            telemetry.log("ERROR", "settling was cut off", {"event_id": self._taken})
-        self._log(error)
-        return self._end is not None
+            telemetry.cut_off(known)
+        telemetry.decided(
+            progress.end or "postponed",
+            known,
+            error=error,
+            severe=progress.end in (None, "dead-lettered"),
+            receives=message.receives,
+        )
+        return progress.end is not None
 
-    def _mail(self, catalog: Catalog, sender: Sender) -> None:
-        queued = Queued.load(self.message.body)
-        self._facts = {
-            "event_id": queued.id,
-            "recipient": queued.recipient,
-            "correlation_id": queued.correlation,
-            "age_ms": telemetry.milliseconds_since(queued.received),
-        }
-        taken = self.memory.take(queued.id, now=time.time())
+    def _run(self, progress: Progress, deadline: Deadline) -> Exception | None:
+        try:
+            deadline.run(self._mail, progress, reserve=_FOLLOW_UP_TAKES)
+        except DeadlineExceeded:
+            return TimeRunningOut()
+        except Exception as err:  # noqa: BLE001 (one message must not fail the others)
+            return err
+        return None
+
+    # --- the way of a message -----------------------------------------------------------------
+
+    def _mail(self, progress: Progress) -> None:
+        """Message, claim, event, brand, links, email."""
+        known = progress.known
+        queued = Queued.load(progress.message.body)
+        telemetry.logger.set_correlation_id(queued.correlation)
+        known.event_id, known.recipient = queued.id, queued.recipient
+        known.received_at = queued.received
+        taken = progress.store.take(queued.id, now=time.time())
         if taken == "busy":
             raise InProgress
         if taken != "taken":
-            self._end = "skipped"
+            progress.end = "skipped"
             return
-        self._taken = queued.id
-        event = validate(queued.event)
+        progress.claimed = queued.id
+
+        event = events.validate(queued.event)
         if event is None:
             raise InvalidEvent("event")
-        email = catalog.compose(event, catalog.brand(event.configurator_id))
-        self._facts |= {
-            "event": event.name,
-            "configurator": telemetry.safe_configurator(event.configurator_id),
-            "brand": email.brand,
-            "language": email.language,
-        }
-        self._facts["message_id"] = send(sender, email, event_id=queued.id)
-        self._end = "sent"
-        self._facts |= {
-            "age_ms": telemetry.milliseconds_since(queued.received),
-            "time_to_ses_ms": telemetry.milliseconds_since(self._began),
-        }
+        known.event = event
+        brand = self.catalog.brand(event.configurator_id)
+        known.brand = brand.id
+        email = known.email = self.catalog.compose(event, brand)
+        known.message_id = send(self.sender, email, event_id=queued.id)
+        progress.end = "sent"
+        known.sent_at = time.time()
 
-    def _follow_up(self, error: Exception | None) -> None:
-        if self._end is None and isinstance(error, _HOPELESS):
-            with telemetry.BestEffort("move to the dead letters", self._taken):
-                self.queues.dead_letter(self.message, type(error).__name__)
-                self._end = "dead-lettered"
-        if self._end is None:
-            with telemetry.BestEffort("postpone", self._taken):
-                self.queues.postpone(self.message)
-        if self._taken is not None:
-            with telemetry.BestEffort("remember", self._taken):
-                if self._end == "sent":
-                    self.memory.sent(self._taken)
+    # --- what follows from it -----------------------------------------------------------------
+
+    def _follow_up(self, progress: Progress, error: Exception | None) -> None:
+        """Move or postpone what was not sent, and remember or release the claim."""
+        message, known = progress.message, progress.known
+        if progress.end is None and isinstance(error, _HOPELESS):
+            with telemetry.best_effort("move to the dead letters", known):
+                self.queues.dead_letter(message, type(error).__name__)
+                progress.end = "dead-lettered"
+        if progress.end is None:
+            with telemetry.best_effort("postpone", known):
+                self.queues.postpone(message)
+        if progress.claimed is not None:
+            with telemetry.best_effort("remember", known):
+                if progress.end == "sent":
+                    progress.store.mark_sent(progress.claimed)
                 else:
-                    self.memory.release(self._taken)
-
-    def _log(self, error: Exception | None) -> None:
-        facts = self._facts | {
-            "receives": self.message.receives,
-            "duration_ms": telemetry.milliseconds_since(self._began),
-        }
-        if error is not None:
-            facts |= telemetry.explain(error)
-        telemetry.decided(
-            self._end or "postponed", facts, severe=self._end in (None, "dead-lettered")
-        )
+                    progress.store.release(progress.claimed)

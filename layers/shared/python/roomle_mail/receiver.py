@@ -1,56 +1,64 @@
-"""One POST's attempt: what it has reached, and the answer that follows from that.
+"""HTTP request -> answer: one POST from first to last.
 
-While there is time, the work may be interrupted at any moment. Custody decides the answer, and
-what comes afterwards (withdrawing, remembering, giving back) can't change it for the worse.
+`process` may be interrupted by the deadline at any instruction. What was reached until then stands
+in `Progress`; custody decides the answer, and what follows (withdrawing, remembering, giving places
+back) can't change it for the worse.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from base64 import b64decode
-from binascii import Error as Base64Error
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail import telemetry
+from roomle_mail import events, telemetry, tokens
 from roomle_mail.deadline import Deadline, DeadlineExceeded
-from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
+from roomle_mail.delivery import Custody, Delivery, Queued
 from roomle_mail.errors import (
+    BodyTooLarge,
+    BrandNotAllowed,
     HourlyCapReached,
     RoomleMailError,
     TimeRunningOut,
     TokenExpired,
     TokenMissing,
     TokenReplayed,
+    TokenUnverified,
 )
-from roomle_mail.events import Event, fold_address
-from roomle_mail.idempotency import IdempotencyStore, Outcome, Record
+from roomle_mail.idempotency import IdempotencyStore, Outcome
+from roomle_mail.limits import Limits
+from roomle_mail.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from roomle_mail.emails import Email
+    from roomle_mail.credentials import CredentialStore
+    from roomle_mail.delivery import Queue, Sender
+    from roomle_mail.emails import Catalog
     from roomle_mail.settings import Settings
+    from roomle_mail.table import TableClient
     from roomle_mail.tokens import Claims
 
+MAX_BODY = 64 * 1024
 _ANSWERING_TAKES = 0.5  # seconds kept for the way back
-_SETTLING_TAKES = 1.0  # seconds kept for what follows the work
+_FOLLOW_UP_TAKES = 1.0  # seconds kept for what follows the work
+_RESERVE = _FOLLOW_UP_TAKES + _ANSWERING_TAKES
 _DAY = 86_400
 _TOKEN_REMEMBERED_FOR = 7 * _DAY
 _BODY_REMEMBERED_FOR = 60
-_API_GATEWAY_WAITS = 30  # seconds; an older request is nobody's (API Gateway's page "Quotas")
+_API_GATEWAY_WAITS = 30  # seconds; nobody waits for an older request (API Gateway's page "Quotas")
 _OK, _ACCEPTED, _SERVER_ERROR = 200, 202, 500
+_IN_CUSTODY = {"sent": Outcome(_OK, "sent"), "queued": Outcome(_ACCEPTED, "queued")}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """A POST as API Gateway hands it on (payload format 2.0); `body` is its bytes.
-
-    `started_at` is in seconds since the epoch.
-    """
+    """A POST; `started_at` is in seconds since the epoch, `id` is API Gateway's."""
 
     id: str
     headers: Mapping[str, Any] = field(repr=False)
@@ -58,20 +66,23 @@ class Request:
     started_at: float
 
     @classmethod
-    def read(cls, event: object, *, now: float) -> Request:
-        """Take what is there: a token or a body that isn't is refused later."""
-        known = event if isinstance(event, dict) else {}
-        context = known.get("requestContext")
+    def from_http(cls, event: object, *, now: float) -> Request:
+        """From API Gateway's event (payload format 2.0).
+
+        Never fails: a missing or odd token or body is refused later.
+        """
+        event = event if isinstance(event, dict) else {}
+        context = event.get("requestContext")
         context = context if isinstance(context, dict) else {}
-        headers = known.get("headers")
-        epoch = context.get("timeEpoch")
-        started = epoch / 1000 if isinstance(epoch, (int, float)) else now
+        headers = event.get("headers")
+        epoch = context.get("timeEpoch")  # milliseconds
+        started_at = epoch / 1000 if isinstance(epoch, (int, float)) else now
         return cls(
             id=str(context.get("requestId", "")),
             headers=headers if isinstance(headers, dict) else {},
-            body=_body(known),
-            # A stored event (`sam local invoke`) carries the time at which it was stored.
-            started_at=started if 0 <= now - started <= _API_GATEWAY_WAITS else now,
+            body=_body(event),
+            # A stored event (`sam local invoke`) carries the time when it was stored.
+            started_at=started_at if 0 <= now - started_at <= _API_GATEWAY_WAITS else now,
         )
 
     def header(self, name: str) -> str:
@@ -82,232 +93,6 @@ class Request:
         return found[0]
 
 
-type Work = Callable[["Attempt", Deadline], Outcome]
-
-
-@dataclass
-class Attempt:
-    """What one POST has reached so far."""
-
-    request: Request
-    memory: IdempotencyStore
-    settings: Settings
-    facts: dict[str, object] = field(default_factory=dict)
-    began: float = field(default_factory=time.time)
-    _delivery: Delivery = field(default_factory=Delivery)
-    _claimed: str | None = None
-    _give_back: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def event_id(self) -> str:
-        """The event's id once it is known, else an empty text."""
-        return str(self.facts.get("event_id", ""))
-
-    def answer(self, work: Work) -> dict[str, Any]:
-        """Do the work within the deadline, settle what follows from it, and answer Roomle."""
-        self.facts["correlation_id"] = self.request.id
-        deadline = Deadline(self.settings.answer_within - (self.began - self.request.started_at))
-        outcome, error = self._work(work, deadline)
-        outcome = self._settle(outcome, deadline)
-        self._log(outcome, error)
-        return {
-            "statusCode": outcome.status,
-            "headers": {"content-type": "application/json"},
-            "body": _body_of(outcome),
-        }
-
-    # --- the steps of the work ----------------------------------------------------------------
-
-    def claim(self, claims: Claims | None, now: float, deadline: Deadline) -> Outcome | None:
-        """Claim the POST: None if it is ours to answer, else the answer that it got."""
-        key = self._key(claims)
-        self.facts["event_id"] = self._derive_event_id(claims)
-        # Ours until the contrary is known: the answer to our own claim may get lost.
-        self._claimed = key
-        try:
-            record = self.memory.claim(
-                key,
-                body=self._body_hash,
-                event_id=self.event_id,
-                now=now,
-                lifetime=self._lifetime(claims),
-            )
-        except TokenReplayed:
-            self._claimed = None
-            raise
-        if record is None:
-            return None
-        self._claimed = None
-        return self._repeat(key, record, deadline)
-
-    def known_outcome(self, expired: TokenExpired, deadline: Deadline) -> Outcome:
-        """The answer that a POST got whose token has expired since; raises `expired` if none."""
-        key = self._key(expired.claims)
-        record = self.memory.look_up(key, body=self._body_hash)
-        if record is None:
-            raise expired
-        return self._repeat(key, record, deadline)
-
-    def note(self, event: Event, brand: str, claims: Claims | None) -> None:
-        """Keep for log and limits what may be known of an event, and log that it was received."""
-        key = claims.credential.hash_key if claims else self.memory.pepper()
-        self.facts |= {
-            "event": event.name,
-            "configurator": telemetry.safe_configurator(event.configurator_id),
-            "brand": brand,
-            "recipient": telemetry.hash_address(fold_address(event.recipient), key=key),
-        }
-        telemetry.log("INFO", "received", self.facts)
-
-    def reserve(self, now: float) -> bool:
-        """Take a place under both limits; False where this recipient has none left.
-
-        Raises HourlyCapReached. A place is given back unless custody is reached, so that an
-        outage never turns into silence.
-        """
-        memory, settings = self.memory, self.settings
-        recipient = str(self.facts["recipient"])
-        if limit := settings.max_emails_per_recipient_per_hour:
-            self._give_back.append(lambda: memory.give_back_recipient(recipient, now=now))
-            if not memory.reserve_recipient(recipient, limit=limit, now=now):
-                self._give_back.clear()
-                return False
-        if limit := settings.max_emails_per_hour:
-            if not memory.reserve_stack(limit=limit, now=now):
-                raise HourlyCapReached
-            self._give_back.append(lambda: memory.give_back_stack(now=now))
-        return True
-
-    def deliver(
-        self, event: Event, email: Email, sender: Sender, queue: Queue, deadline: Deadline
-    ) -> Outcome:
-        """Bring the email into somebody's custody."""
-        self.facts["language"] = email.language
-        queued = Queued(
-            id=self.event_id,
-            event=event.payload,
-            recipient=str(self.facts["recipient"]),
-            received=self.request.started_at,
-            correlation=self.request.id,
-        )
-        custody = self._delivery.deliver(
-            email,
-            queued,
-            channels=self.settings.delivery,
-            sender=sender,
-            queue=queue,
-            deadline=deadline,
-            reserve=_SETTLING_TAKES + _ANSWERING_TAKES,
-        )
-        if custody.status == "sent":
-            self.facts |= {
-                "age_ms": telemetry.milliseconds_since(self.request.started_at),
-                "time_to_ses_ms": telemetry.milliseconds_since(self.began),
-            }
-        return _IN_CUSTODY[custody.status]
-
-    # --- the frame around it ------------------------------------------------------------------
-
-    def _work(self, work: Work, deadline: Deadline) -> tuple[Outcome, BaseException | None]:
-        error: RoomleMailError
-        try:
-            reserve = _SETTLING_TAKES + _ANSWERING_TAKES
-            return deadline.run(work, self, deadline, reserve=reserve), None
-        except RoomleMailError as err:
-            error = err
-        except DeadlineExceeded:
-            error = TimeRunningOut()
-        except Exception as err:  # noqa: BLE001 (whatever it is, Roomle must get an answer)
-            return Outcome(RoomleMailError.status, RoomleMailError.code), err
-        return Outcome(error.status, error.code), error
-
-    def _settle(self, outcome: Outcome, deadline: Deadline) -> Outcome:
-        """Do what follows from the outcome, as far as it goes in the time that is left."""
-        cut_off = False
-        try:
-            deadline.run(self._follow_up, outcome, reserve=_ANSWERING_TAKES)
-        except DeadlineExceeded:
-            # Nothing that takes time: until this ends the timer may still be set.
-            cut_off = True
-        if cut_off:
-            telemetry.log("ERROR", "settling was cut off", self.facts)
-        return self._final(outcome)
-
-    def _follow_up(self, outcome: Outcome) -> None:
-        if self._delivery.queue_asked and self._delivery.custody is None:
-            with telemetry.BestEffort("withdraw", self.event_id):
-                self._withdraw()
-        if self._claimed is not None:
-            with telemetry.BestEffort("remember", self.event_id):
-                self.memory.remember(self._claimed, self._final(outcome))
-        if self._delivery.custody is None:
-            for give_back in self._give_back:
-                with telemetry.BestEffort("give a place back", self.event_id):
-                    give_back()
-
-    def _final(self, outcome: Outcome) -> Outcome:
-        custody = self._delivery.custody
-        return outcome if custody is None else _IN_CUSTODY[custody.status]
-
-    def _withdraw(self) -> None:
-        """Withdraw what the queue may have taken; what the mailer has already is in custody."""
-        if not self.memory.withdraw(self.event_id, now=time.time()):
-            self._delivery.custody = Custody("queued", "")
-
-    def _log(self, outcome: Outcome, error: BaseException | None) -> None:
-        custody = self._delivery.custody
-        facts = self.facts | {
-            "answer": outcome.status,
-            "message_id": custody.message_id if custody else None,
-            "duration_ms": telemetry.milliseconds_since(self.began),
-        }
-        if (why := error or self._delivery.failed) is not None:
-            facts |= telemetry.explain(why)
-        what = "repeated" if "repeat" in facts else outcome.label
-        received, severe = "recipient" in facts, outcome.status >= _SERVER_ERROR
-        telemetry.decided(what, facts, received=received, severe=severe)
-
-    # --- keys ---------------------------------------------------------------------------------
-
-    @cached_property
-    def _body_hash(self) -> bytes:
-        return hashlib.sha256(self.request.body).digest()
-
-    def _key(self, claims: Claims | None) -> str:
-        if claims is None:
-            return f"body-{self._body_hash.hex()}"
-        if self.settings.token_reuse == "allow":
-            return hashlib.sha256(claims.replay_key + self._body_hash).hexdigest()
-        return claims.replay_key.hex()
-
-    def _lifetime(self, claims: Claims | None) -> float | None:
-        if claims is None:
-            return _BODY_REMEMBERED_FOR
-        # Under `prefix` a token can be dated anew for ever, so it is remembered for ever.
-        return None if self.settings.token_iv == "prefix" else _TOKEN_REMEMBERED_FOR
-
-    def _derive_event_id(self, claims: Claims | None) -> str:
-        # Without a token the same body may be a new event after a while.
-        mark = self.request.id.encode() if claims is None else claims.data
-        return hashlib.sha256(mark + b"\0" + self._body_hash).hexdigest()[:32]
-
-    def _repeat(self, key: str, record: Record, deadline: Deadline) -> Outcome:
-        self.facts["event_id"] = record.event_id
-        self.facts["repeat"] = True
-        reserve = _SETTLING_TAKES + _ANSWERING_TAKES
-        return self.memory.wait(
-            key, record, body=self._body_hash, deadline=deadline, reserve=reserve
-        )
-
-
-@lru_cache(maxsize=64)
-def _body_of(outcome: Outcome) -> str:
-    return json.dumps({"status": outcome.label, "code": outcome.code})
-
-
-_IN_CUSTODY = {"sent": Outcome(_OK, "sent"), "queued": Outcome(_ACCEPTED, "queued")}
-
-
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body")
     if not isinstance(body, str):
@@ -315,6 +100,247 @@ def _body(event: Mapping[str, Any]) -> bytes:
     if event.get("isBase64Encoded") is True:
         try:
             return b64decode(body, validate=True)
-        except (Base64Error, ValueError):
-            pass  # then it is no JSON either
+        except ValueError:
+            pass  # then it is not JSON either
     return body.encode("utf-8", "surrogatepass")
+
+
+def to_http(outcome: Outcome) -> dict[str, Any]:
+    """The answer as API Gateway takes it (payload format 2.0)."""
+    return {
+        "statusCode": outcome.status,
+        "headers": {"content-type": "application/json"},
+        "body": json.dumps({"status": outcome.label, "code": outcome.code}),
+    }
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one POST has reached so far.
+
+    `claimed` is the key of our claim on it. `places` gives back what was taken under the limits.
+    """
+
+    request: Request
+    table: Table
+    known: telemetry.Known
+    claimed: str | None = None
+    repeated: bool = False
+    places: ExitStack = field(default_factory=ExitStack)
+    delivery: Delivery = field(default_factory=Delivery)
+
+    @property
+    def store(self) -> IdempotencyStore:
+        """The records of POSTs and events."""
+        return IdempotencyStore(self.table)
+
+
+@dataclass(slots=True)
+class Receiver:
+    """Processes POSTs; made once for an execution environment."""
+
+    settings: Settings
+    catalog: Catalog
+    credentials: CredentialStore
+    dynamodb: TableClient
+    sender: Sender
+    queue: Queue
+    _pepper: bytes | None = field(default=None, repr=False)
+
+    def process(self, request: Request) -> Outcome:
+        """Process a POST and return its answer within the deadline, whatever fails."""
+        known = telemetry.Known(received_at=request.started_at)
+        table = Table.open(self.dynamodb, self.settings.table_name)
+        progress = Progress(request, table, known)
+        telemetry.logger.set_correlation_id(request.id)
+        deadline = Deadline(self.settings.answer_within - (known.began - request.started_at))
+        outcome, error = self._run(progress, deadline)
+        cut_off = False
+        try:
+            deadline.run(self._follow_up, progress, outcome, reserve=_ANSWERING_TAKES)
+        except DeadlineExceeded:
+            # Nothing that takes time: until this block ends the timer may still be set.
+            cut_off = True
+        if cut_off:
+            telemetry.cut_off(known)
+        if custody := progress.delivery.custody:
+            known.message_id = custody.message_id
+        outcome = _final(outcome, custody)
+        telemetry.decided(
+            "repeated" if progress.repeated else outcome.label,
+            known,
+            error=error or progress.delivery.failed,
+            severe=outcome.status >= _SERVER_ERROR,
+            received=known.event is not None,
+            answer=outcome.status,
+        )
+        return outcome
+
+    def _run(self, progress: Progress, deadline: Deadline) -> tuple[Outcome, Exception | None]:
+        error: RoomleMailError
+        try:
+            return deadline.run(self._answer, progress, deadline, reserve=_RESERVE), None
+        except RoomleMailError as err:
+            error = err
+        except DeadlineExceeded:
+            error = TimeRunningOut()
+        except Exception as err:  # noqa: BLE001 (Roomle must get an answer)
+            return Outcome(RoomleMailError.status, RoomleMailError.code), err
+        return Outcome(error.status, error.code), error
+
+    # --- the way of an event ------------------------------------------------------------------
+
+    def _answer(self, progress: Progress, deadline: Deadline) -> Outcome:
+        """Size, token, claim, body, brand, links, limits, delivery."""
+        request, known, now = progress.request, progress.known, time.time()
+        if len(request.body) > MAX_BODY:
+            raise BodyTooLarge
+        claims = self._authenticate(request, now)
+        if (answered := self._claim(progress, claims, now, deadline)) is not None:
+            return answered
+
+        event = events.parse(request.body)
+        if event is None:
+            return Outcome(_OK, "ignored")
+        brand = self.catalog.brand(event.configurator_id)
+        recipient = self._hash_address(event.recipient, claims, progress.table)
+        known.brand, known.recipient, known.event = brand.id, recipient, event
+        telemetry.received(known)
+        if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
+            raise BrandNotAllowed
+        email = known.email = self.catalog.compose(event, brand)
+
+        if not self._reserve(progress, recipient, now):
+            return Outcome(_OK, "suppressed")
+        queued = Queued(
+            id=known.event_id or "",
+            event=event.payload,
+            recipient=recipient,
+            received=request.started_at,
+            correlation=request.id,
+        )
+        custody = progress.delivery.deliver(
+            email,
+            queued,
+            channels=self.settings.delivery,
+            sender=self.sender,
+            queue=self.queue,
+            deadline=deadline,
+            reserve=_RESERVE,
+        )
+        known.sent_at = time.time() if custody.status == "sent" else None
+        return _IN_CUSTODY[custody.status]
+
+    def _authenticate(self, request: Request, now: float) -> Claims | None:
+        """The claims of the request's token, of any age; None where no token is required."""
+        settings = self.settings
+        if not settings.require_token:
+            return None
+        header = request.header(settings.token_header)
+        token = tokens.decode(header, algorithms=settings.token_algorithms)
+        known = self.credentials.get(now)
+        try:
+            return tokens.verify(token, known, iv=settings.token_iv)
+        except TokenUnverified:
+            if added := self.credentials.refresh(now):
+                return tokens.verify(token, added, iv=settings.token_iv)
+            raise
+
+    def _claim(
+        self, progress: Progress, claims: Claims | None, now: float, deadline: Deadline
+    ) -> Outcome | None:
+        """Claim the POST: None if it is ours to answer, else the answer that it got before.
+
+        Raises TokenExpired for an expired token, unless the POST was answered while it counted.
+        """
+        store, settings = progress.store, self.settings
+        body = hashlib.sha256(progress.request.body).digest()
+        key, event_id, lifetime = self._identify(progress.request, claims, body)
+        if claims and claims.is_expired(now, max_age=settings.token_max_age):
+            record = store.look_up(key, body=body)
+            if record is None:
+                raise TokenExpired
+        else:
+            progress.known.event_id = event_id
+            # Ours until we know otherwise: the answer to our own claim may get lost.
+            progress.claimed = key
+            try:
+                record = store.claim(key, body=body, event_id=event_id, now=now, lifetime=lifetime)
+            except TokenReplayed:
+                progress.claimed = None
+                raise
+            if record is None:
+                return None
+            progress.claimed = None
+        progress.known.event_id, progress.repeated = record.event_id, True
+        return store.wait(key, record, body=body, deadline=deadline, reserve=_RESERVE)
+
+    def _identify(
+        self, request: Request, claims: Claims | None, body: bytes
+    ) -> tuple[str, str, float | None]:
+        """The key of a POST's record, its event's id, and how long the record counts."""
+        key: str
+        lifetime: float | None
+        if claims is None:
+            # Without a token the same body may be a new event after a while.
+            key, origin, lifetime = f"body-{body.hex()}", request.id.encode(), _BODY_REMEMBERED_FOR
+        else:
+            key, origin = claims.replay_key.hex(), claims.data
+            if self.settings.token_reuse == "allow":
+                key = hashlib.sha256(claims.replay_key + body).hexdigest()
+            # Under `prefix` a token can be given a new date again and again.
+            lifetime = None if self.settings.token_iv == "prefix" else _TOKEN_REMEMBERED_FOR
+        return key, hashlib.sha256(origin + b"\0" + body).hexdigest()[:32], lifetime
+
+    def _hash_address(self, address: str, claims: Claims | None, table: Table) -> str:
+        key = claims.credential.hash_key if claims else self._stored_pepper(table)
+        return telemetry.hash_address(events.normalize_address(address), key=key)
+
+    def _stored_pepper(self, table: Table) -> bytes:
+        """A random key of this stack's own, for where no secret verified a token."""
+        if self._pepper is None:
+            made = os.urandom(32)
+            found = table.put("pepper", {"value": {"B": made}}, "attribute_not_exists(#key)")
+            self._pepper = made if found is None else bytes(found["value"]["B"])
+        return self._pepper
+
+    def _reserve(self, progress: Progress, recipient: str, now: float) -> bool:
+        """Take a place under both limits; False if this recipient has none left.
+
+        Raises HourlyCapReached. The places are given back unless custody is reached, so that an
+        outage never uses up what is left for later emails.
+        """
+        limits, places, settings = Limits(progress.table), progress.places, self.settings
+        if limit := settings.max_emails_per_recipient_per_hour:
+            # Registered first, so that it is given back if the answer gets lost.
+            places.enter_context(telemetry.best_effort("give a place back", progress.known))
+            places.callback(limits.give_back_recipient, recipient, now=now)
+            if not limits.reserve_recipient(recipient, limit=limit, now=now):
+                places.pop_all()
+                return False
+        if limit := settings.max_emails_per_hour:
+            if not limits.reserve_stack(limit=limit, now=now):
+                raise HourlyCapReached
+            places.enter_context(telemetry.best_effort("give a place back", progress.known))
+            places.callback(limits.give_back_stack, now=now)
+        return True
+
+    # --- what follows from it -----------------------------------------------------------------
+
+    def _follow_up(self, progress: Progress, outcome: Outcome) -> None:
+        """Withdraw, remember and give back, as far as the time allows."""
+        delivery, known, store = progress.delivery, progress.known, progress.store
+        if delivery.queue_asked and delivery.custody is None:
+            with telemetry.best_effort("withdraw", known):
+                # What the mailer has already is in custody.
+                if not store.withdraw(known.event_id or "", now=time.time()):
+                    delivery.custody = Custody("queued", "")
+        if progress.claimed is not None:
+            with telemetry.best_effort("remember", known):
+                store.remember(progress.claimed, _final(outcome, delivery.custody))
+        if delivery.custody is None:
+            progress.places.close()
+
+
+def _final(outcome: Outcome, custody: Custody | None) -> Outcome:
+    return outcome if custody is None else _IN_CUSTODY[custody.status]

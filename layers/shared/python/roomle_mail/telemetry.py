@@ -1,191 +1,187 @@
-"""Log, metrics, redaction.
+"""Log, metrics and what may be said of an event, through Powertools.
 
-For each decision a line of JSON as Powertools' Logger writes it, and one of metrics, in
-CloudWatch's embedded metric format, whose form Powertools' Metrics makes once.
+Each decision (sent, queued, refused, ...) is one line of the log and one of metrics. `Known` is all
+that a line can say of an event: no payload, header, address or link.
 
-Nothing here takes a payload, a header, an address or a link: what a line may hold is decided by
-the parameters of these functions. Nothing here raises: that something can't be written down must
-not turn a decision into another one.
+Nothing here raises: a decision must not change because it can't be written down.
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
+import json
 import os
 import re
-import sys
 import time
 import traceback
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic_core import PydanticSerializationError, to_json
 
-from roomle_mail.errors import RoomleMailError
+from roomle_mail.errors import RoomleMailError, TokenMissing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-type Level = Literal["INFO", "WARNING", "ERROR"]
+    from roomle_mail.emails import Email
+    from roomle_mail.events import Event
 
-# A fifth of the time of json's. Only ASCII, so that nothing in a line steers a terminal.
-_encode = partial(to_json, ensure_ascii=True)
-
-logger = Logger()
-# The one that Powertools set up, with the level that `LogLevel` asks for.
-_logger = logging.getLogger(logger.service)
-_LEVELS = logging.getLevelNamesMapping()
-# Stages in one account and region are told apart by their stack; an empty service keeps it the
-# only dimension, so that an alarm covers both functions.
+# Only ASCII: nothing in a line can control a terminal, and half a surrogate pair, which JSON may
+# hold and UTF-8 may not, is written as an escape.
+logger = Logger(
+    json_serializer=partial(json.dumps, default=str, separators=(",", ":"), ensure_ascii=True),
+    utc=True,
+    use_rfc3339=True,
+    location=None,  # would be a line of this module each time
+)
+# Stages in one account and region are told apart by their stack; without a service it is the only
+# dimension, so one alarm covers both functions.
 metrics = Metrics(namespace="RoomleMail", service="")
 metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME", "local"))
 
-# Decision -> metric -> the fact that it measures, in milliseconds.
-_DURATIONS = {
-    "sent": {"AgeAtSending": "age_ms", "TimeToSes": "time_to_ses_ms"},
-    "postponed": {"AgeAtPostponing": "age_ms"},
-}
-_MEASURED = {metric for durations in _DURATIONS.values() for metric in durations}
-
-# Roomle's ids of configurators are short words; anything else is a sender's text.
+# Roomle's configurator ids are short words; anything else is a sender's text.
 _CONFIGURATOR = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
-def hash_address(folded_address: str, *, key: bytes) -> str:
-    """A keyed hash: the same person can be followed through the log, but not found out."""
-    return hashlib.blake2b(folded_address.encode(), key=key, digest_size=16).hexdigest()
+@dataclass(slots=True)
+class Known:
+    """What is known of an event so far; None is not known.
+
+    `recipient` is the keyed hash of the address (`hash_address`). Times are in seconds since the
+    epoch: `began` is when this invocation began to process it, `received_at` when Roomle's POST
+    came, `sent_at` when SES had the email.
+    """
+
+    began: float = field(default_factory=time.time)
+    received_at: float | None = None
+    event_id: str | None = None
+    recipient: str | None = None
+    event: Event | None = None
+    brand: str | None = None
+    email: Email | None = None
+    message_id: str | None = None
+    sent_at: float | None = None
+
+    def fields(self) -> dict[str, object]:
+        """The fields of a line."""
+        return {
+            "event_id": self.event_id,
+            "event": self.event and self.event.name,
+            "configurator": self.event and safe_configurator(self.event.configurator_id),
+            "brand": self.brand,
+            "language": self.email and self.email.language,
+            "recipient": self.recipient,
+            "message_id": self.message_id,
+        }
+
+
+def hash_address(address: str, *, key: bytes) -> str:
+    """A keyed hash of a normalized address: follows a person in the log without naming them."""
+    return hashlib.blake2b(address.encode(), key=key, digest_size=16).hexdigest()
 
 
 def safe_configurator(configurator_id: str | None) -> str | None:
-    """A configurator's id, as far as it looks like one."""
+    """A configurator's id if it looks like one, else "(unusual)"."""
     if configurator_id is None or _CONFIGURATOR.fullmatch(configurator_id):
         return configurator_id
     return "(unusual)"
 
 
-def milliseconds_since(moment: float) -> float:
-    """How long ago a moment was; `moment` is in seconds since the epoch."""
-    return round((time.time() - moment) * 1000, 1)
-
-
-def log(level: Level, message: str, facts: Mapping[str, object], *, measures: str = "") -> None:
-    """Write a line, unless `LogLevel` leaves it out; a fact that is None is not known.
-
-    What was measured is written with it, and always.
-    """
-    try:
-        told = _logger.isEnabledFor(_LEVELS[level])
-        sys.stdout.write((_line(level, message, facts) if told else "") + measures)
-    except PydanticSerializationError:
-        # Half a character, which JSON may hold and UTF-8 may not, or what JSON doesn't know.
-        spelled = {name: ascii(value) for name, value in facts.items() if value is not None}
-        log(level, message, spelled, measures=measures)
-    except Exception:  # noqa: BLE001
-        return
-
-
-def _line(level: Level, message: str, facts: Mapping[str, object]) -> str:
-    """A line as Powertools' Logger writes it, which takes some four times as long.
-
-    Where it was written is left out, for all are written here.
-    """
-    line = {
-        "level": level,
-        "message": message,
-        "timestamp": datetime.now(UTC),
-        "service": logger.service,
-        **facts,
-    }
-    if None in facts.values():
-        line = {name: value for name, value in line.items() if value is not None}
-    if trace := os.environ.get("_X_AMZN_TRACE_ID"):
-        line["xray_trace_id"] = trace.partition(";")[0].removeprefix("Root=")
-    return f"{_encode(line).decode()}\n"
+def received(known: Known) -> None:
+    """Log that an event was received, once its token and fields are checked."""
+    logger.info("received", extra=known.fields())
 
 
 def decided(
-    what: str, facts: Mapping[str, object], *, received: bool = False, severe: bool = False
+    decision: str,
+    known: Known,
+    *,
+    error: BaseException | None = None,
+    severe: bool = False,
+    received: bool = False,
+    answer: int | None = None,
+    receives: int | None = None,
 ) -> None:
-    """Log and count one decision: sent, queued, suppressed, refused, failed, ...
+    """Log and count a decision, and with it the reason and, if it was `received`, the event.
 
-    It is counted under its own name and under its reason's, together with its event where that
-    was `received`.
+    `answer` is the receiver's HTTP status, `receives` how often the mailer got the message.
     """
-    values: dict[str, list[object]] = {"Received": [1]} if received else {}
-    values["".join(part.capitalize() for part in what.split("-"))] = [1]
-    if (reason := facts.get("reason")) is not None:
-        values[str(reason)] = [1]
-    for metric, fact in _DURATIONS.get(what, {}).items():
-        if (value := facts.get(fact)) is not None:
-            values[metric] = [value]
-    log("ERROR" if severe else "INFO", what, facts, measures=_measures(values))
+    now = known.sent_at or time.time()
+    age = _milliseconds(known.received_at, now)
+    time_to_ses = _milliseconds(known.began, known.sent_at)
+    reason = explain(error) if error else {}
+    fields = known.fields() | {
+        "answer": answer,
+        "receives": receives,
+        "age_ms": age,
+        "time_to_ses_ms": time_to_ses,
+        "duration_ms": _milliseconds(known.began, time.time()),
+        **reason,
+    }
+    (logger.error if severe else logger.info)(decision, extra=fields)
+    # Anyone can send requests without a token, so they must not ring RefusalsAlarm.
+    anyone = isinstance(error, TokenMissing)
+    counted = ["Unauthenticated" if anyone else decision.title().replace("-", "")]
+    counted += [str(reason["reason"])] if reason else []
+    counted += ["Received"] if received else []
+    durations = {
+        "sent": {"AgeAtSending": age, "TimeToSes": time_to_ses},
+        "postponed": {"AgeAtPostponing": age},
+    }
+    _count(counted, durations.get(decision, {}))
 
 
-def _measures(values: Mapping[str, object]) -> str:
-    try:
-        before, after = _form(tuple(values))
-        return f"{before}{int(time.time() * 1000)}{after}{_encode(values).decode()[1:]}\n"
-    except Exception:  # noqa: BLE001
-        return ""
-
-
-@lru_cache(maxsize=128)
-def _form(names: tuple[str, ...]) -> tuple[str, str]:
-    """Powertools' line of these metrics, up to its time and from there to where values begin.
-
-    Making it took a twentieth of a millisecond of each event. Raises Powertools' errors for what
-    can be no name.
-    """
+def _count(names: Iterable[str], durations: Mapping[str, float | None]) -> None:
     try:
         for name in names:
-            unit = MetricUnit.Milliseconds if name in _MEASURED else MetricUnit.Count
-            metrics.add_metric(name, unit, 0)
-        line = metrics.serialize_metric_set()
-    finally:
+            metrics.add_metric(name, MetricUnit.Count, 1)
+        for name, value in durations.items():
+            if value is not None:
+                metrics.add_metric(name, MetricUnit.Milliseconds, value)
+        metrics.flush_metrics()
+    except Exception:  # noqa: BLE001 (see above: nothing here raises)
         metrics.clear_metrics()
-    frame = _encode({key: value for key, value in line.items() if key not in names}).decode()
-    before, _, after = frame.partition(str(line["_aws"]["Timestamp"]))
-    return before, f"{after.removesuffix('}')},"
 
 
-@dataclass(slots=True)
-class BestEffort:
-    """Log what fails in the block and go on: nothing in it may change what was reached."""
+def _milliseconds(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else round((end - start) * 1000, 1)
 
-    what: str
-    event_id: str | None
 
-    def __enter__(self) -> None:
-        pass
+@contextmanager
+def best_effort(what: str, known: Known) -> Iterator[None]:
+    """Log what fails in the block and go on: it can't change what was decided."""
+    try:
+        yield
+    except Exception as err:  # noqa: BLE001
+        failed = {"event_id": known.event_id, "failed": what, **explain(err)}
+        # Not logger.exception: the message may repeat a payload.
+        logger.error("could not follow up", extra=failed)  # noqa: TRY400
 
-    def __exit__(self, _type: object, err: BaseException | None, _trace: object) -> bool:
-        if not isinstance(err, Exception):
-            return False
-        facts = {"event_id": self.event_id, "failed": self.what, **explain(err)}
-        log("ERROR", "could not follow up", facts)
-        return True
+
+def cut_off(known: Known) -> None:
+    """Log that the deadline came before all that follows from a decision was done."""
+    logger.error("follow-up was cut off", extra=known.fields())
 
 
 def explain(error: BaseException) -> dict[str, object]:
-    """The facts of an error that may stand in a log line.
+    """What a line may say of an error.
 
-    An error that isn't ours is told by its class and where it came from, without its message,
+    An error that isn't ours is logged by its class and where it was raised, without its message,
     which may repeat a payload.
     """
     if not isinstance(error, RoomleMailError):
         frames = traceback.extract_tb(error.__traceback__)
         trace = [f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames]
         return {"reason": "Unforeseen", "error": type(error).__name__, "trace": trace}
-    facts: dict[str, object] = {"reason": error.reason}
+    fields: dict[str, object] = {"reason": error.reason}
     for name in ("hint", "detail", "problem", "fields"):
         if value := getattr(error, name, None):
-            facts[name] = value
+            fields[name] = value
     if error.__cause__ is not None:
-        facts["cause"] = type(error.__cause__).__name__
-    return facts
+        fields["cause"] = type(error.__cause__).__name__
+    return fields

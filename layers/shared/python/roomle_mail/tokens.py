@@ -1,9 +1,9 @@
-"""header + credentials + now -> Claims. Pure.
+"""header + credentials -> Claims. Pure.
 
 Roomle's page "Authentication" gives the form `<algorithm>-<base64>` and the plain text
 `<timestamp>;<sessionToken>;<apiKey>`; the page "Webhook" says AES CBC PKCS5. The initialisation
-vector is documented nowhere, hence `TokenIv`. See docs/security.md for what each rule stands
-against.
+vector is documented nowhere, hence `TokenIv`. docs/security.md names the attack that each rule
+prevents.
 """
 
 from __future__ import annotations
@@ -14,28 +14,23 @@ import re
 from binascii import a2b_base64
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from Crypto.Cipher import AES
 
-from roomle_mail.errors import (
-    TokenAlgorithmNotAllowed,
-    TokenExpired,
-    TokenMalformed,
-    TokenUnverified,
-)
+from roomle_mail.errors import TokenAlgorithmNotAllowed, TokenMalformed, TokenUnverified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Iterable, Iterator
+
+type Iv = Literal["fixed", "prefix"]
 
 BLOCK = 16
 _ZERO_IV = bytes(BLOCK)
 _MAX_CHARACTERS = 4_096
 
-# The pattern is checked in full before it is parsed: what a lenient parser takes, an attacker who
-# can garble the first block will find.
+# Checked in full before it is parsed: an attacker who can garble the first block would find
+# anything that a lenient parser accepts.
 _TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?));")
 
 
@@ -49,7 +44,7 @@ class Credential:
     @property
     def hash_key(self) -> bytes:
         """A key for hashing addresses: derived, so that no further secret is needed."""
-        return _hash_key(self.secret)
+        return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
 
 
 class Token(NamedTuple):
@@ -59,15 +54,15 @@ class Token(NamedTuple):
     data: bytes
 
     def __repr__(self) -> str:
-        """Tell nothing that could be sent again."""
+        """Leave out the data: it could be sent again."""
         return f"Token(algorithm={self.algorithm!r})"
 
 
 class Claims(NamedTuple):
     """What a verified token says.
 
-    `issued_at` is in seconds since the epoch. `replay_key` is the same for all tokens that can be
-    made of this one without its key, in whatever spelling.
+    `issued_at` is in seconds since the epoch. `replay_key` is the same for every token that can be
+    made from this one without its key, however it is spelled. `data` is the token's bytes.
     """
 
     issued_at: float
@@ -75,8 +70,12 @@ class Claims(NamedTuple):
     replay_key: bytes
     data: bytes
 
+    def is_expired(self, now: float, *, max_age: float) -> bool:
+        """Whether it was issued more than `max_age` seconds before or after `now`."""
+        return abs(now - self.issued_at) > max_age
+
     def __repr__(self) -> str:
-        """Tell nothing that could be sent again."""
+        """Leave out the data: it could be sent again."""
         return f"Claims(issued_at={self.issued_at!r}, credential={self.credential!r})"
 
 
@@ -100,37 +99,25 @@ def decode(header: str, *, algorithms: Iterable[str]) -> Token:
     return Token(algorithm, data)
 
 
-def verify(
-    token: Token,
-    credentials: Iterable[Credential],
-    *,
-    now: float,
-    iv: Literal["fixed", "prefix"],
-    max_age: float,
-) -> Claims:
-    """Verify a token; raises TokenUnverified, or TokenExpired for one that fails by age alone.
+def verify(token: Token, credentials: Iterable[Credential], *, iv: Iv) -> Claims:
+    """Verify a token of any age; raises TokenUnverified.
 
-    `now` is in seconds since the epoch, `max_age` in seconds and counts both ways. Every
-    credential is tried in full and nothing ends early, so that the time tells nothing about which
-    check failed.
+    Every credential is tried under every initialisation vector, and no check ends early, so that
+    the time taken does not tell which check failed.
     """
     claims: Claims | None = None
     hint: str | None = None
     for credential in credentials:
-        text = _decrypt(token, credential.secret)
-        last = _last_separator(text, credential)
-        for mode, reading, start in _readings(token, text, credential.secret):
-            issued_at = _issued_at(reading, start, last)
+        for mode, ciphertext, plaintext in _decryptions(token, credential.secret):
+            issued_at = _issued_at(plaintext, credential)
             if issued_at is None:
                 continue
             if mode == iv or token.algorithm == "02":
-                claims = Claims(issued_at, credential, _replay_key(token, start), token.data)
+                claims = Claims(issued_at, credential, _replay_key(ciphertext), token.data)
             else:
                 hint = "TokenIv"
     if claims is None:
         raise TokenUnverified(hint)
-    if abs(now - claims.issued_at) > max_age:
-        raise TokenExpired(claims)
     return claims
 
 
@@ -148,63 +135,33 @@ def _decode_blocks(text: str) -> bytes:
         return b""
 
 
-@lru_cache(maxsize=256)
-def _hash_key(secret: bytes) -> bytes:
-    return hmac.digest(secret, b"roomle-mail/address", "sha256")
-
-
-@lru_cache(maxsize=256)
-def _cipher(secret: bytes) -> Any:  # noqa: ANN401 (pycryptodome's class has no public name)
-    # Making it takes three times as long as using it. Block by block it keeps no state.
-    return AES.new(secret, AES.MODE_ECB)
-
-
-def _decrypt(token: Token, secret: bytes) -> bytes:
-    """The plain text, with its padding; for CBC under a vector of zeros."""
-    blocks = bytearray(len(token.data))
-    _cipher(secret).decrypt(token.data, output=blocks)
+def _decryptions(token: Token, secret: bytes) -> Iterator[tuple[Iv, bytes, bytes]]:
+    """The ciphertext and its plain text, padding included, under each initialisation vector."""
     if token.algorithm == "02":
-        return bytes(blocks)
-    return _xor(blocks, _ZERO_IV + token.data[:-BLOCK])
+        yield "fixed", token.data, AES.new(secret, AES.MODE_ECB).decrypt(token.data)
+        return
+    front, rest = token.data[:BLOCK], token.data[BLOCK:]
+    vectors: tuple[tuple[Iv, bytes, bytes], ...] = (
+        ("fixed", _ZERO_IV, token.data),
+        ("fixed", secret[:BLOCK], token.data),
+        ("prefix", front, rest),
+    )
+    for mode, vector, ciphertext in vectors:
+        yield mode, ciphertext, AES.new(secret, AES.MODE_CBC, iv=vector).decrypt(ciphertext)
 
 
-def _xor(one: bytes | bytearray, other: bytes) -> bytes:
-    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(len(one))
+def _issued_at(padded: bytes, credential: Credential) -> float | None:
+    """The timestamp in seconds since the epoch; None unless padding, API key and timestamp hold.
 
-
-def _readings(
-    token: Token, text: bytes, secret: bytes
-) -> tuple[tuple[Literal["fixed", "prefix"], bytes, int], ...]:
-    """The readings of a text under each initialisation vector, and where in it each starts.
-
-    CBC adds the vector to the first block only: the reading under another one follows by
-    exclusive or, and where the vector travels in front, the text starts a block later. Of the
-    second reading only the beginning is made, since the rest is the same in all of them.
+    The session token between the timestamp and the API key stays opaque: a check of it would be a
+    decryption oracle.
     """
-    if token.algorithm == "02":
-        return (("fixed", text, 0),)
-    under_key = _xor(text[:BLOCK], secret[:BLOCK]) + text[BLOCK : 2 * BLOCK]
-    return (("fixed", text, 0), ("fixed", under_key, 0), ("prefix", text, BLOCK))
-
-
-def _last_separator(padded: bytes, credential: Credential) -> int:
-    """The place of the last semicolon, where padding and API key hold, else -1."""
-    pad = padded[-1]
-    padding_holds = 1 <= pad <= BLOCK and padded.endswith(bytes((pad,)) * pad)
-    text = padded[: len(padded) - pad]
-    place = text.rfind(b";")
-    key_holds = hmac.compare_digest(text[place + 1 :], credential.api_key.encode())
-    return place if padding_holds and key_holds else -1
-
-
-def _issued_at(reading: bytes, start: int, last: int) -> float | None:
-    """The timestamp in seconds since the epoch, where `last` is a semicolon after its own.
-
-    What lies between the two is the session token: opaque, since a check of it would answer
-    questions about it.
-    """
-    match = _TIMESTAMP.match(reading, start)
-    if match is None or last < match.end():
+    size = padded[-1]
+    padding_holds = 1 <= size <= BLOCK and padded.endswith(bytes((size,)) * size)
+    front, _, api_key = padded[: len(padded) - size].rpartition(b";")
+    key_holds = hmac.compare_digest(api_key, credential.api_key.encode())
+    match = _TIMESTAMP.match(front)
+    if not (padding_holds and key_holds and match):
         return None
     try:
         return datetime.fromisoformat(match[1].decode()).timestamp()
@@ -212,8 +169,8 @@ def _issued_at(reading: bytes, start: int, last: int) -> float | None:
         return None
 
 
-def _replay_key(token: Token, start: int) -> bytes:
+def _replay_key(ciphertext: bytes) -> bytes:
     # The first two blocks hold the whole timestamp and can't be spliced; blocks inserted further
-    # back make endless other ciphertexts of the same token that verify. A vector in front is the
-    # sender's to choose, so it doesn't count.
-    return hashlib.sha256(token.data[start : start + 2 * BLOCK]).digest()
+    # back make endless other ciphertexts of the same token that verify. A vector in front is
+    # chosen by the sender, so it is no part of the ciphertext here.
+    return hashlib.sha256(ciphertext[: 2 * BLOCK]).digest()

@@ -1,0 +1,52 @@
+"""Links and pictures that a person wrote: what mail programs take, and how to write it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+# What an inbox shows: Gmail shows no SVG, Outlook for Windows neither SVG nor WebP.
+_UNSHOWN = frozenset({"svg", "svgz", "webp", "avif", "heic", "heif", "jxl", "tif", "tiff", "bmp"})
+_FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "type", "output"})
+
+
+def ascii_host(host: str) -> str:
+    """A host's name as DNS has it: `möbel.example` is `xn--mbel-5qa.example` (RFC 5891)."""
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
+        for label in unicodedata.normalize("NFC", host.lower()).split(".")
+    )
+
+
+def ascii_link(link: str) -> str:
+    """A link as emails write it: the host as DNS has it, the rest percent-encoded in UTF-8."""
+    found = re.fullmatch(r"(https?://)([^/?#]*)(.*)", link, re.DOTALL)
+    if found is None:
+        return link
+    rest = "".join(c if c.isascii() and c != " " else quote(c) for c in found[3])
+    return f"{found[1]}{ascii_host(found[2])}{rest}"
+
+
+def ascii_address(address: str) -> str:
+    """An address with its host as DNS has it."""
+    local, at, host = address.rpartition("@")
+    return f"{local}{at}{ascii_host(host)}"
+
+
+def unshown_format(link: str) -> str | None:
+    """The picture's format, if its link tells that mail programs don't show it."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return None
+    told = [unquote(parts.path).rpartition(".")[2], *_asked_formats(parts.query)]
+    return next((each.lower() for each in told if each.lower() in _UNSHOWN), None)
+
+
+def _asked_formats(query: str) -> list[str]:
+    return [
+        value.rpartition("/")[2].partition("+")[0]
+        for name, value in parse_qsl(query)
+        if name.lower() in _FORMAT_NAMES
+    ]

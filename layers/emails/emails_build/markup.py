@@ -1,0 +1,360 @@
+"""What a template's MJML and HTML may hold, checked before and after MJML is compiled.
+
+mrml, which compiles it, lets pass much that it loses or that mail programs don't show.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+from emails_build import links
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from emails_build.problems import Line, Problem
+
+
+def _names(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# Conditional comments, Outlook's, stay.
+_COMMENT = re.compile(r"<!--(?!>|\[if\b|<!\[endif\]).*?-->", re.DOTALL)
+_OPEN_COMMENT = re.compile(r"<!--(?!>|\[if\b|<!\[endif\])")
+_CONDITION = re.compile(
+    r"<!--\[if\b[^\]]*\]>(?:<!-->|.*?<!\[endif\]-->)|<!--<!\[endif\]-->", re.DOTALL
+)
+_CONDITION_MARK = re.compile(r"<!--\[if\b[^\]]*\]>(?:<!-->)?|(?:<!--)?<!\[endif\]-->")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_ELEMENTS = _names(
+    """
+    mjml mj-head mj-body mj-accordion mj-accordion-element mj-accordion-text
+    mj-accordion-title mj-all mj-attributes mj-breakpoint mj-button mj-carousel
+    mj-carousel-image mj-class mj-column mj-divider mj-font mj-group mj-hero mj-image
+    mj-navbar mj-navbar-link mj-raw mj-section mj-social mj-social-element mj-spacer
+    mj-style mj-table mj-text mj-title mj-wrapper
+    """
+)
+_NOT_HERE = {
+    "mj-html-attributes": "write the attributes on the HTML elements themselves",
+    "mj-selector": "write the attributes on the HTML elements themselves",
+    "mj-html-attribute": "write the attributes on the HTML elements themselves",
+    "mj-preview": (
+        "shared/layout.mjml writes {{ t.preview }} into a hidden <div>, since <mj-preview> is "
+        "white on white, as spam is"
+    ),
+    "mj-include": 'write it on a line of its own, as <mj-include path="shared/part.mjml" />',
+}
+# Of MJML's documentation, page by page of its components; `css-class`, not `class`.
+_ATTRIBUTES = _names(
+    """
+    align alt background background-color background-height background-position
+    background-position-x background-position-y background-repeat background-size
+    background-url background-width base-url border border-bottom border-color border-left
+    border-radius border-right border-style border-top border-width cellpadding cellspacing
+    color container-background-color css-class dir direction fluid-on-mobile font-family
+    font-size font-style font-weight full-width hamburger height href ico-align ico-close
+    ico-color ico-font-family ico-font-size ico-line-height ico-open ico-padding
+    ico-padding-bottom ico-padding-left ico-padding-right ico-padding-top
+    ico-text-decoration ico-text-transform icon-align icon-height icon-padding icon-position
+    icon-size icon-unwrapped-alt icon-unwrapped-url icon-width icon-wrapped-alt
+    icon-wrapped-url inline inner-background-color inner-border inner-border-bottom
+    inner-border-left inner-border-radius inner-border-right inner-border-top inner-padding
+    lang left-icon letter-spacing line-height max-height mj-class mode name owa padding
+    padding-bottom padding-left padding-right padding-top position rel right-icon role sizes
+    src srcset tb-border tb-border-radius tb-hover-border-color tb-selected-border-color
+    tb-width table-layout target text-align text-decoration text-padding text-transform
+    thumbnails thumbnails-src title usemap vertical-align width xmlns
+    """
+)
+_HOLD_ELEMENTS = frozenset(["mj-body", "mj-wrapper", "mj-section", "mj-group", "mj-column"])
+_MARK = "{{#outlook {}#}}"
+_VOID = _names(
+    """
+    area base br col embed hr img input link meta source track wbr
+    """
+)
+# Mail programs drop these, or distrust the email for them.
+_UNSHOWN = {
+    "script": "no mail program runs scripts: delete it",
+    **dict.fromkeys(
+        ("iframe", "frame", "object", "embed", "applet", "audio", "video", "canvas", "svg", "math"),
+        "mail programs don't show it: use a picture that links to it",
+    ),
+    **dict.fromkeys(
+        ("form", "input", "textarea", "select", "button"),
+        "mail programs don't let people fill in forms: link to a page with the form",
+    ),
+    "link": "mail programs load no style sheets: write the styles into <mj-style>",
+    "base": "mail programs ignore it: write whole links, https://…",
+}
+_LINKS = frozenset({"href", "action", "formaction", "xlink:href", "cite"})
+_PICTURES = frozenset({"src", "background", "background-url", "poster", "thumbnails-src", "srcset"})
+_LINK_BEGINS = ("https://", "mailto:", "tel:", "sms:", "#")
+_PICTURE_BEGINS = ("https://", "cid:")
+_CSS_URL = re.compile(r"""url\(\s*["']?\s*([^"')\s]*)""", re.IGNORECASE)
+_CSS_ACTIVE = re.compile(r"@import\b|\bexpression\s*\(|javascript:|-moz-binding", re.IGNORECASE)
+_LOADED = re.compile(r'\b(?:src|background)="(https?://([^/"{}]+)[^"]*)"')
+_RENDERED_LINK = re.compile(r'\s(?:href|src|background)="([^"]*)"')
+_ICONS = re.compile(r"<mj-(?:social|accordion|carousel|navbar)\b")
+
+
+def without_comments(source: str) -> str:
+    """The source without comments, but for Outlook's; every line stays on its number."""
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
+
+
+def not_mjml(lines: Sequence[Line]) -> list[Problem]:
+    """What can't be compiled, or is lost by it."""
+    reader = _Reader(lines)
+    reader.close()
+    return [*_less_than(lines), *_open_comments(lines), *reader.broken]
+
+
+def problems(lines: Sequence[Line]) -> list[Problem]:
+    """What mail programs drop or distrust, in what is for Outlook alone too."""
+    everywhere = _Reader(lines)
+    text = "\n".join(line.text for line in lines)
+    begin, for_outlook = 0, ""
+    for found in _CONDITION.finditer(text):
+        inside = _CONDITION_MARK.sub(lambda mark: _blank(mark[0]), found[0])
+        for_outlook += _blank(text[begin : found.start()]) + inside
+        begin = found.end()
+    for_outlook += _blank(text[begin:])
+    outlook = _Reader(
+        [
+            replace(line, text=words)
+            for line, words in zip(lines, for_outlook.split("\n"), strict=True)
+        ]
+    )
+    return [*everywhere.doubtful, *outlook.doubtful]
+
+
+def set_aside(source: str) -> tuple[str, list[str]]:
+    """The source with marks for its conditional comments, whose HTML need not be balanced."""
+    comments: list[str] = []
+
+    def mark(found: re.Match[str]) -> str:
+        comments.append(found[0])
+        return _MARK.format(len(comments) - 1) + "\n" * found[0].count("\n")
+
+    return _CONDITION.sub(mark, source), comments
+
+
+def put_back(html: str, comments: Sequence[str]) -> str:
+    """The HTML with its conditional comments in the places of their marks."""
+    for number, comment in enumerate(comments):
+        html = html.replace(_MARK.format(number), comment)
+    return html
+
+
+def rendered(lines: Sequence[Line], html: str) -> Iterator[Problem]:
+    """Links of the finished email that a template made up: `{{ "http://" ~ host }}`."""
+    for link in dict.fromkeys(map(unescape, _RENDERED_LINK.findall(html))):
+        if not link.lower().startswith((*_LINK_BEGINS, *_PICTURE_BEGINS)):
+            found = (line for line in lines if link and link in line.text)
+            expected = f'expected links of https://, mailto: or tel:, got "{link[:100]}"'
+            yield next(found, lines[0]).problem(expected)
+
+
+def strangers(lines: Sequence[Line], html: str) -> Iterator[Problem]:
+    """Pictures that MJML adds by itself, from hosts that nobody chose."""
+    source = "\n".join(line.text for line in lines)
+    hosts = {host for link, host in _LOADED.findall(html) if link not in source}
+    for host in sorted(hosts):
+        line = next((line for line in lines if _ICONS.search(line.text)), lines[0])
+        yield line.problem(
+            f"loads MJML's own pictures from {host}: give pictures of yours by `src`, "
+            "`icon-wrapped-url` and the like"
+        )
+
+
+def _less_than(lines: Sequence[Line]) -> Iterator[Problem]:
+    """MJML takes `<` for a tag's beginning, in a placeholder too."""
+    for line in lines:
+        for found in _PLACEHOLDER.findall(line.text):
+            if "<" in re.sub(r"'[^']*'|\"[^\"]*\"", "", found):
+                yield line.problem(f"MJML can't read `<` in {found}: swap the sides and write `>`")
+
+
+def _open_comments(lines: Sequence[Line]) -> Iterator[Problem]:
+    for line in lines:
+        if _OPEN_COMMENT.search(line.text):
+            yield line.problem("isn't MJML: a comment that is never closed: write --> after it")
+
+
+class _Reader(HTMLParser):
+    """Goes through a template's elements; placeholders are text to it."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        super().__init__()
+        self.broken: list[Problem] = []
+        self.doubtful: list[Problem] = []
+        self._lines = lines
+        self._open: list[tuple[str, Line]] = []
+        text = "\n".join(line.text for line in lines)
+        self._classes = set(re.findall(r"<mj-class\s[^>]*?\bname=[\"']([^\"']*)", text))
+        # What Outlook alone reads need not be balanced.
+        text = _CONDITION.sub(lambda found: _blank(found[0]), text)
+        self.feed(_PLACEHOLDER.sub(_hidden, text))
+
+    def close(self) -> None:
+        super().close()
+        if self._open and not self.broken:
+            self._unclosed()
+
+    @property
+    def _line(self) -> Line:
+        return self._lines[self.getpos()[0] - 1]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._check(tag, [(name, _shown(value or "")) for name, value in attrs])
+        if tag == "mj-style":
+            self.set_cdata_mode(tag)
+        if tag not in _VOID:
+            self._open.append((tag, self._line))
+        elif not (self.get_starttag_text() or "").endswith("/>") and tag not in {"br", "hr"}:
+            self._break(f"<{tag}> is never closed: write it with /> at its end, as in XML")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._check(tag, [(name, _shown(value or "")) for name, value in attrs])
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID or (self.broken and self.broken[-1].message.endswith("closed")):
+            return
+        if self._open and self._open[-1][0] == tag:
+            self._open.pop()
+        elif any(name == tag for name, _ in self._open):
+            self._unclosed()
+            while self._open.pop()[0] != tag:
+                pass
+        else:
+            self._break(f"</{tag}> without <{tag}>")
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1][0] in _HOLD_ELEMENTS:
+            words = _PLACEHOLDER.sub(lambda found: _blank(found[0]), _shown(data))
+            if stray := words.strip():
+                said = " ".join(stray.split())[:60]
+                number = self.getpos()[0] + words[: words.index(stray)].count("\n")
+                self.broken.append(
+                    self._lines[number - 1].problem(
+                        f'isn\'t MJML: "{said}" is in <{self._open[-1][0]}>: '
+                        "expected it in <mj-text>"
+                    )
+                )
+        if self._open and self._open[-1][0] in {"mj-style", "style"}:
+            before = self.getpos()[0] - 1
+            for number, words in enumerate(data.split("\n")):
+                self._check_style(_shown(words), self._lines[before + number])
+
+    def _break(self, message: str) -> None:
+        self.broken.append(self._line.problem(f"isn't MJML: {message}"))
+
+    def _unclosed(self) -> None:
+        tag, line = self._open[-1]
+        self.broken.append(line.problem(f"isn't MJML: <{tag}> is never closed"))
+
+    def _doubt(self, message: str) -> None:
+        self.doubtful.append(self._line.problem(message))
+
+    def _check(self, tag: str, attributes: list[tuple[str, str]]) -> None:
+        if tag in _NOT_HERE:
+            self._break(f"<{tag}> isn't supported here: {_NOT_HERE[tag]}")
+        elif tag.startswith("mj") and tag not in _ELEMENTS:
+            self._break(f"<{tag}>{_close(tag, _ELEMENTS)}")
+        elif tag == "mj-style" and dict(attributes).get("inline"):
+            self._break(
+                '<mj-style inline="inline"> isn\'t supported here: '
+                "write the styles on the elements, or leave `inline` out"
+            )
+        elif tag in _HOLD_ELEMENTS and any(name == "mj-column" for name, _ in self._open):
+            self._break(f"<{tag}> can't be within <mj-column>: close that first")
+        elif tag.startswith("mj-"):
+            self._check_mjml(tag, attributes)
+        elif tag in _UNSHOWN:
+            self._doubt(f"<{tag}>: {_UNSHOWN[tag]}")
+        elif tag == "meta" and dict(attributes).get("http-equiv", "").lower() == "refresh":
+            self._doubt("<meta> that leads elsewhere: mail programs ignore it: delete it")
+        for name, value in attributes:
+            self._check_attribute(tag, name, value.strip())
+
+    def _check_mjml(self, tag: str, attributes: list[tuple[str, str]]) -> None:
+        for name, value in attributes:
+            if name == "class":
+                self._break(f"<{tag}> has no `class`: write `css-class`")
+            elif name not in _ATTRIBUTES and tag not in {"mj-html-attribute", "mj-style", "mj-raw"}:
+                self._break(f"<{tag}> has no `{name}`{_close(name, _ATTRIBUTES)}")
+            elif name == "mj-class":
+                for each in value.split():
+                    if each not in self._classes and "{" not in each:
+                        self._break(f'no <mj-class name="{each}"> in <mj-attributes>')
+
+    def _check_attribute(self, tag: str, name: str, value: str) -> None:
+        if name.startswith("on"):
+            self._doubt(f"`{name}`: no mail program runs scripts: delete it")
+        elif name == "style":
+            self._check_style(value, self._line)
+        elif name in _PICTURES:
+            for each in re.split(r",\s+", value) if name == "srcset" else [value]:
+                self._check_link(tag, name, each.partition(" ")[0] if name == "srcset" else each)
+        elif name in _LINKS:
+            self._check_link(tag, name, value)
+
+    def _check_link(self, tag: str, name: str, value: str) -> None:
+        picture = name in _PICTURES
+        begins = _PICTURE_BEGINS if picture else _LINK_BEGINS
+        # What is inserted was checked where it comes from.
+        if re.match(r"\{\{|\{%", value):
+            return
+        if not value.lower().startswith(begins):
+            expected = ", ".join(each for each in begins if each not in {"#", "sms:"})
+            self._doubt(f'<{tag} {name}>: expected a link of {expected}, got "{value[:100]}"')
+        elif (written := links.ascii_link(value)) != value and "{" not in value:
+            self._doubt(f'<{tag} {name}>: write the link as "{written}"')
+        elif picture and (unshown := links.unshown_format(value)):
+            self._doubt(
+                f"<{tag} {name}>: mail programs don't show {unshown.upper()}: "
+                "expected PNG, JPEG or GIF"
+            )
+
+    def _check_style(self, style: str, line: Line) -> None:
+        if found := _CSS_ACTIVE.search(style):
+            self.doubtful.append(
+                line.problem(f"`{found[0]}`: mail programs drop such styles: delete it")
+            )
+        for link in _CSS_URL.findall(style):
+            if not link.lower().startswith(("https://", "{{", "{%")):
+                self.doubtful.append(
+                    line.problem(f'a picture of a style: expected https://…, got "{link[:100]}"')
+                )
+
+
+# Placeholders hold quotes and angle brackets, which HTMLParser would take for the document's own.
+_HIDDEN = str.maketrans({'"': "\ue000", "'": "\ue001", "<": "\ue002", ">": "\ue003", "&": "\ue004"})
+
+
+_SHOWN = {ord(hidden): shown for shown, hidden in _HIDDEN.items()}
+
+
+def _hidden(placeholder: re.Match[str]) -> str:
+    return placeholder[0].translate(_HIDDEN)
+
+
+def _shown(value: str) -> str:
+    return value.translate(_SHOWN)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+def _close(name: str, known: frozenset[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean `{close[0]}`?" if close else ""

@@ -1,0 +1,79 @@
+"""The template language's own rules, with the line where one is broken.
+
+minijinja says that a block isn't closed, but not which, and MJML joins the lines. So blocks are
+paired here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from emails_build.problems import Line, Problem
+
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_RAW = re.compile(r"(\{%[-+]?\s*raw\s*[-+]?%\}).*?(?=\{%[-+]?\s*endraw\b)", re.DOTALL)
+_TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}")
+_BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
+_INNER = {"else": ("if", "for"), "elif": ("if",)}
+_FOREIGN = frozenset({"import", "from", "extends", "block", "endblock"})
+_INCLUDE_INSTEAD = (
+    'include a file instead, with {% include "shared/part.txt" %} '
+    'or <mj-include path="shared/part.mjml" />'
+)
+
+
+def without_comments(source: str) -> str:
+    """The source without `{# comments #}`; every line stays on its number."""
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
+
+
+def problems(lines: Sequence[Line]) -> Iterator[Problem]:
+    """Blocks that are never closed or never opened, and tags that reach for other files."""
+    text = "\n".join(line.text for line in lines)
+    text = _RAW.sub(lambda raw: raw[1] + re.sub(r"[^\n]", " ", raw[0][len(raw[1]) :]), text)
+    if left_open := list(_left_open(text, lines)):
+        yield from left_open
+        return
+    opened: list[tuple[str, Line, str]] = []
+    for tag in _TAG.finditer(text):
+        name, rest = tag[1], tag[2]
+        line = lines[text.count("\n", 0, tag.start())]
+        written = " ".join(tag[0].split())
+        if name in _FOREIGN:
+            yield line.problem(f"{written} isn't supported here: {_INCLUDE_INSTEAD}")
+        elif name in _BLOCKS or (name == "set" and "=" not in rest):
+            opened.append((name, line, written))
+        elif name in _INNER:
+            if not opened or opened[-1][0] not in _INNER[name]:
+                yield line.problem(f"{written} without {{% {_INNER[name][0]} … %}} before it")
+        elif name.startswith("end"):
+            start = name.removeprefix("end")
+            if all(each[0] != start for each in opened):
+                yield line.problem(f"{written} without {{% {start} … %}} before it")
+                continue
+            while (last := opened.pop())[0] != start:
+                yield _unclosed(last)
+    yield from map(_unclosed, reversed(opened))
+
+
+def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
+    """Placeholders in which the next one begins."""
+    for place in re.finditer(r"\{\{|\{%|\{#", text):
+        end = {"{{": "}}", "{%": "%}", "{#": "#}"}[place[0]]
+        rest = text[place.end() :]
+        inside = re.split(r"\{\{|\{%", rest, maxsplit=1)[0]
+        if end not in inside:
+            line = lines[text.count("\n", 0, place.start())]
+            words = inside.partition("<")[0].split("\n")[0].strip()
+            yield line.problem(
+                f"isn't a template: expected end of {place[0]} {words}: write {end} after it"
+            )
+
+
+def _unclosed(block: tuple[str, Line, str]) -> Problem:
+    name, line, written = block
+    return line.problem(f"{written} is never closed: expected {{% end{name} %}} after it")

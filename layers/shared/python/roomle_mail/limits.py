@@ -1,0 +1,75 @@
+"""How many emails may be sent in an hour: to one recipient, and by the whole stack.
+
+Items, by the start of their `key`: `limit#` for one recipient, `cap#` for the stack, each for one
+clock hour. Times are in seconds since the epoch. Every call may raise AwsCallFailed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roomle_mail.table import Table
+
+_HOUR = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The places that are taken in the table."""
+
+    table: Table
+
+    def reserve_recipient(self, recipient: str, *, limit: int, now: float) -> bool:
+        """Take one of a recipient's places in this hour; False if there is none left.
+
+        A place is the owner's stamp in a set, so a repeated write takes no second one.
+        """
+        return self.table.update(
+            _recipient_key(recipient, now),
+            "ADD #places :mine SET #expires = :expires",
+            "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
+            {
+                ":mine": {"SS": [self.table.owner]},
+                ":owner": {"S": self.table.owner},
+                ":limit": {"N": str(limit)},
+                ":expires": {"N": str(int(now + 2 * _HOUR))},
+            },
+        )
+
+    def give_back_recipient(self, recipient: str, *, now: float) -> None:
+        """Give the recipient's place back, if it was taken."""
+        change, exists = "DELETE #places :mine", "attribute_exists(#places)"
+        mine = {":mine": {"SS": [self.table.owner]}}
+        self.table.update(_recipient_key(recipient, now), change, exists, mine)
+
+    def reserve_stack(self, *, limit: int, now: float) -> bool:
+        """Take one of the stack's places in this hour; False if there is none left.
+
+        A plain number: a set of so many stamps would not fit into an item. A place lost to a
+        repeated write only makes Roomle send its own emails a little earlier.
+        """
+        return self.table.update(
+            _stack_key(now),
+            "ADD #taken :one SET #expires = :expires",
+            "attribute_not_exists(#taken) OR #taken < :limit",
+            {
+                ":one": {"N": "1"},
+                ":limit": {"N": str(limit)},
+                ":expires": {"N": str(int(now + 2 * _HOUR))},
+            },
+        )
+
+    def give_back_stack(self, *, now: float) -> None:
+        """Give the stack's place back."""
+        values = {":minus": {"N": "-1"}, ":none": {"N": "0"}}
+        self.table.update(_stack_key(now), "ADD #taken :minus", "#taken > :none", values)
+
+
+def _recipient_key(recipient: str, now: float) -> str:
+    return f"limit#{recipient}#{int(now // _HOUR)}"
+
+
+def _stack_key(now: float) -> str:
+    return f"cap#{int(now // _HOUR)}"

@@ -1,0 +1,103 @@
+"""The DynamoDB table: conditional writes that may be repeated.
+
+botocore repeats a write whose answer got lost. So every item carries the stamp of its owner, which
+is one invocation, and a failed condition on an item of one's own means that the write succeeded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from roomle_mail.aws import aws_errors
+from roomle_mail.errors import OutcomeUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+type Item = Mapping[str, Mapping[str, Any]]
+
+_NAME = re.compile(r"#\w+")
+
+
+class TableClient(Protocol):
+    """The part of boto3's DynamoDB client that is used."""
+
+    @property
+    def exceptions(self) -> Any: ...  # noqa: ANN401, D102
+    def put_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
+    def get_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
+    def update_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table as one owner sees it. In a condition each `#name` stands for that attribute.
+
+    Every call may raise AwsCallFailed.
+    """
+
+    client: TableClient
+    name: str
+    owner: str
+
+    @classmethod
+    def open(cls, client: TableClient, name: str) -> Table:
+        """The table for a new owner."""
+        return cls(client, name, os.urandom(16).hex())
+
+    def get(self, key: str) -> Item | None:
+        """The item as it is now, if there is one."""
+        with aws_errors():
+            answer = self.client.get_item(
+                TableName=self.name, Key={"key": {"S": key}}, ConsistentRead=True
+            )
+        return answer.get("Item")
+
+    def put(
+        self, key: str, attributes: Item, condition: str, values: Item | None = None
+    ) -> Item | None:
+        """Put an item if `condition` holds: None if it did, else the item that is there."""
+        item = {"key": {"S": key}, "owner": {"S": self.owner}, **attributes}
+        # DynamoDB refuses an empty map.
+        given = {"ExpressionAttributeValues": values} if values else {}
+        with aws_errors():
+            try:
+                self.client.put_item(
+                    TableName=self.name,
+                    Item=item,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=_names(condition),
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                    **given,
+                )
+            except self.client.exceptions.ConditionalCheckFailedException as err:
+                found: Item | None = err.response.get("Item")
+            else:
+                return None
+        if found is None:
+            raise OutcomeUnknown("IncompleteAnswer")
+        return None if found["owner"]["S"] == self.owner else found
+
+    def update(self, key: str, change: str, condition: str, values: Item) -> bool:
+        """Change an item if `condition` holds, and tell whether it did."""
+        with aws_errors():
+            try:
+                self.client.update_item(
+                    TableName=self.name,
+                    Key={"key": {"S": key}},
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=_names(condition + change),
+                    ExpressionAttributeValues=values,
+                )
+            except self.client.exceptions.ConditionalCheckFailedException:
+                return False
+        return True
+
+
+def _names(expression: str) -> dict[str, str]:
+    # Many plain words are reserved (DynamoDB's page "Reserved words").
+    return {name: name[1:] for name in _NAME.findall(expression)}

@@ -1,0 +1,61 @@
+"""Which module of this project imports which, read from the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.sam import ROOT
+
+# Where each package lies; `functions` is none, but its files import like one.
+PACKAGES = {
+    "roomle_mail": ROOT / "layers" / "shared" / "python",
+    "emails_build": ROOT / "layers" / "emails",
+    "roomle_mail_cli": ROOT / "tools" / "cli",
+    "functions": ROOT,
+    "tools": ROOT,
+    "bench": ROOT,
+    "tests": ROOT,
+}
+# The command line is a package of its own, and the peers are programs by themselves.
+APART = (ROOT / "tools" / "cli", ROOT / "bench" / "peers")
+
+
+def modules() -> dict[str, Path]:
+    """Every module by its name; a package has that of its folder."""
+    found = {}
+    for package, base in PACKAGES.items():
+        for path in (base / package).rglob("*.py"):
+            if package == "roomle_mail_cli" or not any(map(path.is_relative_to, APART)):
+                name = ".".join(path.relative_to(base).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def graph() -> dict[str, set[str]]:
+    """Every module, and the modules of this project that it imports anywhere in its source."""
+    found = modules()
+    return {
+        name: {known for text in imported(name, path) if (known := nearest(text, found))} - {name}
+        for name, path in found.items()
+    }
+
+
+def imported(name: str, path: Path) -> Iterator[str]:
+    """What a module imports, by full name: `from a import b` may mean the module a.b."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: -node.level + 1 or None] if node.level else []
+            base = ".".join([*parents, *filter(None, [node.module])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def nearest(text: str, known: dict[str, Path]) -> str:
+    """The module that a name is in, or "" for another project's."""
+    while text and text not in known:
+        text = text.rpartition(".")[0]
+    return text

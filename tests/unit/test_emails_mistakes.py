@@ -1,0 +1,391 @@
+"""What people do to brands, texts and templates without knowing, and what the build says then."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emails_build import links
+from emails_build.package import compile_package
+from emails_build.problems import BuildFailed
+from tests.emails_package import EMAILS
+
+BRANDS, DE = "brands.toml", "texts/de.toml"
+LAYOUT, LAYOUT_TEXT = "templates/shared/layout.mjml", "templates/shared/layout.txt"
+SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
+BUTTON, AR = "templates/shared/button.mjml", "templates/shareConfigurationAR.mjml"
+INCLUDE = '<mj-include path="shared/button.mjml" />'
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of what a brand edits."""
+    folder = tmp_path / "emails"
+    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return folder
+
+
+def problems(source: Path) -> list[str]:
+    with pytest.raises(BuildFailed) as failed:
+        compile_package(source)
+    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
+
+
+def replace(source: Path, name: str, old: str, new: str) -> int:
+    """Replace a text that is there; return the number of its line."""
+    text = (source / name).read_text("utf-8")
+    assert old in text
+    (source / name).write_text(text.replace(old, new, 1), "utf-8")
+    return text[: text.index(old)].count("\n") + 1
+
+
+def append(source: Path, name: str, line: str) -> int:
+    """Write a line at the end of a file; return its number."""
+    text = (source / name).read_text("utf-8")
+    (source / name).write_text(f"{text}{line}\n", "utf-8")
+    return text.count("\n") + 1
+
+
+@pytest.mark.parametrize("name", [BRANDS, DE, SAVED, SAVED_TEXT, LAYOUT, LAYOUT_TEXT, BUTTON])
+@pytest.mark.parametrize("line", [1, 2])
+def test_a_byte_order_mark_is_named_anywhere(source: Path, name: str, line: int) -> None:
+    before, after = (source / name).read_bytes().split(b"\n", 1)
+    marked = MARK + before + b"\n" + after if line == 1 else before + b"\n" + MARK + after
+    (source / name).write_bytes(marked)
+    [problem] = problems(source)
+    assert problem.startswith(f"{name}:{line}: has a byte order mark (U+FEFF)")
+    assert "UTF-8 without BOM" in problem
+
+
+@pytest.mark.parametrize("name", [BRANDS, DE, SAVED, SAVED_TEXT, BUTTON])
+def test_another_encoding_is_named(source: Path, name: str) -> None:
+    (source / name).write_bytes((source / name).read_text("utf-8").encode("utf-16"))
+    assert problems(source)[0] == f"{name}:1: expected text in UTF-8"
+
+
+@pytest.mark.parametrize("ends", [b"\r\n", b"\r"])
+def test_line_ends_of_other_systems_change_nothing(source: Path, ends: bytes) -> None:
+    for name in (BRANDS, DE, SAVED, SAVED_TEXT, LAYOUT, LAYOUT_TEXT, BUTTON):
+        (source / name).write_bytes((source / name).read_bytes().replace(b"\n", ends))
+    assert compile_package(source) == compile_package(EMAILS)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        (LAYOUT_TEXT, '{% include "content.txt" %}', '{%- include "content.txt" -%}'),
+        (LAYOUT_TEXT, '{% include "content.txt" %}', "{%include 'content.txt'%}"),
+        (LAYOUT_TEXT, '{% include "content.txt" %}', '{% include "content" %}'),
+        (LAYOUT, '<mj-include path="content.mjml" />', "<mj-include path='content.mjml'/>"),
+        (LAYOUT, '<mj-include path="content.mjml" />', '<mj-include path="./content" />'),
+        (SAVED, INCLUDE, '<mj-include path="shared/button" />'),
+        (SAVED, INCLUDE, '<mj-include path = "shared/button.mjml"></mj-include>'),
+        (SAVED, INCLUDE, f'{INCLUDE}\n<!-- <mj-include path="gone.mjml" /> -->'),
+        (SAVED, INCLUDE, f"<!--\n{INCLUDE}\n-->\n{INCLUDE}"),
+        (SAVED_TEXT, "{{ url }}", '{# {% include "gone.txt" %} #}{{ url }}'),
+    ],
+)
+def test_an_include_may_be_written_in_every_usual_way(
+    source: Path, name: str, old: str, new: str
+) -> None:
+    replace(source, name, old, new)
+    made, usual = compile_package(source), compile_package(EMAILS)
+    assert {name: text.split() for name, text in made.items()} == {
+        name: text.split() for name, text in usual.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        (SAVED_TEXT, 'x {% include "part.txt" %}', "on a line of its own"),
+        (SAVED_TEXT, "{% include part %}", '{% include "shared/part.txt" %}'),
+        (SAVED_TEXT, '{% include "a.txt" ignore missing %}', "on a line of its own"),
+        (SAVED_TEXT, '{% import "part.txt" as part %}', "isn't supported here"),
+        (SAVED_TEXT, '{%- from "part.txt" import part -%}', "isn't supported here"),
+        (SAVED_TEXT, '{% extends "part.txt" %}', "isn't supported here"),
+        (SAVED_TEXT, "{% block a %}", "isn't supported here"),
+        (SAVED_TEXT, '{% include "savedConfiguration.txt" %}', "includes itself"),
+        (SAVED_TEXT, '{% include "content.txt" %}', "includes itself"),
+        (SAVED_TEXT, '{% include "../../brands.toml" %}', "within templates/"),
+        (SAVED_TEXT, '{% include "gone.txt" %}', "expected the file gone.txt"),
+        (SAVED, '<mj-include path="shared" />', "expected the file shared.mjml"),
+        (SAVED, '<mj-include path="savedConfiguration.mjml" />', "includes itself"),
+        (SAVED, '<mj-include path="shared/layout.mjml" />', "includes itself"),
+        (BUTTON, '<mj-include path="shared/button.mjml" />', "button.mjml -> button.mjml"),
+        (SAVED, '<mj-include path="/etc/hosts" />', "within templates/"),
+        (SAVED, '<mj-include path="x.css" type="css" />', "`type` isn't supported here"),
+        (SAVED, "<mj-include path='x.html' type='html' />", "`type` isn't supported here"),
+        (SAVED, "<mj-include />", 'written <mj-include path="shared/part.mjml" />'),
+        (SAVED, f"{INCLUDE}{INCLUDE}", "on a line of its own"),
+        (SAVED, '<mj-text>{% include "part.txt" %}</mj-text>', "<mj-include path="),
+        (SAVED, '<mj-raw>{% import "part.txt" as part %}</mj-raw>', "isn't supported here"),
+        (SAVED, "<mj-html-attributes></mj-html-attributes>", "isn't supported here"),
+        (SAVED, '<mj-style inline="inline">.a { color: red; }</mj-style>', "isn't supported"),
+        (SAVED, "<mj-preview>x</mj-preview>", "isn't supported here"),
+        (SAVED, "<mj-buton>x</mj-buton>", "did you mean `mj-button`?"),
+        (SAVED, '<mj-text colour="red">x</mj-text>', "did you mean `color`?"),
+        (SAVED, '<mj-text class="big">x</mj-text>', "write `css-class`"),
+        (SAVED, '<mj-text mj-class="big">x</mj-text>', 'no <mj-class name="big">'),
+        (SAVED, "<mj-text font-size=13px>x</mj-text>", "values in quotes"),
+        (SAVED, "<mj-text>a < b</mj-text>", "isn't MJML"),
+        (SAVED, "<mj-text><b>x</mj-text>", "<b> is never closed"),
+        (SAVED, "<mj-text>x</mj-txt>", "</mj-txt> without <mj-txt>"),
+        (SAVED, '<mj-text><img src="https://b.example/x.png" alt="x"></mj-text>', "never closed"),
+        (SAVED, "<mj-section></mj-section>", "can't be within <mj-column>"),
+        (SAVED, "words of mine", "expected it in <mj-text>"),
+        (SAVED, "<!-- begun", "write --> after it"),
+        (SAVED, "<mj-raw>{# begun</mj-raw>", "write #} after it"),
+        (SAVED, "<mj-raw>{% if 1 < 2 %}{% endif %}</mj-raw>", "swap the sides"),
+        (SAVED, "<mj-raw>{% if qr is defined %}</mj-raw>", "{% if qr is defined %} is never cl"),
+        (SAVED, "<mj-raw>{% for x in t.text -%}</mj-raw>", "expected {% endfor %}"),
+        (SAVED, "<mj-raw>{% endif %}</mj-raw>", "{% endif %} without {% if"),
+        (SAVED, "<mj-raw>{% else %}</mj-raw>", "{% else %} without {% if"),
+        (SAVED, "<mj-raw>{% if url %}{% endfor %}{% endif %}</mj-raw>", "{% endfor %} without"),
+        (SAVED_TEXT, "{% if url is defined %}", "{% if url is defined %} is never closed"),
+        (SAVED_TEXT, "{% set words %}", "expected {% endset %}"),
+        (SAVED_TEXT, "{{ t.button", "expected end of {{ t.button"),
+        (SAVED_TEXT, "{% if url", "expected end of {% if url"),
+    ],
+)
+def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(
+    source: Path, name: str, line: str, message: str
+) -> None:
+    number = append(source, name, line)
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{name}:{number}: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('<mj-button href="javascript:alert(1)">x</mj-button>', 'got "javascript:alert(1)"'),
+        ('<mj-text><a href=" JaVa&#10;Script:x">x</a></mj-text>', "expected a link of https://"),
+        ('<mj-button href="http://b.example/">x</mj-button>', 'got "http://b.example/"'),
+        ('<mj-button href="http://b.example/?l={{ language }}">x</mj-button>', "https://"),
+        ('<mj-button href="//b.example/">x</mj-button>', "https://"),
+        ('<mj-button href="/shop">x</mj-button>', "https://"),
+        ('<mj-button href="">x</mj-button>', "https://"),
+        ("<mj-button href=\"{{ 'javascript:x' }}\">x</mj-button>", 'got "javascript:x"'),
+        ('<mj-image href="http://b.example/" src="cid:x" alt="x" />', "https://"),
+        ('<mj-image src="http://b.example/x.png" alt="x" />', "https://, cid:"),
+        ('<mj-image src="data:image/png;base64,AA" alt="x" />', "https://, cid:"),
+        ('<mj-image src="https://b.example/x.svg" alt="x" />', "don't show SVG"),
+        ('<mj-image src="https://b.example/x.webp?v=1" alt="x" />', "don't show WEBP"),
+        ('<mj-button href="https://möbel.example/ä b">x</mj-button>', "xn--mbel-5qa.example/%C3"),
+        ('<mj-raw><script>alert("<b>")</script></mj-raw>', "<script>: no mail program"),
+        ("<mj-text><script>x()</script></mj-text>", "<script>: no mail program"),
+        ('<mj-text><a onclick="x()" href="https://b.example/">x</a></mj-text>', "`onclick`"),
+        ('<mj-raw><iframe src="https://b.example/"></iframe></mj-raw>', "<iframe>"),
+        ('<mj-raw><form action="https://b.example/"></form></mj-raw>', "<form>"),
+        ('<mj-raw><link rel="stylesheet" href="https://b.example/" /></mj-raw>', "<link>"),
+        ('<mj-text><p style="background: url(http://b/y)">x</p></mj-text>', "of a style"),
+        ("<mj-raw><style>@import 'x.css';</style></mj-raw>", "`@import`"),
+        ('<mj-raw><!--[if mso]><a href="http://b/">x</a><![endif]--></mj-raw>', "https://"),
+        (
+            (
+                '<mj-social><mj-social-element name="facebook" href="https://f.example/">f'
+                "</mj-social-element></mj-social>"
+            ),
+            "pictures from www.mailjet.com",
+        ),
+    ],
+)
+def test_what_mail_programs_drop_or_distrust_is_named(
+    source: Path, line: str, message: str
+) -> None:
+    number = append(source, SAVED, line)
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{SAVED}:{number}: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<mj-button href="mailto:shop@b.example">x</mj-button>',
+        '<mj-text><a href="tel:+4312345">x</a><br /></mj-text>',
+        '<mj-button href="{{ url }}">x</mj-button>',
+        '<mj-button href="https://b.example/?l={{ language }}">x</mj-button>',
+        '<mj-image src="https://b.example/x.png" alt="x" />',
+        "<mj-text>a & b &nbsp; 3 > 2</mj-text>",
+        (
+            "<mj-raw><!--[if mso]><table><tr><td><![endif]--></mj-raw>\n<mj-text>x</mj-text>\n"
+            "<mj-raw><!--[if mso]></td></tr></table><![endif]--></mj-raw>"
+        ),
+    ],
+)
+def test_what_mail_programs_take_is_built(source: Path, line: str) -> None:
+    append(source, SAVED, line)
+    assert "templates/savedConfiguration.html" in compile_package(source)
+
+
+def test_conditional_comments_stay_where_they_are(source: Path) -> None:
+    append(source, SAVED, "<mj-text>before<!--[if mso]><table><![endif]-->after</mj-text>")
+    html = compile_package(source)["templates/savedConfiguration.html"]
+    assert "before<!--[if mso]><table><![endif]-->after" in html
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["texts/.#de.toml", "texts/._de.toml", "templates/._savedConfiguration.mjml",
+     "templates/._savedConfiguration.txt", "texts/.de.toml.swp", "texts/de.toml~"],
+)  # fmt: skip
+def test_files_of_editors_and_systems_are_no_part_of_the_emails(source: Path, name: str) -> None:
+    (source / name).write_bytes(b"\x00\x05\x16\x07\xff")
+    assert compile_package(source) == compile_package(EMAILS)
+
+
+def test_an_editors_lock_that_leads_nowhere_is_no_part_of_the_emails(source: Path) -> None:
+    (source / "texts/.#de.toml").symlink_to("person@host.1:2")
+    assert compile_package(source) == compile_package(EMAILS)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda file: file.mkdir(), "can't be read: Is a directory"),
+        (lambda file: file.symlink_to("gone"), "is missing"),
+    ],
+)
+def test_what_is_no_file_is_named(source: Path, make: Callable[[Path], None], message: str) -> None:
+    make(source / "texts/pl.toml")
+    [problem] = problems(source)
+    assert problem.startswith("texts/pl.toml: ")
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "written"),
+    [
+        ("/de/datenschutz", "/de/datenschutzerklärung", "/de/datenschutzerkl%C3%A4rung"),
+        ("www.brand.example/de/d", "www.möbel.example/de/d", "https://www.xn--mbel-5qa.example/de"),
+        ("mail/logo.png", "mail/löwe.png", "mail/l%C3%B6we.png"),
+        ("mail/logo.png", "mail/my logo.png", "mail/my%20logo.png"),
+        ('["*.roomle.com"]', '["*.MÖBEL.example"]', '"*.xn--mbel-5qa.example"'),
+        ('["uploads.roomle.com"]', '["straße.example"]', '"xn--strae-oqa.example"'),
+        ('"hello@brand', '"hello@möbel', '"hello@xn--mbel-5qa.example"'),
+        ('"service@brand', '"service@möbel', '"service@xn--mbel-5qa.example"'),
+    ],
+)
+def test_umlauts_in_links_hosts_and_addresses_are_answered_with_how_to_write_them(
+    source: Path, old: str, new: str, written: str
+) -> None:
+    line = replace(source, BRANDS, old, new)
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line}: ")
+    assert "write it as" in problem
+    assert written in problem
+    replace(source, BRANDS, new, old)
+    assert compile_package(source)
+
+
+@pytest.mark.parametrize(
+    ("link", "written"),
+    [
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://a.example/?q=ü&r=%C3%BC", "https://a.example/?q=%C3%BC&r=%C3%BC"),
+        ("https://a.example/b", "https://a.example/b"),
+        ("mailto:ä@b.example", "mailto:ä@b.example"),
+    ],
+)
+def test_a_link_is_written_in_ascii(link: str, written: str) -> None:
+    assert links.ascii_link(link) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("logo.svg", "SVG"), ("logo.SVG?v=2", "SVG"), ("logo.webp", "WEBP"),
+        ("logo.avif#x", "AVIF"), ("logo.%73vg", "SVG"), ("logo?format=webp", "WEBP"),
+        ("logo.png?fm=webp", "WEBP"), ("logo?type=image/svg%2Bxml", "SVG"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("logo", ["logo", "logo_dark"])
+def test_a_logo_that_gmail_does_not_show_is_named(
+    source: Path, logo: str, name: str, shown: str
+) -> None:
+    file = {"logo": "logo.png", "logo_dark": "logo-dark.png"}[logo]
+    line = replace(source, BRANDS, f"mail/{file}", f"mail/{name}")
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line}: brands.default.{logo}: expected")
+    assert f"don't show {shown}" in problem
+
+
+@pytest.mark.parametrize("name", ["logo.png", "logo.JPG", "logo.gif?v=svg", "logo", "svg/a.jpeg"])
+def test_a_logo_that_mail_programs_show_is_built(source: Path, name: str) -> None:
+    replace(source, BRANDS, "mail/logo.png", f"mail/{name}")
+    assert compile_package(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("Ж" * 88, False), ("家" * 60, False),
+        ("Ж" * 60, True), ("家" * 40, True), ("x" * 100, True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["name", "sender_name"])
+def test_a_senders_name_that_ses_does_not_take_is_named(
+    source: Path, field: str, name: str, fits: bool
+) -> None:
+    old = 'name = "Example Furniture"'
+    new = f'{"" if field == "name" else old + chr(10)}{field} = "{name}"'
+    line = replace(source, BRANDS, old, new) + new.count("\n")
+    if fits:
+        sender = compile_package(source)["brands/default.json"]
+        assert "hello@brand.example" in sender
+        return
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line}: brands.default.{field}: ")
+    assert "320" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<a href='https://b.example'>weiter</a>", "<a href="),
+        ("ein <b>Wort</b>", "<b>"),
+        ("Zeile<br>Zeile", "<br>"),
+        ("Zeile<br/>Zeile", "<br/>"),
+        ("weiter&nbsp;planen", "&nbsp;"),
+        ("weiter &#8594;", "&#8594;"),
+        ("[weiter](https://b.example)", "[weiter]("),
+        ("<!-- neu -->", "<!--"),
+    ],
+)
+@pytest.mark.parametrize("where", [DE, BRANDS])
+def test_html_in_a_text_is_named_as_it_would_be_shown_as_letters(
+    source: Path, where: str, text: str, found: str
+) -> None:
+    line = replace(source, where, 'button = "Weiterplanen"', f'button = "{text}"')
+    [problem] = problems(source)
+    assert problem.startswith(f"{where}:{line}: ")
+    assert f'"{found}' in problem
+    assert "shown as it is written" in problem
+
+
+@pytest.mark.parametrize("text", ["I <3 you", "2 < 3 & 3 > 2", "Q&A", "[neu] (jetzt)", "A<-B"])
+def test_signs_that_are_no_html_are_text(source: Path, text: str) -> None:
+    replace(source, DE, 'button = "Weiterplanen"', f'button = "{text}"')
+    assert compile_package(source)
+
+
+def test_html_in_an_imprint_is_named(source: Path) -> None:
+    replace(source, BRANDS, "Geschäftsführung", "<br>Geschäftsführung")
+    [problem] = problems(source)
+    assert "brands.studio.imprint" in problem
+    assert '"<br>"' in problem
+
+
+def test_an_unsubscribe_address_is_checked(source: Path) -> None:
+    line = (
+        replace(source, BRANDS, "[brands.default]\n", '[brands.default]\nunsubscribe = "x"\n') + 1
+    )
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line}: brands.default.unsubscribe: expected an address")
