@@ -197,6 +197,21 @@ def test_nothing_rings_while_people_get_their_emails(
     assert bell.rung() == {}
 
 
+def test_requests_without_a_token_ring_nothing(
+    stack: LocalStack, bell: Bell, recipient: str
+) -> None:
+    bell.feed()
+    bell.rung()
+    for _ in range(6):
+        assert stack.post(fixtures.payload(email=recipient), token="").status == 401
+
+    measured = bell.feed()
+
+    assert measured["Unauthenticated"] == measured["TokenMissing"] == [1] * 6
+    assert "Refused" not in measured
+    assert bell.rung() == {}
+
+
 @pytest.mark.parametrize(
     ("name", "scene"),
     [
