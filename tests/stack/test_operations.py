@@ -89,7 +89,7 @@ class Bell:
 
 @pytest.fixture(scope="module")
 def bell(stack: LocalStack) -> Iterator[Bell]:
-    """Listen to the topic, as whoever subscribes does."""
+    """Listen to the topic, as a subscriber does."""
     sqs, sns = stack.client("sqs"), stack.client("sns")
     topic = stack.deployed.outputs["AlarmTopic"]
     policy = {
