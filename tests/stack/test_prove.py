@@ -195,6 +195,18 @@ def test_on_aws_nothing_is_left_out_because_of_the_emulator(
         assert each["state"] != "failed" or (each["cause"] and each["fix"]), each
 
 
+def test_a_stack_that_asks_for_no_token_is_proved_without_one(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    with stack.environment(RECEIVER, REQUIRE_TOKEN="false"), secret_scheduled_for_deletion(stack):
+        result = cli("prove", "--yes", "--json")
+
+    found = by_state(result)
+    assert (found["failed"], result.code) == (set(), 0)
+    assert found["not tried"] >= KINDS | {"secret", "replay", "forgery", "expired token"}
+    assert found["proved"] >= {"dead letter", "redrive", "alarm", "dashboard"}
+
+
 # --- broken on purpose ------------------------------------------------------------------------
 
 

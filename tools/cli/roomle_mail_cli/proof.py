@@ -172,7 +172,7 @@ class Proof:
         return lines.search(self.deployment, event_ids, start=self.began - _CLOCKS)
 
     def finally_do(self, what: str, undo: Callable[[], None]) -> None:
-        """Have something undone at the end, whatever happens; it may be nothing by then."""
+        """Undo something at the end, also after an error; there may be nothing to undo by then."""
         self.undo.append((what, undo))
 
 

@@ -50,6 +50,7 @@ _UNAUTHORIZED, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 500, 501
 _LOGGED_WITHIN, _TOLD_WITHIN, _MAILED_WITHIN = 90.0, 240.0, 90.0
 _HOUR = 3600
 _NO_SECRET = "nothing can be signed without the secret"
+_NO_TOKEN = "RequireToken=false: without a token an event has no id by which it could be followed"
 
 
 # --- before -----------------------------------------------------------------------------------
@@ -57,6 +58,9 @@ _NO_SECRET = "nothing can be signed without the secret"
 
 def prove_secret(proof: Proof) -> Iterator[Result]:
     """It is there, and can be used."""
+    if not proof.deployment.settings.require_token:
+        yield not_tried("secret", "RequireToken=false needs none")
+        return
     found = next(causes.secret(proof.deployment), None)
     if found is not None:
         yield failed("secret", "can't be used", found)
@@ -91,6 +95,9 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
 
 def prove_events(proof: Proof) -> Iterator[Result]:
     """Each kind of event is taken, mailed to each mailbox, and told in the log."""
+    if not proof.deployment.settings.require_token:
+        yield from (not_tried(kind, _NO_TOKEN) for kind in KINDS)
+        return
     if proof.credential is None:
         yield from (not_tried(kind, _NO_SECRET) for kind in KINDS)
         return
@@ -98,7 +105,7 @@ def prove_events(proof: Proof) -> Iterator[Result]:
     if delivery == ("sqs",) and proof.mailer_broken:
         yield from (not_tried(kind, proof.mailer_broken) for kind in KINDS)
         return
-    # Whoever was queued is looked for at the end.
+    # What was queued is looked for at the end.
     proof.finally_do("messages in the queues", partial(sweep, proof))
     proof.finally_do("places of the simulator's mailboxes", partial(give_back_places, proof))
     _warm_up(proof)
@@ -353,11 +360,11 @@ def prove_refusals(proof: Proof) -> Iterator[Result]:
     """A replay, a forgery and an expired token get one and the same 401."""
     settings = proof.deployment.settings
     names = ("replay", "forgery", "expired token")
+    if not settings.require_token:
+        yield from (not_tried(name, "RequireToken=false accepts every request") for name in names)
+        return
     if proof.credential is None:
         yield from (not_tried(name, _NO_SECRET) for name in names)
-        return
-    if not settings.require_token:
-        yield from (not_tried(name, "RequireToken=false lets everyone in") for name in names)
         return
     first = next((each for each in proof.posted if each.answer and each.answer.fine), None)
     body = json.dumps(_body(proof, KINDS[0], proof.address("success", "refused"))).encode()
