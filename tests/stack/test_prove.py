@@ -305,6 +305,12 @@ def sender_unverified(stack: LocalStack) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def taciturn(stack: LocalStack) -> Iterator[None]:
+    with stack.environment(RECEIVER, POWERTOOLS_LOG_LEVEL="ERROR"):
+        yield
+
+
 REVERT = r"--deployment-mode REVERT_DRIFT"
 BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
     "the secret, deleted": (
@@ -344,6 +350,9 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
     ),
     "a policy that denies": (
         denied, "permissions", "has a policy 'no'", "aws iam delete-role-policy --role-name ",
+    ),
+    "the log's level": (
+        taciturn, "log", "LogLevel=ERROR leaves out", "LogLevel=INFO",
     ),
     "the sender's identity": (
         sender_unverified, "savedConfiguration|3DExportAsset", "identity",

@@ -137,6 +137,8 @@ class Proof:
     rung: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    # Seconds in which the functions have done their work and the log can be searched for it.
+    logged_within: float = 90.0
     # Why an event was not mailed, the first one.
     cause: Cause | None = None
     # Why the mailer can't work, if it can't.
