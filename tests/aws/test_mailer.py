@@ -156,7 +156,7 @@ def test_what_ses_refuses_for_good_is_a_dead_letter_at_once_and_can_be_redriven(
     assert dead["body"] == messages[0]["body"]
     assert dead["messageAttributes"]["reason"]["StringValue"] == "EmailRefused"
 
-    # The operator has mended it and moves the message back.
+    # The operator has fixed the cause and moves the message back.
     assert world.mail([dead]) == []
     assert world.mail([dead]) == []
     assert len(world.emails()) == 1
