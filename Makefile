@@ -22,8 +22,8 @@ CHECKS := types template weaknesses code locks vulnerabilities
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser unit test proof check $(CHECKS) \
-	audit lock contract bench capacity fuzz clean
+.PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
+	$(CHECKS) audit lock contract bench capacity fuzz clean
 
 help: ## list what can be made
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -82,6 +82,9 @@ test: setup ## all checks, and all tests that decide whether the product is righ
 proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption, spam filters
 	@$(PYTHON) -m tools.spamassassin
 	@$(PYTHON) -m pytest -m proof
+
+ci: ## what has to pass: make test, then make proof
+	@.ci/run
 
 check: setup ## code, types, template, locks, known vulnerabilities
 	@$(MAKE) --no-print-directory --jobs=2 $(CHECKS)

@@ -12,6 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import emails_package, powertools
+from tests.faults.figures import (
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
 from tests.secrecy import (
     no_secret_is_in_any_output,
     pytest_collection_modifyitems,
@@ -25,6 +30,9 @@ __all__ = [
     "no_secret_is_in_any_output",
     "pytest_collection_modifyitems",
     "pytest_runtest_logreport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
 ]
 
 powertools.log_to_current_stdout()

@@ -44,6 +44,7 @@ class Door:
     faults: dict[str, list[Callable[[], AWSResponse | None]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     passed: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    waited_out: list[str] = field(default_factory=list)
 
     def watch(self, client: Any) -> None:
         client.meta.events.register_first("before-send", self._before_send)
@@ -78,10 +79,11 @@ class Door:
             self.faults.setdefault(operation, []).append(fail)
 
     def hang(self, operation: str, seconds: float = 30) -> None:
-        """Let the next call block."""
+        """Let the next call block; it is `waited_out` unless that is cut off."""
 
         def block() -> AWSResponse | None:
             time.sleep(seconds)
+            self.waited_out.append(operation)
             return None
 
         self.faults.setdefault(operation, []).append(block)

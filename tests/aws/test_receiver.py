@@ -387,10 +387,11 @@ def test_a_repeat_waits_for_the_first_and_gives_up_in_time(world: World) -> None
         receiver.handler(event, LambdaContext())
 
     event["requestContext"]["timeEpoch"] = int(time.time() * 1000)
-    began = time.monotonic()
+    world.door.requests.clear()
     assert world.receive(event) == (503, "unavailable")
 
-    assert 0.5 < time.monotonic() - began < 3
+    # It looked again and again, and then no more.
+    assert world.door.requests.count("dynamodb.GetItem") > 1
     assert world.emails() == []
 
 
@@ -407,9 +408,9 @@ def test_a_repeat_of_a_post_that_died_long_ago_does_not_wait(world: World) -> No
         ExpressionAttributeValues={":past": {"N": str(time.time() - 60)}},
     )
 
-    began = time.monotonic()
+    world.door.requests.clear()
     assert world.receive(event) == (503, "unavailable")
-    assert time.monotonic() - began < 0.5
+    assert "dynamodb.GetItem" not in world.door.requests
 
 
 # --- delivery ---------------------------------------------------------------------------------
@@ -534,9 +535,8 @@ def test_a_hanging_memory_after_custody_still_answers_200_in_time(world: World) 
     world.app("receiver")
     world.door.hang("dynamodb.UpdateItem")
 
-    began = time.monotonic()
     assert world.post() == (200, "sent")
-    assert time.monotonic() - began < 3
+    assert world.door.waited_out == []
 
 
 # --- what is unavailable ----------------------------------------------------------------------
@@ -572,9 +572,8 @@ def test_a_hanging_service_is_cut_off_in_time(world: World, operation: str) -> N
     world.app("receiver")
     world.door.hang(operation)
 
-    began = time.monotonic()
     assert world.post() == (503, "unavailable")
-    assert 1 < time.monotonic() - began < 3
+    assert world.door.waited_out == []
     assert world.emails() == []
 
 
@@ -722,10 +721,9 @@ def test_a_previous_secret_that_hangs_does_not_outlast_the_deadline(world: World
     )
     world.door.faults["secrets-manager.GetSecretValue"] = [nothing]
     world.door.hang("secrets-manager.GetSecretValue")
-    began = time.monotonic()
 
     assert world.post(secret="another-secret-0") == (503, "unavailable")
-    assert time.monotonic() - began < 3
+    assert world.door.waited_out == []
     assert world.emails() == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -326,12 +327,14 @@ def test_age_counts_from_the_receipt_and_time_to_ses_from_the_try(world: World) 
     (message,) = world.queued()
     body = json.loads(message["body"])
     body["received"] -= 100
+    began = time.time()
 
     world.mail([message | {"body": json.dumps(body)}])
 
     (sent,) = (line for line in world.logs() if line["message"] == "sent")
-    assert 100_000 <= sent["age_ms"] < 110_000
-    assert sent["time_to_ses_ms"] < 10_000
+    mailing = (time.time() - began) * 1000
+    assert sent["age_ms"] >= 100_000
+    assert 0 < sent["time_to_ses_ms"] <= mailing + 1
     assert world.metrics()["AgeAtSending"] == [sent["age_ms"]]
     assert world.metrics()["TimeToSes"] == [sent["time_to_ses_ms"]]
 

@@ -79,11 +79,3 @@ def _begin_early(request: pytest.FixtureRequest) -> None:
     """Let the worker live beside the other tests, since it takes minutes, if it is asked for."""
     if any("steady_worker" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("steady_worker")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print seeds and figures: a run that failed can be repeated, one that passed be quoted."""
-    if lines := figures.reported():
-        terminalreporter.section("faults")
-        for line in lines:
-            terminalreporter.line(line)

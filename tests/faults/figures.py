@@ -16,10 +16,6 @@ def report(line: str) -> None:
     _lines.append(line)
 
 
-def reported() -> list[str]:
-    return list(_lines)
-
-
 def seeded(test: str) -> random.Random:
     """Random numbers: other ones in each run, or those of FAULTS_SEED, which is printed."""
     seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**9))
@@ -38,3 +34,26 @@ def amounts(name: str, *, sample: int, proof: int) -> list[Any]:
     The environment variable `name` sets the campaign's size.
     """
     return [sample, pytest.param(number(name, proof), marks=pytest.mark.proof)]
+
+
+# --- pytest's hooks, which tests/conftest.py takes over -----------------------------------------
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand over the lines of one of pytest-xdist's workers."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["figures"] = _lines
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the lines of a worker that has ended."""
+    _lines.extend(getattr(node, "workeroutput", {}).get("figures", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print seeds and figures: a run that failed can be repeated, one that passed be quoted."""
+    if _lines:
+        terminalreporter.section("figures")
+        for line in _lines:
+            terminalreporter.line(line)

@@ -24,6 +24,10 @@ class Answer:
     def roomle_mails(self) -> bool:
         return self.status >= REDIRECT
 
+    @property
+    def died(self) -> bool:
+        return (self.status, self.code) == DIED
+
 
 # The function died or ran out of its time.
 DIED = (500, None)

@@ -264,18 +264,26 @@ def turn() -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_under_any_fault_one_email_comes_of_an_event_and_the_answer_comes_in_time(
+def test_under_any_fault_one_email_comes_of_an_event_and_the_function_answers_by_itself(
     case: Case, trial: Trial
 ) -> None:
-    limit = FULL if case.start == "cold" else SOON
     for entry in trial.entries[case]:
         assert broken_promise(entry) is None, str(entry)
-        assert all(answer.seconds < limit for answer in entry.answers), str(entry)
+        # What outlasts its deadline is ended by Lambda.
+        assert not any(answer.died for answer in entry.answers), str(entry)
     if case.fault is not NO_CONNECTION:
         assert trial.met(case) == case.is_called
     if case.way != "mailer":
         # However often SQS or DynamoDB may be asked again: SES is called once.
         assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1
+
+
+@pytest.mark.proof  # a busy machine takes longer
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_under_any_fault_the_answer_comes_within_its_seconds(case: Case, trial: Trial) -> None:
+    limit = FULL if case.start == "cold" else SOON
+    for entry in trial.entries[case]:
+        assert all(answer.seconds < limit for answer in entry.answers), str(entry)
 
 
 def test_the_slowest_batch_ends_within_the_mailers_time_out(trial: Trial) -> None:

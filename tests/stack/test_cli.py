@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -414,11 +413,9 @@ def test_a_person_without_a_log_line_and_a_wrong_time_are_told_apart(cli: Comman
 
 
 def test_following_shows_what_comes(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
-    began = time.monotonic()
     stack.post(fixtures.payload(email=recipient))
     result = cli("logs", "--follow", "--for", "3", "--since", "30s", "--json")
     assert result.code == 0
-    assert time.monotonic() - began < 30
     assert len(set(result.out.splitlines())) == len(result.out.splitlines()) > 0
 
 

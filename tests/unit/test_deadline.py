@@ -31,7 +31,6 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
 
     dripper = threading.Thread(target=drip)
     dripper.start()
-    began = time.monotonic()
     try:
         with pytest.raises(DeadlineExceeded):
             Deadline(0.3).run(read)
@@ -40,8 +39,6 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
         dripper.join()
         os.close(ours)
         os.close(theirs)
-
-    assert 0.25 < time.monotonic() - began < 1
 
 
 def test_an_interruption_that_is_swallowed_comes_again() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,20 @@ import typer
 from rich.text import Text
 
 from roomle_mail.tokens import Credential
+from roomle_mail_cli import (
+    causes,
+    keys,
+    letters,
+    lines,
+    observation,
+    posting,
+    proof,
+    reading,
+    screen,
+    sign,
+    steps,
+)
 from roomle_mail_cli import doctor as checking
-from roomle_mail_cli import keys, letters, lines, posting, reading, screen, sign
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.options import before_all, before_command, takes_session
 from roomle_mail_cli.screen import CliError, Exit
@@ -129,12 +142,10 @@ def form_of(
     zone: str,
 ) -> sign.Form:
     """Choose the token's form: what was asked for, else what the deployment accepts."""
-    settings = deployment.settings if deployment else None
-    accepted = "01" if settings is None or "01" in settings.token_algorithms else "02"
-    prefix = settings is not None and settings.token_iv == "prefix"
+    accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
     return sign.Form(
-        algorithm=(algorithm or Algorithm(accepted)).value,
-        iv=(iv or (Vector.PREFIX if prefix else Vector.ZERO)).value,
+        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        iv=iv.value if iv else accepted.get("iv", "zero"),
         alphabet=alphabet.value,
         padding=padding,
         zone=zone,
@@ -533,6 +544,120 @@ def doctor(
         screen.out().print(f"\n{told}")
     bad = counts["fail"] or (strict and counts["warn"])
     raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)
+
+
+# --- prove ------------------------------------------------------------------------------------
+
+STEPS: dict[str, proof.Step] = {
+    "secret": steps.prove_secret,
+    "permissions": steps.prove_permissions,
+    "resources": steps.prove_resources,
+    "events": steps.prove_events,
+    "repeat": steps.prove_repeat,
+    "refusals": steps.prove_refusals,
+    "dead letter": steps.prove_dead_letter,
+    "redrive": steps.prove_redrive,
+    "alarm": observation.prove_alarm,
+    "SES's events": steps.prove_ses_events,
+    "saved queries": observation.prove_queries,
+    "dashboard": observation.prove_dashboard,
+    "alarms": observation.prove_alarms,
+}
+
+
+@app.command()
+@takes_session
+def prove(
+    stack_name: Annotated[
+        str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")
+    ] = None,
+    *,
+    url: Annotated[str | None, typer.Option(help="The link in the events.")] = None,
+    result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
+    configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
+    within: Annotated[
+        float, typer.Option(min=1, max=proof.LONGEST, help="Seconds to take at most.")
+    ] = proof.LONGEST,
+    yes: Yes = False,
+    stack: Stack = None,
+    api_key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that a deployment works: send, refuse, give up and redrive, ring, and look.
+
+    Sends each kind of event to SES's mailbox simulator, which is no real person, and follows it
+    through log, SES's events, metrics and alarms; posts a repeat, a replay, a forgery and an
+    expired token; puts one message on the dead-letter path and redrives another; lets one alarm
+    ring; runs the saved queries; reads the dashboard's metrics. Asks once before it begins. At the
+    end, also after Ctrl-C, no message and no alarm's state is left behind.
+
+    The report of --json has no address, token, secret, link or account, so it can be attached to a
+    bug report.
+
+    \b
+    Examples:
+      roomle-mail prove
+      roomle-mail prove roomle-mail-prod --yes --json > report.json
+      roomle-mail prove .local/stack.json --yes
+    """
+    deployment = Deployment.find(stack_name or stack)
+    _ = deployment.stack  # without it there is nothing to prove
+    usable = next(causes.secret(deployment), None) is None
+    credential = keys.choose(keys.current(deployment), api_key) if usable else None
+    emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
+    confirm(
+        f"Prove {deployment.name} in {deployment.region}? It sends {emails} emails to SES's "
+        f"mailbox simulator, takes {within / 60:.0f} minutes and costs a few cents, both at most. "
+        "One alarm is made to ring, and TokenReplayedAlarm, DeadLettersAlarm and RefusalsAlarm "
+        "may ring because of what is tried.",
+        yes=yes,
+    )
+    began = time.monotonic()
+    running = proof.Proof(
+        deployment,
+        credential,
+        proof.Example(url, result_url, configurator_id),
+        ends=began + within,
+        hidden={credential.secret.decode(), credential.api_key} if credential else set(),
+    )
+    if not running.local:
+        running.finally_do("the suppression list", partial(observation.clear_suppressions, running))
+    with screen.stages(len(STEPS) + 1) as begin:
+        results = proof.run(running, STEPS, begin)
+    results = proof.redacted(running, results)
+    counts = {state: sum(each.state == state for each in results) for state in proof.STYLES}
+    if as_json:
+        screen.show_json(
+            {
+                "stack": deployment.name,
+                "region": deployment.region,
+                "version": deployment.outputs.get("Version"),
+                "began": running.began.isoformat(timespec="seconds"),
+                "seconds": round(time.monotonic() - began, 1),
+                "run": running.run,
+                "counts": counts,
+                "results": [each.as_json for each in results],
+            }
+        )
+    else:
+        show_results(results, counts)
+    raise typer.Exit(proof.status(results))
+
+
+def show_results(results: list[proof.Result], counts: dict[str, int]) -> None:
+    """Print a proof's results for people."""
+    rows: list[tuple[object, ...]] = []
+    shown: dict[str, str] = {}
+    for each in results:
+        rows.append((Text(each.state, style=proof.STYLES[each.state]), each.name, each.found))
+        if each.cause:
+            rows.append(("", "", f"likely cause: {each.cause}"))
+        if each.fix:
+            above = shown.setdefault(each.fix, each.name)
+            rows.append(("", "", f"-> {each.fix if above == each.name else f'as for {above}'}"))
+    screen.show_table(("", "what", "found"), rows)
+    told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    screen.out().print(f"\n{told}")
 
 
 # --- dead letters -----------------------------------------------------------------------------

@@ -54,6 +54,11 @@ def aws_errors() -> Iterator[None]:
         ) from err
 
 
+def is_denied(err: BaseException | None) -> bool:
+    """Whether AWS does not allow a call."""
+    return isinstance(err, ClientError) and error_code(err) in _PERMISSION
+
+
 def error_code(err: ClientError) -> str:
     """The error code from AWS."""
     return str(err.response.get("Error", {}).get("Code", ""))

@@ -21,6 +21,7 @@ from roomle_mail_cli.screen import CliError, Exit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from roomle_mail.settings import Settings
     from roomle_mail.tokens import Credential
 
 # Longer than API Gateway waits for the receiver.
@@ -87,6 +88,14 @@ def payload(
     if event_name(name) == events.EXPORT:
         data["resultUrl"] = EXAMPLE_ASSET
     return {"event": event_name(name), "data": data | dict(more or {})}
+
+
+def accepted_form(settings: Settings) -> sign.Form:
+    """The form of a token that a deployment accepts; what it leaves open is as Roomle's."""
+    return sign.Form(
+        algorithm="01" if "01" in settings.token_algorithms else "02",
+        iv="prefix" if settings.token_iv == "prefix" else "zero",
+    )
 
 
 def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, session: str) -> str:

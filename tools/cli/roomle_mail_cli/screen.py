@@ -9,7 +9,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -110,3 +117,34 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
     with bar:
         task = bar.add_task(what, total=total)
         yield lambda steps: bar.update(task, advance=steps)
+
+
+@contextmanager
+def stages(total: int) -> Iterator[Callable[[str], Any]]:
+    """Show which of many steps runs; yields what to call as each begins.
+
+    Where nobody watches, in the log of a job, each step is a line.
+    """
+    console = err()
+    if not console.is_terminal:
+        yield note
+        return
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total)
+        done = -1
+
+        def begin(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, description=name, completed=done)
+
+        yield begin

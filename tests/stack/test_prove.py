@@ -1,0 +1,396 @@
+"""`roomle-mail prove` on the deployed stack: whole, broken on purpose, and interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from roomle_mail.delivery import Queued
+from roomle_mail_cli import limits, observation
+from tests.command_line import CommandLine, Result
+from tools import fixtures
+from tools.stack.local import MAILER, RECEIVER, LocalStack
+
+SENDER = "hello@brand.example"
+OTHER_SECRET = "example-secret-1"
+# What prove itself leaves out on the emulator; the other limits it has no step for.
+LEFT_OUT = {
+    limits.SES_EVENTS, limits.ATTACHMENTS, limits.SAVED_QUERIES, limits.METRICS,
+    limits.METRIC_MATH, limits.ALARM_ACTIONS, limits.MOVE_TASKS,
+}  # fmt: skip
+KINDS = {"savedConfiguration", "shareConfiguration", "shareConfigurationAR", "3DExportAsset"}
+
+
+@pytest.fixture
+def cli(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    for name, value in stack.emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("ROOMLE_API_KEY", "ROOMLE_SECRET", "ROOMLE_MAIL_STACK"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture(autouse=True)
+def quiet(stack: LocalStack) -> None:
+    """No letter and no alarm of another test."""
+    stack.forget_dead_letters()
+    cloudwatch = stack.client("cloudwatch")
+    for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="-")
+
+
+def by_state(result: Result) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {"proved": set(), "failed": set(), "not tried": set()}
+    for each in result.json["results"]:
+        found[each["state"]].add(each["name"])
+    return found
+
+
+def physical(stack: LocalStack, logical_id: str) -> str:
+    return str(
+        stack.client("cloudformation").describe_stack_resource(
+            StackName="roomle-mail", LogicalResourceId=logical_id
+        )["StackResourceDetail"]["PhysicalResourceId"]
+    )
+
+
+def alarm_states(stack: LocalStack) -> dict[str, str]:
+    found = stack.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
+    return {each["AlarmName"]: each["StateValue"] for each in found}
+
+
+def simulated(stack: LocalStack) -> list[str]:
+    return [
+        address
+        for email in stack.emails()
+        for address in email.recipients
+        if address.endswith("@simulator.amazonses.com") and "+" in address
+    ]
+
+
+def assert_nothing_is_left(stack: LocalStack, before: dict[str, str]) -> None:
+    """Neither a message of the proof's nor an alarm's state."""
+    assert not [x for x in (*stack.queued(), *stack.dead_letters()) if "simulator" in x.body]
+    assert alarm_states(stack) == before
+
+
+def assert_is_fit_for_a_bug_report(stack: LocalStack, text: str) -> None:
+    assert not re.search(r"[\w.+-]+@[\w-]+\.\w", text)
+    assert "://" not in text
+    assert not re.search(r"(?<!\d)\d{12}(?!\d)", text)
+    assert stack.deployed.secret not in text
+    assert stack.deployed.api_key not in text
+    assert not re.search(r"\b0[123]-[A-Za-z0-9+/]{20}", text)
+
+
+# --- a sound stack ----------------------------------------------------------------------------
+
+
+def test_a_sound_stack_is_proved_but_for_what_the_emulator_cannot_do(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    alarms, emails = alarm_states(stack), len(simulated(stack))
+    items = {item["key"]["S"] for item in stack.items()}
+
+    result = cli("prove", "--yes", "--json")
+
+    found = by_state(result)
+    assert (found["failed"], result.code) == (set(), 0)
+    assert found["proved"] >= KINDS | {
+        "secret", "permissions", "resources", "repeat", "replay", "forgery", "expired token",
+        "dead letter", "redrive", "alarm", "dashboard", "alarms", "clean up",
+    }  # fmt: skip
+    left_out = [each for each in result.json["results"] if each["state"] == "not tried"]
+    assert {each["limit"] for each in left_out} == {limit.name for limit in LEFT_OUT}
+    for each in left_out:
+        assert each["found"].startswith("because the emulator ")
+    assert result.json["counts"] == {name: len(each) for name, each in found.items()}
+    # Each kind to each of three mailboxes, and the dead letter that was redriven.
+    new = simulated(stack)[emails:]
+    assert len(new) == len(KINDS) * 3 + 1
+    assert {address.partition("+")[0] for address in new} == {"success", "bounce", "complaint"}
+    assert_nothing_is_left(stack, alarms)
+    added = {item["key"]["S"] for item in stack.items()} - items
+    assert not [key for key in added if key.startswith("limit#")]
+    assert_is_fit_for_a_bug_report(stack, result.out)
+
+
+def test_people_get_a_table_and_every_alarm_that_rang_is_over(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    with stack.environment(RECEIVER, DELIVERY="sqs"):
+        result = cli("prove", "--yes")
+
+    assert result.code == 0, result.out
+    lines = result.out.splitlines()
+    assert any(line.startswith("proved ") and "202 queued" in line for line in lines)
+    assert any(line.startswith("not tried ") and "because the emulator" in line for line in lines)
+    assert re.search(r"^\d+ proved, \d+ not tried$", lines[-1])
+    assert "events" in result.err.splitlines(), "progress is told"
+    history = stack.client("cloudwatch").describe_alarm_history(
+        AlarmName=physical(stack, "UnforeseenAlarm"), MaxRecords=10
+    )["AlarmHistoryItems"]
+    rang = [each for each in history if observation.REASON in each["HistoryData"]]
+    assert len(rang) >= 2
+
+
+def test_it_asks_before_it_sends_anything(cli: CommandLine, stack: LocalStack) -> None:
+    before = len(stack.emails())
+    result = cli("prove")
+    assert result.code == 2
+    assert "--yes" in result.err
+    assert "a few cents" in result.err
+    assert len(stack.emails()) == before
+
+
+def test_a_stack_that_is_not_there_is_told_apart(cli: CommandLine) -> None:
+    assert cli("prove", "no-such-stack", "--yes").code == 3
+
+
+def test_dead_letters_of_others_stay_where_they_are(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    event = fixtures.payload(email=recipient)
+    letter = Queued("ee" * 16, event, "0" * 32, time.time(), "-").dump()
+    stack.client("sqs").send_message(
+        QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"], MessageBody=letter
+    )
+
+    result = cli("prove", "--yes", "--json")
+
+    assert {"dead letter", "redrive"} <= by_state(result)["proved"]
+    assert [each.body for each in stack.dead_letters()] == [letter]
+    assert stack.emails_to(recipient) == []
+
+
+def test_on_aws_nothing_is_left_out_because_of_the_emulator(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    with (
+        stack.secret({"exampleKey": OTHER_SECRET}),
+        stack.environment(RECEIVER, LOCAL_STACK="false"),
+    ):
+        result = cli("prove", "--yes", "--json", "--within", "40")
+
+    found = by_state(result)
+    assert "emulator" not in result.out
+    assert found["proved"] >= KINDS | {"repeat", "replay", "alarm", "redrive"}
+    assert found["failed"] >= {"SES: success", "saved queries", "alarm's action", "metrics"}
+    assert result.code == 1
+    for each in result.json["results"]:
+        assert each["state"] != "failed" or (each["cause"] and each["fix"]), each
+
+
+# --- broken on purpose ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def secret_scheduled_for_deletion(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("secretsmanager"), stack.deployed.outputs["SecretName"]
+    client.delete_secret(SecretId=name, RecoveryWindowInDays=7)
+    try:
+        yield
+    finally:
+        client.restore_secret(SecretId=name)
+
+
+@contextlib.contextmanager
+def secret_unusable(stack: LocalStack) -> Iterator[None]:
+    with stack.secret('{"aKey": "too short"}'):
+        yield
+
+
+@contextlib.contextmanager
+def trigger_off(stack: LocalStack) -> Iterator[None]:
+    client, mapping = stack.client("lambda"), physical(stack, "MailerFunctionQueue")
+    client.update_event_source_mapping(UUID=mapping, Enabled=False)
+    try:
+        yield
+    finally:
+        client.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+
+@contextlib.contextmanager
+def mailer_throttled(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("lambda"), stack.deployed.functions[MAILER]
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        yield
+    finally:
+        client.delete_function_concurrency(FunctionName=name)
+
+
+@contextlib.contextmanager
+def rule_off(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("events"), physical(stack, "SesEventsRule")
+    client.disable_rule(Name=name)
+    try:
+        yield
+    finally:
+        client.enable_rule(Name=name)
+
+
+@contextlib.contextmanager
+def alarm_muted(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("cloudwatch"), physical(stack, "UnforeseenAlarm")
+    client.disable_alarm_actions(AlarmNames=[name])
+    try:
+        yield
+    finally:
+        client.enable_alarm_actions(AlarmNames=[name])
+
+
+def without(role: str, policy: str, sid: str) -> Callable[[LocalStack], Any]:
+    """Take a statement out of a role's policy."""
+
+    @contextlib.contextmanager
+    def taken_away(stack: LocalStack) -> Iterator[None]:
+        iam, name = stack.client("iam"), physical(stack, role)
+        before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        kept = [each for each in before["Statement"] if each["Sid"] != sid]
+        if kept:
+            document = json.dumps({**before, "Statement": kept})
+            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
+        else:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        try:
+            yield
+        finally:
+            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(before))
+
+    return taken_away
+
+
+@contextlib.contextmanager
+def denied(stack: LocalStack) -> Iterator[None]:
+    iam, name = stack.client("iam"), physical(stack, "ReceiverRole")
+    deny = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    iam.put_role_policy(RoleName=name, PolicyName="no", PolicyDocument=document)
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(RoleName=name, PolicyName="no")
+
+
+@contextlib.contextmanager
+def sender_unverified(stack: LocalStack) -> Iterator[None]:
+    with stack.unverified(SENDER):
+        yield
+
+
+REVERT = r"--deployment-mode REVERT_DRIFT"
+BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
+    "the secret, deleted": (
+        secret_scheduled_for_deletion, "secret", "deleted",
+        r"aws secretsmanager restore-secret --secret-id \S+",
+    ),
+    "the secret, unusable": (secret_unusable, "secret", "16, 24 or 32", "roomle-mail secret set"),
+    "the mailer's trigger": (
+        trigger_off, "resources", "trigger is switched off",
+        r"aws lambda update-event-source-mapping --enabled --uuid [0-9a-f-]{36}$",
+    ),
+    "the mailer's room": (
+        mailer_throttled, "resources", "reserved concurrency is 0",
+        "aws lambda delete-function-concurrency --function-name ",
+    ),
+    "the rule for SES's events": (
+        rule_off, "resources", "switched off", "aws events enable-rule --name ",
+    ),
+    "an alarm's actions": (
+        alarm_muted, "alarms", "actions are switched off", "enable-alarm-actions --alarm-names ",
+    ),
+    "the receiver's memory": (
+        without("ReceiverRole", "receive", "Remember"), "permissions",
+        "ReceiverRole lost .*dynamodb:PutItem", REVERT,
+    ),
+    "the receiver's secret": (
+        without("ReceiverRole", "receive", "ReadSecret"), "permissions",
+        "ReceiverRole lost .*secretsmanager:GetSecretValue", REVERT,
+    ),
+    "the mailer's dead letters": (
+        without("MailerRole", "mail", "GiveUp"), "permissions",
+        "MailerRole lost .*sqs:SendMessage", REVERT,
+    ),
+    "the receiver's sending": (
+        without("ReceiverRole", "send", "SendEmail"), "permissions",
+        "ReceiverRole lost .*ses:SendEmail", REVERT,
+    ),
+    "a policy that denies": (
+        denied, "permissions", "has a policy 'no'", "aws iam delete-role-policy --role-name ",
+    ),
+    "the sender's identity": (
+        sender_unverified, "savedConfiguration|3DExportAsset", "identity",
+        "create-email-identity",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_broken_shows_with_its_cause_and_the_command_that_fixes_it(
+    cli: CommandLine, stack: LocalStack, what: str
+) -> None:
+    broken, name, cause, fix = BROKEN[what]
+    before = alarm_states(stack)
+    with broken(stack):
+        result = cli("prove", "--yes", "--json")
+
+    failing = [each for each in result.json["results"] if each["state"] == "failed"]
+    named = [each for each in failing if re.fullmatch(name, each["name"])]
+    assert named, failing
+    assert re.search(cause, named[0]["cause"])
+    assert re.search(fix, named[0]["fix"])
+    assert all(each["cause"] and each["fix"] for each in failing)
+    assert result.code == 1
+    assert by_state(result)["proved"] >= {"clean up"}
+    assert_nothing_is_left(stack, before)
+    assert_is_fit_for_a_bug_report(stack, result.out)
+
+
+# --- interrupted ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "later"),
+    [("secret", 0.0), ("events", 0.3), ("refusals", 0.0), ("dead letter", 0.0),
+     ("redrive", 0.0), ("redrive", 1.0), ("alarm", 0.05), ("clean up", 0.0)],
+)  # fmt: skip
+def test_stopped_at_any_moment_it_leaves_nothing_behind(
+    stack: LocalStack, moment: str, later: float, number: signal.Signals
+) -> None:
+    before = alarm_states(stack)
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name("roomle-mail")), "prove", "--yes", "--json"],
+        env=stack.emulator.environment() | {"PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr
+        for line in process.stderr:
+            if line.strip() == moment:
+                break
+        time.sleep(later)
+        process.send_signal(number)
+        out, err = process.communicate()
+
+    assert "Traceback" not in err
+    report = json.loads(out)
+    names = {each["name"]: each["state"] for each in report["results"]}
+    assert names["clean up"] == "proved", report
+    assert process.returncode == (1 if "stopped" in names else 0)
+    assert ("stopped" in names) == (moment != "clean up")
+    assert_nothing_is_left(stack, before)

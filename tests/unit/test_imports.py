@@ -1,0 +1,98 @@
+"""Who imports whom: no circles, and only in the directions that are allowed."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+
+import pytest
+
+from tests.unit.imports import APART, graph, modules
+from tools.sam import ROOT
+
+# Each package, and the others of this project that it may import.
+ALLOWED = {
+    "roomle_mail": set[str](),
+    "functions": {"roomle_mail"},
+    "emails_build": {"roomle_mail"},
+    "roomle_mail_cli": {"roomle_mail"},
+    "tools": {"roomle_mail", "emails_build", "roomle_mail_cli"},
+    "bench": {"roomle_mail", "emails_build", "roomle_mail_cli", "tools"},
+    "tests": {"roomle_mail", "emails_build", "roomle_mail_cli", "tools", "bench"},
+}
+# The modules of roomle_mail in the order of their dependence: each may import those above it.
+ORDER = (
+    "errors",
+    "settings",
+    "deadline",
+    "aws",
+    "tokens",
+    "credentials",
+    "events",
+    "designs",
+    "emails",
+    "telemetry",
+    "delivery",
+    "publishing",
+    "table",
+    "idempotency",
+    "limits",
+    "mailer",
+    "receiver",
+)
+GRAPH = graph()
+OURS = {name.removeprefix("roomle_mail.") for name in GRAPH if name.startswith("roomle_mail.")}
+
+
+def package(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graphlib.TopologicalSorter(GRAPH).prepare()
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_package_imports_only_what_it_may(name: str) -> None:
+    wrong = {
+        f"{module} imports {other}"
+        for module, others in GRAPH.items()
+        if package(module) == name
+        for other in others
+        if package(other) not in {name} | ALLOWED[name]
+    }
+    assert wrong == set()
+
+
+def test_every_module_has_its_place() -> None:
+    assert set(ORDER) >= OURS
+    assert {package(name) for name in GRAPH} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_module_imports_only_those_before_it(name: str) -> None:
+    before = {f"roomle_mail.{each}" for each in ORDER[: ORDER.index(name)]}
+    assert GRAPH[f"roomle_mail.{name}"] - {"roomle_mail"} <= before
+
+
+def test_no_python_file_is_left_out() -> None:
+    known = set(modules().values())
+    folders = ("layers", "functions", "tools", "bench", "tests")
+    found = {path for folder in folders for path in (ROOT / folder).rglob("*.py")}
+    alone = {path for path in found - known if not path.is_relative_to(ROOT / "bench" / "peers")}
+    assert alone == {ROOT / "layers" / "dependencies" / "prune.py"}
+
+
+def test_no_module_changes_where_modules_are_found() -> None:
+    """What is imported is installed (pyproject.toml) or named by PYTHONPATH."""
+    found = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.path", "site.addsitedir"}
+    }
+    assert found == set()
+
+
+def test_what_is_apart_is_there() -> None:
+    assert all(path.is_dir() for path in APART)

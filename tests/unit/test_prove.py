@@ -1,0 +1,334 @@
+"""What `roomle-mail prove` asks, concludes and reports, without a stack."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roomle_mail_cli import causes, limits, lines, observation, posting, proof, sign, steps
+from roomle_mail_cli.deployment import Deployment, aws_errors
+from roomle_mail_cli.screen import CliError, Exit
+from tests import operations
+from tests.unit import cloudformation
+from tools import cost
+
+NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+FIXED_ID = "0f" * 16
+
+
+def deployment() -> Deployment:
+    return Deployment("roomle-mail", boto3.Session(region_name="eu-central-1"))
+
+
+def run(**more: Any) -> proof.Proof:
+    made = proof.Proof(
+        deployment(), None, proof.Example(), ends=time.monotonic() + 1, began=NOW, **more
+    )
+    vars(made.deployment)["environment"] = {
+        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
+        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
+        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
+        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
+        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
+        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
+    }  # fmt: skip
+    return made
+
+
+# --- the report -------------------------------------------------------------------------------
+
+
+@given(
+    st.text(max_size=60),
+    st.from_regex(r"[a-z0-9.+]{1,20}@[a-z0-9-]{1,20}\.[a-z]{2,6}", fullmatch=True),
+    st.from_regex(r"https?://[a-z]{1,9}\.example/[a-zA-Z0-9?=&/]{0,30}", fullmatch=True),
+    st.from_regex(r"[0-9]{12}", fullmatch=True),
+    st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8, max_size=40),
+)
+def test_a_report_has_no_address_link_account_token_or_secret(
+    said: str, address: str, link: str, account: str, secret: str
+) -> None:
+    token = sign.make_token(now=NOW, api_key="key", secret="example-secret-0", session=secret)
+    arn = f"arn:aws:sqs:eu-central-1:{account}:queue"
+    text = f"{said} {address} <{address}> {link} {arn} '{token}' {secret}"
+
+    redacted = proof.redact(text, {secret})
+
+    for hidden in (address, link, f":{account}:", token, f" {secret}"):
+        assert hidden not in redacted
+
+
+def test_a_report_keeps_commands_and_names_of_resources() -> None:
+    made = causes.revert_drift(deployment())
+    assert proof.redact(made, {""}) == made
+    name = "roomle-mail-SendOutcomeUnknownAlarm-ABCDEFGHIJKL"
+    assert proof.redact(name, set()) == name
+
+
+@pytest.mark.parametrize(
+    ("results", "code"),
+    [
+        ([proof.proved("a", "-"), proof.not_tried("b", "-")], Exit.FINE),
+        ([proof.proved("a", "-"), proof.limited("b", limits.METRICS)], Exit.FINE),
+        ([proof.Result("a", "not tried", "-", unable=True)], Exit.UNREACHABLE),
+        ([proof.Result("a", "not tried", "-", unable=True), proof.failed("b", "-")], Exit.NOT_FINE),
+    ],
+)
+def test_the_exit_code_tells_failed_from_unable(results: list[proof.Result], code: Exit) -> None:
+    assert proof.status(results) == code
+
+
+def raised(error: Exception) -> CliError:
+    with pytest.raises(CliError) as caught, aws_errors():
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "unable"),
+    [
+        ("AccessDeniedException", "not tried", True),
+        ("ResourceNotFoundException", "failed", False),
+        ("ValidationException", "failed", False),
+    ],
+)
+def test_what_aws_forbids_us_is_no_failure_of_the_stack(
+    monkeypatch: pytest.MonkeyPatch, code: str, state: str, unable: bool
+) -> None:
+    monkeypatch.setattr(causes, "broken", lambda _: None)
+    err = raised(ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeIt"))
+    found = proof.of_error(run(), "step", err)
+    assert (found.state, found.unable) == (state, unable)
+    assert found.state != "failed" or (found.cause and found.fix)
+
+
+def test_an_aws_out_of_reach_is_no_failure_of_the_stack() -> None:
+    err = raised(EndpointConnectionError(endpoint_url="https://sqs.invalid"))
+    assert proof.of_error(run(), "step", err).unable
+
+
+def test_everything_is_undone_whatever_fails_meanwhile() -> None:
+    undone: list[str] = []
+
+    def stubborn() -> None:
+        raise CliError("AWS does not let it")
+
+    def step(made: proof.Proof) -> Any:
+        made.finally_do("one", lambda: undone.append("one"))
+        made.finally_do("two", stubborn)
+        made.finally_do("three", lambda: undone.append("three"))
+        yield proof.proved("step", "-")
+        raise KeyboardInterrupt
+
+    found = proof.run(run(), {"step": step, "never": step}, lambda _: None)
+
+    assert undone == ["three", "one"]
+    assert [(each.name, each.state) for each in found] == [
+        ("step", "proved"), ("never", "not tried"), ("stopped", "failed"), ("clean up", "failed"),
+    ]  # fmt: skip
+    assert "two" in next(each.found for each in found if each.name == "clean up")
+
+
+# --- the emulator's limits --------------------------------------------------------------------
+
+
+def test_the_page_lists_the_limits_of_the_emulator() -> None:
+    between = r"<!-- limits of the emulator -->\n(.*?)<!-- end -->"
+    (listed,) = re.findall(between, cost.PAGE.read_text(), re.DOTALL)
+    assert listed == limits.as_markdown()
+
+
+def test_what_the_template_leaves_out_locally_is_among_the_limits() -> None:
+    on_aws = cloudformation.Stack(LocalStack="false").resources
+    local = cloudformation.Stack(LocalStack="true").resources
+    assert {name for limit in limits.LIMITS for name in limit.resources} == set(on_aws) - set(local)
+
+
+def test_each_limit_has_a_name_of_its_own() -> None:
+    assert len({limit.name for limit in limits.LIMITS}) == len(limits.LIMITS)
+
+
+# --- the dashboard ----------------------------------------------------------------------------
+
+
+def test_every_metric_of_the_dashboard_is_asked_for() -> None:
+    widgets = [w["properties"] for w in operations.dashboard()["widgets"] if w["type"] == "metric"]
+    asked = [observation.metric_queries(each) for each in widgets]
+
+    found = [
+        (m["Namespace"], m["MetricName"], tuple((d["Name"], d["Value"]) for d in m["Dimensions"]))
+        for queries in asked
+        for each in queries
+        if "MetricStat" in each
+        for m in [each["MetricStat"]["Metric"]]
+    ]
+    assert found == [(m.namespace, m.name, m.dimensions) for m in operations.of_dashboard()]
+    for queries in asked:
+        ids = [each["Id"] for each in queries]
+        assert len(set(ids)) == len(ids)
+        # CloudWatch's page "MetricDataQuery".
+        assert all(re.fullmatch(r"[a-z][a-zA-Z0-9_]*", each) for each in ids)
+        for each in queries:
+            named = set(re.findall(r"[a-z]\w*", each.get("Expression", "")))
+            assert named <= set(ids)
+
+
+def test_a_widget_may_say_as_above() -> None:
+    widget = {
+        "stat": "Sum",
+        "metrics": [["A/B", "One", "stack", "s"], [".", "Two", ".", "."], ["...", "t"]],
+    }
+    found = [each["MetricStat"]["Metric"] for each in observation.metric_queries(widget)]
+    assert [(m["Namespace"], m["MetricName"], m["Dimensions"][0]["Value"]) for m in found] == [
+        ("A/B", "One", "s"), ("A/B", "Two", "s"), ("A/B", "Two", "t"),
+    ]  # fmt: skip
+
+
+# --- saved queries ----------------------------------------------------------------------------
+
+SENT: dict[str, Any] = {
+    "service": "receiver", "message": "sent", "event": "email.savedConfiguration",
+    "brand": "default", "language": "en", "answer": 200, "event_id": FIXED_ID, "message_id": "m",
+    "recipient": "0" * 32, "correlation_id": "c", "duration_ms": 1.0, "age_ms": 2.0,
+    "time_to_ses_ms": 1.0,
+}  # fmt: skip
+GIVEN_UP = SENT | {"service": "mailer", "message": "dead-lettered", "reason": "NoTemplate",
+                   "receives": 1}  # fmt: skip
+BOUNCED: dict[str, Any] = {
+    "service": "ses", "message": "Email Bounced", "event_id": FIXED_ID, "message_id": "m",
+    "brand": "default", "language": "en", "template": "saved", "bounce_type": "Permanent",
+    "bounce_sub_type": "General", "bounce_status": "5.1.1", "complaint_type": "abuse",
+    "delay_type": "", "reject_reason": "",
+}  # fmt: skip
+LINES = [SENT, GIVEN_UP, BOUNCED]
+
+
+class Insights:
+    """Logs Insights, as far as a proof sees it: rows have what is shown and not empty."""
+
+    def __init__(self, definitions: list[dict[str, Any]]) -> None:
+        self.definitions = definitions
+        self.asked: list[str] = []
+
+    def describe_query_definitions(self, **_: Any) -> dict[str, Any]:
+        return {"queryDefinitions": self.definitions}
+
+    def start_query(self, *, queryString: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        self.asked.append(queryString)
+        return {"queryId": str(len(self.asked) - 1)}
+
+    def get_query_results(self, *, queryId: str) -> dict[str, Any]:  # noqa: N803
+        query = self.asked[int(queryId)]
+        shown, made = observation.named_fields(query)
+        rows = [
+            [
+                {"field": name, "value": str(value)}
+                for name, value in {
+                    **line, "@timestamp": "-", "@message": json.dumps(line),
+                    **dict.fromkeys(made, 1),
+                }.items()
+                if name in shown | made and value not in ("", None)
+            ]
+            for line in LINES
+        ]  # fmt: skip
+        return {"status": "Complete", "results": rows}
+
+
+def asked(*changes: tuple[str, str]) -> list[proof.Result]:
+    """The results of the template's saved queries, some of them changed."""
+    found = operations.stack().of_type("AWS::Logs::QueryDefinition")
+    definitions = []
+    for name, resource in found.items():
+        text = resource["Properties"]["QueryString"]
+        for old, new in changes:
+            text = text.replace(old, new)
+        definitions.append(
+            {"queryDefinitionId": name, "name": resource["Properties"]["Name"],
+             "queryString": text, "logGroupNames": ["group"]}
+        )  # fmt: skip
+    made = run()
+    made.posted = [
+        proof.Posted(
+            "savedConfiguration", "success", "token", b"", FIXED_ID, None,
+            [lines.Line(NOW, line["service"], line["message"], line) for line in LINES],
+        )
+    ]  # fmt: skip
+    vars(made.deployment)["resources"] = {
+        name: ("AWS::Logs::QueryDefinition", name) for name in found
+    }
+    vars(made.deployment)["_clients"] = {"logs": Insights(definitions)}
+    return list(observation.prove_queries(made))
+
+
+def test_every_saved_query_is_proved_where_the_log_has_its_fields() -> None:
+    found = asked()
+    assert [each.state for each in found] == ["proved"] * len(found)
+    assert len(found) == len(operations.stack().of_type("AWS::Logs::QueryDefinition"))
+
+
+@pytest.mark.parametrize("wrong", ["event_id", "bounce_type", "duration_ms", "brand"])
+def test_a_query_that_names_a_field_wrongly_fails(
+    monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setattr(causes, "broken", lambda _: None)
+    found = [x for x in asked((wrong, f"{wrong}z")) if x.state == "failed"]
+    assert found
+    assert all(f"{wrong}z" in each.found and each.fix for each in found)
+
+
+def test_the_lines_behind_a_query_are_asked_for_with_its_own_filter() -> None:
+    query = '# a hint\nfilter message = "sent"\n| stats count(*) as n by brand\n| sort n desc'
+    assert observation.raw(query) == 'filter message = "sent"\n| display @message\n| limit 1000'
+    assert observation.named_fields(query) == ({"brand"}, {"n"})
+
+
+# --- causes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "SecretUnusable", "QuotaUsedUp", "HourlyCapReached", "Throttled", "TimeRunningOut",
+        "LinkNotAllowed", "BrandNotAllowed", "NoTemplate", "InvalidEvent", "CallRefused",
+        "EmailRefused", "Unreachable", "OutcomeUnknown", "SendOutcomeUnknown",
+        "QueueOutcomeUnknown", "TokenUnverified", "Unforeseen", "SomethingNew",
+    ],
+)  # fmt: skip
+def test_each_reason_in_the_log_has_a_cause_and_a_command(
+    monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    monkeypatch.setattr(causes, "broken", lambda _: None)
+    found = causes.of_line(deployment(), {"reason": reason, "detail": "ADetail"})
+    assert found is not None
+    assert found.fix
+    assert "ADetail" in found.why
+
+
+def test_a_line_without_a_reason_names_no_cause() -> None:
+    assert causes.of_line(deployment(), {"message": "sent"}) is None
+
+
+def test_events_go_to_the_simulator_under_labels_of_their_own() -> None:
+    made = run()
+    addresses = {made.address(mailbox, kind) for mailbox in steps.MAILBOXES for kind in "ab"}
+    assert len(addresses) == len(steps.MAILBOXES) * 2
+    # SES's page "Using the mailbox simulator".
+    assert all(re.fullmatch(r"(success|bounce|complaint)\+[a-z0-9]+@simulator\.amazonses\.com", x)
+               for x in addresses)  # fmt: skip
+
+
+def test_tokens_are_of_the_form_that_the_deployment_accepts() -> None:
+    settings: Any = SimpleNamespace(token_algorithms=frozenset({"02"}), token_iv="fixed")
+    assert posting.accepted_form(settings) == {"algorithm": "02", "iv": "zero"}
+    settings = SimpleNamespace(token_algorithms=frozenset({"01", "02"}), token_iv="prefix")
+    assert posting.accepted_form(settings) == {"algorithm": "01", "iv": "prefix"}

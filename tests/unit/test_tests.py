@@ -1,0 +1,52 @@
+"""What holds of all tests."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+# A busy machine stretches what these tell. A processor's own time it does not.
+CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "seconds"}
+
+
+def about_seconds(source: str) -> Iterator[str]:
+    """The functions with an assertion on how long something took, but for proofs."""
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        marks = {ast.unparse(each) for each in function.decorator_list}
+        named = {
+            each.attr
+            for statement in ast.walk(function)
+            if isinstance(statement, ast.Assert)
+            for each in ast.walk(statement)
+            if isinstance(each, ast.Attribute)
+        }
+        if named & CLOCKS and "pytest.mark.proof" not in marks:
+            yield function.name
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: str(path.relative_to(TESTS))
+)
+def test_no_assertion_but_a_proofs_is_about_seconds(path: Path) -> None:
+    assert list(about_seconds(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("assertion", "found"),
+    [
+        ("assert time.monotonic() - began < 2", True),
+        ("assert 1 < perf.perf_counter() - began", True),
+        ("assert all(answer.seconds < 3 for answer in answers)", True),
+        ("assert time.process_time() - began < 5", False),
+        ("assert calls == 3", False),
+    ],
+)
+def test_an_assertion_about_seconds_is_found(assertion: str, *, found: bool) -> None:
+    test = f"def test_it() -> None:\n    {assertion}\n"
+
+    assert bool(list(about_seconds(test))) is found
+    assert list(about_seconds(f"@pytest.mark.proof\n{test}")) == []

@@ -1,0 +1,419 @@
+"""Why something does not work, as far as AWS and the log tell it, and the command that fixes it.
+
+What was changed by hand a plain deploy does not see: CloudFormation compares templates. A change
+set with the deployment mode REVERT_DRIFT compares with what is there (CloudFormation's page "Using
+drift-aware change sets").
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from roomle_mail.errors import SecretUnusable
+from roomle_mail_cli import doctor, keys, senders
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail_cli.screen import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from roomle_mail_cli.deployment import Deployment
+
+SET_SECRET = "roomle-mail secret set API_KEY"
+_GONE = frozenset(
+    {
+        "NotFound",
+        "NotFoundException",
+        "NoSuchEntity",
+        "ResourceNotFound",
+        "ResourceNotFoundException",
+        "ConfigurationSetDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+    }
+)
+_AGAIN = "roomle-mail prove, a little later"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why, and the command that fixes it; `of` is the logical id of what is broken, if known."""
+
+    why: str
+    fix: str
+    of: str = ""
+
+
+def revert_drift(deployment: Deployment) -> str:
+    """The command that puts back what was changed or deleted by hand."""
+    name = deployment.name
+    return (
+        f"aws cloudformation create-change-set --stack-name {name} --change-set-name put-back "
+        "--use-previous-template --deployment-mode REVERT_DRIFT "
+        "--capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND --parameters "
+        f"$(aws cloudformation describe-stacks --stack-name {name} --output text "
+        "--query 'Stacks[0].Parameters[].ParameterKey' | "
+        "xargs -n1 printf 'ParameterKey=%s,UsePreviousValue=true ') && "
+        f"aws cloudformation wait change-set-create-complete --stack-name {name} "
+        "--change-set-name put-back && "
+        f"aws cloudformation execute-change-set --stack-name {name} --change-set-name put-back"
+    )
+
+
+def is_gone(err: BaseException | None) -> bool:
+    """Whether AWS says that a resource does not exist."""
+    return isinstance(err, ClientError) and error_code(err) in _GONE
+
+
+# --- what the log says ------------------------------------------------------------------------
+
+_BY_REASON: dict[str, Cause] = {
+    "SecretUnusable": Cause("the receiver can't use the secret", SET_SECRET),
+    "QuotaUsedUp": Cause("SES's daily quota is used up", "aws sesv2 get-account --query SendQuota"),
+    "HourlyCapReached": Cause(
+        "MaxEmailsPerHour is reached", "sam deploy --parameter-overrides MaxEmailsPerHour=10000"
+    ),
+    "Throttled": Cause(
+        "SES or another service asks to come back later",
+        "aws sesv2 get-account --query SendQuota.MaxSendRate",
+    ),
+    "TimeRunningOut": Cause(
+        "the time for an answer (AnswerWithin) was over; a cold start took it, or AWS is slow",
+        "sam deploy --parameter-overrides MemorySize=2048",
+    ),
+    "LinkNotAllowed": Cause(
+        "the brand does not allow the host of the example's link",
+        "roomle-mail prove --url URL --result-url URL, with hosts of brands.toml",
+    ),
+    "BrandNotAllowed": Cause(
+        "the brand does not list this API key",
+        "roomle-mail prove --configurator-id ID --api-key API_KEY",
+    ),
+    "NoTemplate": Cause(
+        "the deployed emails have no template for this event", "sam build && sam deploy"
+    ),
+    "InvalidEvent": Cause("the deployed version wants another event", "sam build && sam deploy"),
+    "TokenUnverified": Cause(
+        "the receiver knows another secret, or TokenIv or TokenAlgorithms changed in between",
+        'roomle-mail verify "$(roomle-mail sign)"',
+    ),
+    "TokenMissing": Cause("the receiver expects another header", "roomle-mail doctor"),
+    "TokenExpired": Cause("this machine's clock differs from AWS's", "roomle-mail doctor"),
+    "TokenReplayed": Cause("the token was seen before", _AGAIN),
+    "Unforeseen": Cause(
+        "an error that the code does not know; please report it",
+        "roomle-mail logs --since 1h --json",
+    ),
+}
+for _reason in ("Unreachable", "OutcomeUnknown", "SendOutcomeUnknown", "QueueOutcomeUnknown"):
+    _BY_REASON[_reason] = Cause("a service of AWS did not answer the function", _AGAIN)
+
+
+def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
+    """The cause that a line of the log names; None if it names none."""
+    reason = facts.get("reason")
+    if reason is None:
+        return None
+    said = ", ".join(
+        f"{name} {facts[name]}" for name in ("detail", "problem", "hint", "error") if name in facts
+    )
+    if reason in ("CallRefused", "EmailRefused", "SecretUnusable"):
+        found = broken(deployment)
+        if found is not None:
+            return Cause(f"{found.why} ({said or reason})", found.fix)
+    if reason == "EmailRefused":
+        return Cause(f"SES refuses the email for good ({said})", "roomle-mail doctor")
+    if reason == "CallRefused":
+        return Cause(
+            f"AWS refuses the function a call ({said}): a permission is missing, or what it asks "
+            "for was deleted",
+            revert_drift(deployment),
+        )
+    known = _BY_REASON.get(str(reason))
+    if known is None:
+        return Cause(f"{reason} {said}".rstrip(), "roomle-mail logs --since 1h")
+    return Cause(f"{known.why} ({reason}{', ' if said else ''}{said})", known.fix)
+
+
+# --- what AWS says ----------------------------------------------------------------------------
+
+
+def broken(deployment: Deployment) -> Cause | None:
+    """The first thing that is found to be broken, most telling first; None if nothing is."""
+    for check in (secret, permissions, resources, switches, sending):
+        try:
+            found = next(iter(check(deployment)), None)
+        except CliError:
+            continue  # that AWS doesn't let us look is no cause
+        if found is not None:
+            return found
+    return None
+
+
+def secret(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the secret is there and usable."""
+    with aws_errors():
+        try:
+            described = deployment.client("secretsmanager").describe_secret(
+                SecretId=deployment.output("SecretName")
+            )
+        except ClientError as err:
+            if not is_gone(err):
+                raise
+            yield Cause(
+                "the secret was deleted for good",
+                "add a Name to the resource Secret in template.yaml, which makes a new one: "
+                f"sam build && sam deploy && {SET_SECRET}",
+            )
+            return
+    if "DeletedDate" in described:
+        yield Cause(
+            "the secret was deleted; it can be restored until its recovery window ends",
+            f"aws secretsmanager restore-secret --secret-id {described['Name']}",
+        )
+        return
+    version = keys.fetch(deployment, keys.CURRENT)
+    if version is None:
+        yield Cause("the secret has no value", SET_SECRET)
+        return
+    try:
+        keys.parse(version.text, allow_published=deployment.settings.local_stack)
+    except SecretUnusable as err:
+        yield Cause(f"the secret is unusable: {err.problem}", SET_SECRET)
+
+
+def permissions(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the roles still have the permissions that the template gives them, by their Sid."""
+    iam = deployment.client("iam")
+    for role, policy, wanted in _policies(deployment):
+        name = deployment.resources.get(role, ("", ""))[1]
+        with aws_errors():
+            try:
+                found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            except ClientError as err:
+                if not is_gone(err):
+                    raise
+                found = {}
+        document = json.loads(found) if isinstance(found, str) else found
+        has: dict[str, set[str]] = {}
+        for statement in _listed(document.get("Statement")):
+            if statement.get("Effect") == "Allow":
+                actions = {str(each) for each in _listed(statement.get("Action"))}
+                has[str(statement.get("Sid"))] = actions
+        missing = sorted(
+            action for sid, actions in wanted.items() for action in actions - has.get(sid, set())
+        )
+        if missing:
+            yield Cause(
+                f"{role} lost permissions of its policy {policy!r}: {', '.join(missing)}",
+                revert_drift(deployment),
+                role,
+            )
+
+    for role, name in deployment.of_type("AWS::IAM::Role").items():
+        ours = {policy for each, policy, _ in _policies(deployment) if each == role}
+        yield from _denying(deployment, role, name, ours)
+
+
+def _denying(deployment: Deployment, role: str, name: str, ours: set[str]) -> Iterator[Cause]:
+    """Policies that somebody added, and that deny something."""
+    iam = deployment.client("iam")
+    with aws_errors():
+        try:
+            names = set(iam.list_role_policies(RoleName=name)["PolicyNames"]) - ours
+        except ClientError as err:
+            if not is_gone(err):
+                raise
+            names = set()
+        for policy in sorted(names):
+            found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+            document = json.loads(found) if isinstance(found, str) else found
+            if any(each.get("Effect") == "Deny" for each in _listed(document.get("Statement"))):
+                yield Cause(
+                    f"{role} has a policy {policy!r}, not the stack's, that denies something",
+                    f"aws iam delete-role-policy --role-name {name} --policy-name {policy}",
+                    role,
+                )
+
+
+def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, set[str]]]]:
+    """Role, policy's name, and its actions by Sid, as the deployed template has them."""
+    with aws_errors():
+        body = deployment.client("cloudformation").get_template(
+            StackName=deployment.name, TemplateStage="Processed"
+        )["TemplateBody"]
+    template = yaml.safe_load(body) if isinstance(body, str) else body
+    for name, resource in template["Resources"].items():
+        if name not in deployment.resources:
+            continue
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in properties.get("Policies", []):
+                yield name, policy["PolicyName"], _actions(policy["PolicyDocument"])
+        elif resource["Type"] == "AWS::IAM::Policy":
+            for role in properties.get("Roles", []):
+                yield role["Ref"], properties["PolicyName"], _actions(properties["PolicyDocument"])
+
+
+def _actions(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    return {
+        str(statement.get("Sid")): set(_listed(statement["Action"]))
+        for statement in _listed(document["Statement"])
+        if statement["Effect"] == "Allow" and "Action" in statement
+    }
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (IAM takes one or a list everywhere)
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def resources(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the stack's resources are still there."""
+    for logical_id, (kind, physical) in deployment.resources.items():
+        look = _LOOKS.get(kind)
+        if look is None:
+            continue
+        try:
+            with aws_errors():
+                there = look(deployment, physical)
+        except CliError as err:
+            if not is_gone(err.__cause__):
+                raise
+            there = False
+        if not there:
+            yield Cause(f"{logical_id} was deleted", revert_drift(deployment), logical_id)
+
+
+def _log_group(deployment: Deployment, name: str) -> bool:
+    found = deployment.client("logs").describe_log_groups(logGroupNamePrefix=name)
+    return any(each["logGroupName"] == name for each in found["logGroups"])
+
+
+def _alarm(deployment: Deployment, name: str) -> bool:
+    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=[name])
+    return bool(found["MetricAlarms"])
+
+
+_LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
+    "AWS::SQS::Queue": lambda deployment, url: bool(
+        deployment.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    ),
+    "AWS::DynamoDB::Table": lambda deployment, name: bool(
+        deployment.client("dynamodb").describe_table(TableName=name)
+    ),
+    "AWS::Lambda::Function": lambda deployment, name: bool(
+        deployment.client("lambda").get_function_configuration(FunctionName=name)
+    ),
+    "AWS::SES::ConfigurationSet": lambda deployment, name: bool(
+        deployment.client("sesv2").get_configuration_set(ConfigurationSetName=name)
+    ),
+    "AWS::Events::Rule": lambda deployment, name: bool(
+        deployment.client("events").describe_rule(Name=name.rpartition("|")[2])
+    ),
+    "AWS::SNS::Topic": lambda deployment, arn: bool(
+        deployment.client("sns").get_topic_attributes(TopicArn=arn)
+    ),
+    "AWS::CloudWatch::Dashboard": lambda deployment, name: bool(
+        deployment.client("cloudwatch").get_dashboard(DashboardName=name)
+    ),
+    "AWS::Logs::LogGroup": _log_group,
+    "AWS::CloudWatch::Alarm": _alarm,
+}
+
+
+def switches(deployment: Deployment) -> Iterator[Cause]:
+    """Whether something is switched off: the mailer's trigger, a function, sending, a rule."""
+    yield from trigger(deployment)
+    for logical_id in (RECEIVER, MAILER):
+        name = deployment.resources[logical_id][1]
+        with aws_errors():
+            found = deployment.client("lambda").get_function_concurrency(FunctionName=name)
+        if found.get("ReservedConcurrentExecutions") == 0:
+            yield Cause(
+                f"{logical_id} is throttled to nothing: its reserved concurrency is 0",
+                f"aws lambda delete-function-concurrency --function-name {name}",
+                logical_id,
+            )
+    yield from ses_events(deployment)
+
+
+def trigger(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the mailer takes from the queue."""
+    mapping = deployment.of_type("AWS::Lambda::EventSourceMapping").get("MailerFunctionQueue")
+    if mapping is None:
+        return  # deployed without a mailer
+    with aws_errors():
+        try:
+            state = deployment.client("lambda").get_event_source_mapping(UUID=mapping)["State"]
+        except ClientError as err:
+            if not is_gone(err):
+                raise
+            state = "absent"
+    if state == "absent":
+        yield Cause("the mailer's trigger was deleted", revert_drift(deployment), MAILER)
+    elif state in ("Disabled", "Disabling"):
+        yield Cause(
+            f"the mailer's trigger is switched off ({state}): nothing leaves the queue",
+            f"aws lambda update-event-source-mapping --enabled --uuid {mapping}",
+            MAILER,
+        )
+
+
+def ses_events(deployment: Deployment) -> Iterator[Cause]:
+    """Whether SES's events have a way into the log."""
+    for name in deployment.of_type("AWS::Events::Rule").values():
+        with aws_errors():
+            rule = name.rpartition("|")[2]
+            events = deployment.client("events")
+            state = events.describe_rule(Name=rule)["State"]
+            targets = events.list_targets_by_rule(Rule=rule)["Targets"]
+        if state != "ENABLED":
+            yield Cause(
+                "the rule that writes SES's events into the log is switched off",
+                f"aws events enable-rule --name {rule}",
+            )
+        elif not targets:
+            yield Cause("the rule for SES's events lost its target", revert_drift(deployment))
+    name = deployment.settings.configuration_set
+    with aws_errors():
+        found = deployment.client("sesv2").get_configuration_set_event_destinations(
+            ConfigurationSetName=name
+        )["EventDestinations"]
+    if not any(each.get("Enabled") and "EventBridgeDestination" in each for each in found):
+        yield Cause(
+            "the configuration set does not hand SES's events to EventBridge",
+            revert_drift(deployment),
+        )
+    wanted = set(deployment.of_type("AWS::Logs::ResourcePolicy").values())
+    with aws_errors():
+        pages = deployment.client("logs").get_paginator("describe_resource_policies").paginate()
+        has = {each["policyName"] for page in pages for each in page["resourcePolicies"]}
+    if wanted - has:
+        yield Cause(
+            "EventBridge may not write SES's events into the log: its policy was deleted",
+            revert_drift(deployment),
+        )
+
+
+def sending(deployment: Deployment) -> Iterator[Cause]:
+    """Whether SES lets the stack send, by the doctor's checks."""
+    for check in (
+        doctor.check_configuration_set,
+        senders.check_identities,
+        senders.check_senders,
+        doctor.check_account,
+    ):
+        for each in check(deployment):
+            # The simulator is reached from the sandbox too (SES's page on it).
+            if each.state == "fail" and each.name != "sandbox":
+                identity = each.name.removeprefix("identity ")
+                command = f"aws sesv2 create-email-identity --email-identity {identity}; "
+                fix = command if identity != each.name else ""
+                yield Cause(f"{each.name}: {each.found}", f"{fix}{each.advice}")

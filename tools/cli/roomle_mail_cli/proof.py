@@ -1,0 +1,393 @@
+"""A proof that a deployed stack works: its results, what it leaves behind (nothing), its report.
+
+The steps are in `steps` (what is sent) and `observation` (what is looked at). Each asks AWS for
+what became of it, and waits no longer than the proof as a whole may take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError
+
+from roomle_mail_cli import causes, lines
+from roomle_mail_cli.deployment import aws_errors, is_denied
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from roomle_mail.tokens import Credential
+    from roomle_mail_cli.causes import Cause
+    from roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.limits import Limit
+    from roomle_mail_cli.posting import Answer
+
+LONGEST = 600.0
+"""Seconds that a proof takes at most."""
+_CLEANING_TAKES, _READING_TAKES = 60.0, 10.0
+# Seconds for which others don't see a message that is looked at, should it not be put back.
+_HIDDEN_FOR = 10
+_POLL = 1.0
+# The log's clock and this machine's may differ.
+_CLOCKS = timedelta(seconds=60)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+type State = Literal["proved", "failed", "not tried"]
+STYLES = {"proved": "green", "failed": "bold red", "not tried": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one step.
+
+    `cause` and `fix` are of what failed, `limit` names what the emulator can't do. `unable` marks
+    what was not tried although nobody chose that: AWS does not allow it, or can't be reached.
+    """
+
+    name: str
+    state: State
+    found: str
+    cause: str = ""
+    fix: str = ""
+    limit: str = ""
+    unable: bool = False
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", False)}
+
+
+def proved(name: str, found: str) -> Result:
+    """It works."""
+    return Result(name, "proved", found)
+
+
+def failed(name: str, found: str, cause: Cause | None = None) -> Result:
+    """It doesn't; where no cause is known, the log is the place to look."""
+    why = cause or causes.Cause("not known", "roomle-mail doctor && roomle-mail logs --since 1h")
+    return Result(name, "failed", found, why.why, why.fix)
+
+
+def not_tried(name: str, because: str) -> Result:
+    """It was not tried, and that is as it should be."""
+    return Result(name, "not tried", f"because {because}")
+
+
+def limited(name: str, limit: Limit) -> Result:
+    """The local emulator can't do it."""
+    return replace(not_tried(name, f"the emulator {limit.lacks}"), limit=limit.name)
+
+
+@dataclass(slots=True)
+class Posted:
+    """An event that was posted to the webhook. `mailbox` is one of SES's simulator."""
+
+    event: str
+    mailbox: str
+    token: str = field(repr=False)
+    body: bytes = field(repr=False)
+    event_id: str
+    answer: Answer | None = None
+    lines: list[lines.Line] = field(default_factory=list)
+
+    def has(self, what: str) -> bool:
+        """Whether the log says so of it."""
+        return any(line.what == what for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What of the events that are sent is not as in Roomle's example."""
+
+    url: str | None = None
+    result_url: str | None = None
+    configurator_id: str | None = None
+
+
+@dataclass(slots=True)
+class Proof:
+    """One run on a deployment.
+
+    `credential` is None where the secret can't be used. `ends` is monotonic.
+    """
+
+    deployment: Deployment
+    credential: Credential | None
+    example: Example
+    ends: float
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    posted: list[Posted] = field(default_factory=list)
+    # Of one's own messages that may be in a queue still, the events' ids.
+    queued: set[str] = field(default_factory=set)
+    # The addresses that were mailed to.
+    addresses: set[str] = field(default_factory=set)
+    # Alarms that this run itself makes ring, by their logical id.
+    rung: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+    undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    # Why an event was not mailed, the first one.
+    cause: Cause | None = None
+    # Why the mailer can't work, if it can't.
+    mailer_broken: str = ""
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a local stack, where the emulator's limits hold."""
+        return self.deployment.settings.local_stack
+
+    def address(self, mailbox: str, label: str) -> str:
+        """An address of SES's mailbox simulator, which takes labels (SES's page on it)."""
+        made = f"{mailbox}+{self.run}{label}@simulator.amazonses.com"
+        self.addresses.add(made)
+        return made
+
+    def remaining(self, within: float = LONGEST) -> float:
+        """Seconds that a step may wait for, `within` at most."""
+        return max(0.0, min(within, self.ends - time.monotonic()))
+
+    def wait(self, holds: Callable[[], bool], *, within: float) -> bool:
+        """Wait until something holds; tell whether it does."""
+        until = time.monotonic() + self.remaining(within)
+        while not (held := holds()) and time.monotonic() < until:
+            time.sleep(_POLL)
+        return held
+
+    def search(self, event_ids: list[str]) -> list[lines.Line]:
+        """What the log says of events."""
+        if not event_ids:
+            return []
+        return lines.search(self.deployment, event_ids, start=self.began - _CLOCKS)
+
+    def finally_do(self, what: str, undo: Callable[[], None]) -> None:
+        """Have something undone at the end, whatever happens; it may be nothing by then."""
+        self.undo.append((what, undo))
+
+
+type Step = Callable[[Proof], Iterator[Result]]
+
+
+def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> list[Result]:
+    """Make all steps, leave nothing behind, and tell what was found; Ctrl-C ends it early."""
+    found: list[Result] = []
+    left, running, interrupted = dict(steps), "", ""
+    with _signals_interrupt():
+        try:
+            for name, step in steps.items():
+                running = name
+                del left[name]
+                begin(name)
+                found += _make(name, step, proof)
+            running = "clean up"
+        except KeyboardInterrupt:
+            interrupted = running
+        # Undoing is repeated without harm, so an interruption of its beginning is, too.
+        while True:
+            try:
+                with _signals_ignored():
+                    begin("clean up")
+                    ended = _clean_up(proof)
+                break
+            except KeyboardInterrupt:
+                interrupted = interrupted or running
+    if interrupted:
+        found += [not_tried(name, "it was stopped before") for name in left]
+        found.append(Result("stopped", "failed", f"during {interrupted!r}"))
+    return [*found, ended]
+
+
+def status(results: list[Result]) -> Exit:
+    """The exit code: 1 if something failed, 3 if something could not be asked."""
+    if any(each.state == "failed" for each in results):
+        return Exit.NOT_FINE
+    return Exit.UNREACHABLE if any(each.unable for each in results) else Exit.FINE
+
+
+def _make(name: str, step: Step, proof: Proof) -> Iterator[Result]:
+    try:
+        yield from step(proof)
+    except CliError as err:
+        yield of_error(proof, name, err)
+
+
+def of_error(proof: Proof, name: str, err: CliError) -> Result:
+    """What an error means for a step: failed if something is missing, else it can't be told."""
+    cause = err.__cause__
+    if causes.is_gone(cause):
+        why = causes.broken(proof.deployment) or causes.Cause(
+            "it was deleted", causes.revert_drift(proof.deployment)
+        )
+        return failed(name, str(err), why)
+    if is_denied(cause) or isinstance(cause, BotoCoreError):
+        return Result(name, "not tried", f"because {err}", fix=err.advice, unable=True)
+    return failed(name, str(err), causes.Cause(str(err), err.advice or "roomle-mail doctor"))
+
+
+def _clean_up(proof: Proof) -> Result:
+    left = []
+    while proof.undo:
+        what, undo = proof.undo[-1]
+        try:
+            undo()
+        except CliError as err:
+            left.append(f"{what}: {err}")
+        proof.undo.pop()
+    if left:
+        return failed(
+            "clean up",
+            "; ".join(left),
+            causes.Cause("it could not be undone", "see docs/operations.md, step 9"),
+        )
+    return proved(
+        "clean up",
+        "no message, no alarm's state, no address is left; records of the table expire by "
+        "themselves, and the log keeps its lines",
+    )
+
+
+# --- signals ----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP stop the proof as Ctrl-C does."""
+    with _signals(signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    with _signals(signal.SIG_IGN):
+        yield
+
+
+@contextlib.contextmanager
+def _signals(
+    handler: Callable[[int, FrameType | None], Any] | signal.Handlers,
+) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread alone
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+# --- messages of our own ----------------------------------------------------------------------
+
+
+def take_own(
+    proof: Proof, url: str, event_ids: set[str], use: Callable[[str], None] = lambda _: None
+) -> set[str]:
+    """Take own messages out of a queue, after doing something with their bodies; tells which.
+
+    Reading a queue hides messages for a moment. Those of others are put back at once.
+    """
+    sqs, found, seen = proof.deployment.client("sqs"), set[str](), set[str]()
+    until = time.monotonic() + proof.remaining(_READING_TAKES)
+    fresh = True
+    while fresh and time.monotonic() < until:
+        others: list[str] = []
+        with aws_errors():
+            try:
+                messages = sqs.receive_message(
+                    QueueUrl=url,
+                    MaxNumberOfMessages=10,
+                    VisibilityTimeout=_HIDDEN_FOR,
+                    # A long poll asks all of SQS's servers.
+                    WaitTimeSeconds=1,
+                ).get("Messages", [])
+                others += [each["ReceiptHandle"] for each in messages]
+                for each in messages:
+                    mine = {event_id for event_id in event_ids if event_id in each["Body"]}
+                    if mine:
+                        use(each["Body"])
+                        sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+                        others.remove(each["ReceiptHandle"])
+                        found |= mine
+            finally:
+                for receipt in others:
+                    sqs.change_message_visibility(
+                        QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0
+                    )
+        ids = {each["MessageId"] for each in messages}
+        fresh = bool(ids - seen)
+        seen |= ids
+    return found
+
+
+def sweep(proof: Proof) -> None:
+    """Delete own messages that are in a queue still; raises CliError where one may be left."""
+    deployment, own = proof.deployment, set(proof.queued)
+    queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
+    # Cleaning up has a time of its own.
+    began = time.monotonic()
+    proof.ends = max(proof.ends, began + 2 * _CLEANING_TAKES)
+    while proof.queued:
+        for url in (queue, dead):
+            proof.queued -= take_own(proof, url, own)
+        told = proof.search(sorted(proof.queued))
+        proof.queued -= {
+            str(line.facts["event_id"]) for line in told if line.what in ("sent", "skipped")
+        }
+        # What the mailer postponed is hidden until its next try; of what the log knows nothing,
+        # nothing was queued.
+        postponed = any(line.what == "postponed" for line in told)
+        takes = _CLEANING_TAKES if postponed else _CLEANING_TAKES / 4
+        if time.monotonic() > began + takes:
+            if postponed:
+                raise CliError(
+                    f"{len(proof.queued)} messages wait for the mailer's next try; they lead to "
+                    "the simulator, or become dead letters"
+                )
+            break
+    proof.queued.clear()
+
+
+# --- the report -------------------------------------------------------------------------------
+
+_ADDRESS = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(r"\w+://[^\s'\"]+")
+_ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
+_TOKEN = re.compile(r"(?:0\d-)?[A-Za-z0-9+/]{43,}={0,2}")
+
+
+def redact(text: str, hidden: set[str]) -> str:
+    """Take out what a bug report must not have: addresses, links, accounts, tokens, secrets."""
+    for each in sorted(hidden - {""}, key=len, reverse=True):
+        text = text.replace(each, "(hidden)")
+    for pattern, name in (
+        (_LINK, "(link)"),
+        (_ADDRESS, "(address)"),
+        (_ACCOUNT, "(account)"),
+        (_TOKEN, "(token)"),
+    ):
+        text = pattern.sub(name, text)
+    return text
+
+
+def redacted(proof: Proof, results: list[Result]) -> list[Result]:
+    """The results without what a report must not have."""
+    return [
+        replace(
+            each,
+            found=redact(each.found, proof.hidden),
+            cause=redact(each.cause, proof.hidden),
+            fix=redact(each.fix, proof.hidden),
+        )
+        for each in results
+    ]

@@ -1,0 +1,534 @@
+"""The steps of a proof that send something: events, refusals, a dead letter.
+
+What is mailed goes to SES's mailbox simulator, which counts neither for the quota nor for bounces
+and complaints, works in the sandbox, and takes labels (SES's page "Using the mailbox simulator").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from roomle_mail import events
+from roomle_mail.events import normalize_address
+from roomle_mail.telemetry import hash_address
+from roomle_mail.tokens import Credential
+from roomle_mail_cli import causes, letters, limits, posting
+from roomle_mail_cli.deployment import MAILER, aws_errors
+from roomle_mail_cli.proof import (
+    Posted,
+    Proof,
+    Result,
+    failed,
+    limited,
+    not_tried,
+    of_error,
+    proved,
+    sweep,
+    take_own,
+)
+from roomle_mail_cli.screen import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What SES says afterwards of an email to each mailbox, as the log has it.
+MAILBOXES = {
+    "success": "Email Delivered",
+    "bounce": "Email Bounced",
+    "complaint": "Email Complaint Received",
+}
+KINDS = tuple(sorted(name.removeprefix("email.") for name in events.EVENTS))
+AR = "shareConfigurationAR"
+_CUSTODY = {200: "sent", 202: "queued"}
+_UNAUTHORIZED, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 500, 501
+# Seconds in which the log can be searched, and SES has told what became of an email.
+_LOGGED_WITHIN, _TOLD_WITHIN, _MAILED_WITHIN = 90.0, 240.0, 90.0
+_HOUR = 3600
+_NO_SECRET = "nothing can be signed without the secret"
+
+
+# --- before -----------------------------------------------------------------------------------
+
+
+def prove_secret(proof: Proof) -> Iterator[Result]:
+    """It is there, and can be used."""
+    found = next(causes.secret(proof.deployment), None)
+    if found is not None:
+        yield failed("secret", "can't be used", found)
+    else:
+        yield proved("secret", "is there, and has the form that the receiver needs")
+
+
+def prove_permissions(proof: Proof) -> Iterator[Result]:
+    """The functions' roles may do what the template says."""
+    found = list(causes.permissions(proof.deployment))
+    for cause in found:
+        if cause.of == "MailerRole":
+            proof.mailer_broken = "the mailer's role lost permissions"
+        yield failed("permissions", "a role may not do what it has to", cause)
+    if not found:
+        yield proved("permissions", "the roles have those that the template gives them")
+
+
+def prove_resources(proof: Proof) -> Iterator[Result]:
+    """Nothing was deleted or switched off by hand."""
+    found = [*causes.resources(proof.deployment), *causes.switches(proof.deployment)]
+    for cause in found:
+        if cause.of in (MAILER, "Queue", "DeadLetterQueue"):
+            proof.mailer_broken = cause.why
+        yield failed("resources", "not as it was deployed", cause)
+    if not found:
+        yield proved("resources", "all are there, and nothing is switched off")
+
+
+# --- events -----------------------------------------------------------------------------------
+
+
+def prove_events(proof: Proof) -> Iterator[Result]:
+    """Each kind of event is taken, mailed to each mailbox, and told in the log."""
+    if proof.credential is None:
+        yield from (not_tried(kind, _NO_SECRET) for kind in KINDS)
+        return
+    delivery = proof.deployment.settings.delivery
+    if delivery == ("sqs",) and proof.mailer_broken:
+        yield from (not_tried(kind, proof.mailer_broken) for kind in KINDS)
+        return
+    # Whoever was queued is looked for at the end.
+    proof.finally_do("messages in the queues", partial(sweep, proof))
+    proof.finally_do("places of the simulator's mailboxes", partial(give_back_places, proof))
+    _warm_up(proof)
+    pause = 1 / max(1.0, _rate(proof))
+    stopped = False
+    for kind in KINDS:
+        for mailbox in MAILBOXES:
+            if stopped:
+                continue
+            sent = _post(proof, kind, mailbox)
+            assert sent.answer is not None  # noqa: S101 (it was posted)
+            status = sent.answer.status
+            # The others would fail in the same way, each as slowly.
+            stopped = status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED
+            time.sleep(pause if pause > 0.1 else 0)  # noqa: PLR2004 (SES's rate in the sandbox is 1)
+    _follow(proof)
+    for kind in KINDS:
+        yield _of_kind(proof, kind)
+
+
+def give_back_places(proof: Proof) -> None:
+    """Take back what counts for the limit of one recipient, so that the next proof has it whole.
+
+    The counters expire by themselves within two hours, so it is no harm where it is not allowed.
+    """
+    hashes = {line.facts.get("recipient") for each in proof.posted for line in each.lines} - {None}
+    if proof.credential is not None:
+        key = proof.credential.hash_key
+        hashes |= {hash_address(normalize_address(each), key=key) for each in proof.addresses}
+    hours = range(int(proof.began.timestamp()) // _HOUR, int(time.time()) // _HOUR + 1)
+    with contextlib.suppress(CliError), aws_errors():
+        for recipient in hashes:
+            for hour in hours:
+                # As the memory names it (roomle_mail.idempotency).
+                proof.deployment.client("dynamodb").delete_item(
+                    TableName=proof.deployment.output("TableName"),
+                    Key={"key": {"S": f"limit#{recipient}#{hour}"}},
+                )
+
+
+def _rate(proof: Proof) -> float:
+    with aws_errors():
+        quota = proof.deployment.client("sesv2").get_account()["SendQuota"]
+    return float(quota["MaxSendRate"])
+
+
+def _warm_up(proof: Proof) -> None:
+    """Have the receiver loaded: its first start may take longer than an answer may."""
+    body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
+    for _ in range(2):
+        if _send(proof, body, _token(proof)).fine:
+            return
+
+
+def _token(proof: Proof, *, age: float = 0, secret: bytes | None = None) -> str:
+    credential = proof.credential
+    assert credential is not None  # noqa: S101 (the steps look at it first)
+    if secret is not None:
+        credential = Credential(credential.api_key, secret)
+    form = posting.accepted_form(proof.deployment.settings)
+    token = posting.fresh_token(credential, form, age=age, session=secrets.token_hex(16))
+    proof.hidden.add(token)
+    return token
+
+
+def _send(proof: Proof, body: bytes, token: str) -> posting.Answer:
+    header = proof.deployment.settings.token_header
+    request = posting.Request(
+        proof.deployment.webhook_url, {"Content-Type": "application/json", header: token}, body
+    )
+    return posting.post(request)
+
+
+def _body(proof: Proof, kind: str, to: str) -> dict[str, Any]:
+    example = proof.example
+    more: dict[str, Any] = {}
+    if example.configurator_id:
+        more["configuratorId"] = example.configurator_id
+    if example.result_url and f"email.{kind}" == events.EXPORT:
+        more["resultUrl"] = example.result_url
+    return posting.payload(kind, to=to, url=example.url, more=more)
+
+
+def _post(proof: Proof, kind: str, mailbox: str) -> Posted:
+    to = proof.address(mailbox, kind.lower())
+    body = json.dumps(_body(proof, kind, to), separators=(",", ":")).encode()
+    token = _token(proof)
+    event_id = posting.event_id(token, body)
+    assert event_id is not None  # noqa: S101 (the token is a fresh one)
+    sent = Posted(kind, mailbox, token, body, event_id)
+    proof.posted.append(sent)
+    # Until the answer says otherwise it may be in the queue.
+    proof.queued.add(event_id)
+    sent.answer = _send(proof, body, token)
+    if sent.answer.status != 202:  # noqa: PLR2004 (queued)
+        proof.queued.discard(event_id)
+    return sent
+
+
+def _follow(proof: Proof) -> None:
+    """Read what the log says of all events, until each has come to its end."""
+
+    def told() -> bool:
+        pending = [each for each in proof.posted if not _ended(each)]
+        _read(proof, pending)
+        return all(_ended(each) for each in proof.posted)
+
+    proof.wait(told, within=_LOGGED_WITHIN)
+
+
+def _ended(sent: Posted) -> bool:
+    """Whether the log has told the end of it, as far as SES or the refusal."""
+    taken = sent.answer is not None and sent.answer.fine
+    if taken and sent.answer is not None and sent.answer.told[1] in _CUSTODY.values():
+        return sent.has("sent") or sent.has("dead-lettered") or sent.has("postponed")
+    return any(line.what != "received" for line in sent.lines)
+
+
+def _read(proof: Proof, pending: list[Posted]) -> None:
+    found = proof.search([each.event_id for each in pending])
+    for each in pending:
+        each.lines = [line for line in found if line.facts.get("event_id") == each.event_id]
+        if each.has("sent") or each.has("skipped"):
+            proof.queued.discard(each.event_id)
+
+
+def _of_kind(proof: Proof, kind: str) -> Result:
+    mine = [each for each in proof.posted if each.event == kind]
+    if not mine:
+        return not_tried(kind, "those before were answered with 500 or more")
+    answers = [f"{each.answer.status} {each.answer.told[1]}" for each in mine if each.answer]
+    told = ", ".join(sorted(set(answers)))
+    for each in mine:
+        answer = each.answer
+        taken = answer is not None and answer.told[1] == _CUSTODY.get(answer.status)
+        if taken and each.has("received") and each.has("sent"):
+            continue
+        return failed(kind, f"to {each.mailbox}: answered {told}{_last(each)}", _cause(proof, each))
+    return proved(
+        kind,
+        f"to {', '.join(each.mailbox for each in mine)}: answered {told}; received and sent in "
+        "the log",
+    )
+
+
+def _last(sent: Posted) -> str:
+    if not sent.lines:
+        return "; the log says nothing of it"
+    return f"; the log says {', '.join(dict.fromkeys(line.what for line in sent.lines))}"
+
+
+def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
+    for line in reversed(sent.lines):
+        if line.source == "ses":
+            continue
+        if (found := causes.of_line(proof.deployment, line.facts)) is not None:
+            return found
+    code = sent.answer.told[1] if sent.answer else None
+    if code == "suppressed":
+        number = proof.deployment.settings.max_emails_per_recipient_per_hour
+        return causes.Cause(
+            f"the simulator's mailbox got {number} emails this hour, the limit for one recipient "
+            "(labels are not told apart)",
+            "roomle-mail prove, after the full hour",
+        )
+    if (found := causes.broken(proof.deployment)) is not None:
+        return found
+    if code is None:
+        return causes.Cause(
+            "API Gateway answered by itself: the function can't start, or has no room",
+            "roomle-mail doctor; ReceiverErrorsAlarm in docs/operations.md",
+        )
+    if sent.has("queued"):
+        return causes.Cause(
+            "the mailer did not send it in time; MailerErrorsAlarm and MailerThrottlesAlarm in "
+            "docs/operations.md say where to look",
+            "roomle-mail doctor",
+        )
+    return None
+
+
+# --- what SES says afterwards -----------------------------------------------------------------
+
+
+def prove_ses_events(proof: Proof) -> Iterator[Result]:
+    """What SES says of each email is in the log, under its event's id."""
+    names = {mailbox: f"SES: {mailbox}" for mailbox in MAILBOXES}
+    sent = [each for each in proof.posted if each.has("sent")]
+    if proof.local:
+        yield from (limited(name, limits.SES_EVENTS) for name in names.values())
+        yield limited("AR's attachment", limits.ATTACHMENTS)
+        return
+    if not sent:
+        yield from (not_tried(name, "no email was sent") for name in names.values())
+        yield not_tried("AR's attachment", "no email was sent")
+        return
+
+    def told() -> bool:
+        pending = [each for each in sent if not each.has(MAILBOXES[each.mailbox])]
+        _read(proof, pending)
+        return all(each.has(MAILBOXES[each.mailbox]) for each in sent)
+
+    proof.wait(told, within=_TOLD_WITHIN)
+    for mailbox, name in names.items():
+        mine = [each for each in sent if each.mailbox == mailbox]
+        number = sum(each.has(MAILBOXES[mailbox]) for each in mine)
+        found = f"{number} of {len(mine)} emails have {MAILBOXES[mailbox]!r} in the log"
+        if not mine:
+            yield not_tried(name, "no email was sent")
+        elif number == len(mine):
+            yield proved(name, found)
+        else:
+            cause = next(causes.ses_events(proof.deployment), None) or causes.Cause(
+                "SES tells it late, or EventBridge could not write it",
+                "roomle-mail logs --since 1h; roomle-mail prove",
+            )
+            yield failed(name, found, cause)
+    delivered = [each for each in sent if each.event == AR and each.has(MAILBOXES["success"])]
+    if delivered:
+        yield proved("AR's attachment", "SES took the email with its QR code and delivered it")
+    else:
+        yield failed("AR's attachment", "no email for AR was delivered")
+
+
+# --- repeats and refusals ---------------------------------------------------------------------
+
+
+def prove_repeat(proof: Proof) -> Iterator[Result]:
+    """The same POST again gets the same answer, and sends nothing."""
+    name = "repeat"
+    first = next((each for each in proof.posted if each.has("sent")), None)
+    if first is None or first.answer is None:
+        yield not_tried(name, "no email was sent")
+        return
+    again = _send(proof, first.body, first.token)
+
+    def told() -> bool:
+        first.lines = proof.search([first.event_id])
+        return first.has("repeated")
+
+    logged = proof.wait(told, within=_LOGGED_WITHIN)
+    emails = sum(line.what == "sent" for line in first.lines)
+    same = (again.status, again.told) == (first.answer.status, first.answer.told)
+    found = f"answered {again.status} {again.told[1]}, like the first; emails sent: {emails}"
+    if same and logged and emails == 1:
+        yield proved(name, found)
+    else:
+        yield failed(name, found, causes.broken(proof.deployment))
+
+
+def prove_refusals(proof: Proof) -> Iterator[Result]:
+    """A replay, a forgery and an expired token get one and the same 401."""
+    settings = proof.deployment.settings
+    names = ("replay", "forgery", "expired token")
+    if proof.credential is None:
+        yield from (not_tried(name, _NO_SECRET) for name in names)
+        return
+    if not settings.require_token:
+        yield from (not_tried(name, "RequireToken=false lets everyone in") for name in names)
+        return
+    first = next((each for each in proof.posted if each.answer and each.answer.fine), None)
+    body = json.dumps(_body(proof, KINDS[0], proof.address("success", "refused"))).encode()
+    size = len(proof.credential.secret)
+    forged = _token(proof, secret=secrets.token_hex(size)[:size].encode())
+    old = _token(proof, age=settings.token_max_age + 60)
+    tried = {"forgery": ("TokenUnverified", forged), "expired token": ("TokenExpired", old)}
+    if settings.token_reuse == "allow":
+        yield not_tried("replay", "TokenReuse=allow takes a token with several bodies")
+    elif first is None:
+        yield not_tried("replay", "no token was accepted before")
+    else:
+        proof.rung.add("TokenReplayedAlarm")
+        tried["replay"] = ("TokenReplayed", first.token)
+    proof.rung.add("RefusalsAlarm")
+    answers = {name: _send(proof, body, token) for name, (_, token) in tried.items()}
+    reasons = {tried[x][0] for x, answer in answers.items() if answer.status == _UNAUTHORIZED}
+    logged = set[str]()
+
+    def told() -> bool:
+        found = proof.search(sorted(reasons - logged))
+        logged.update(str(x.facts.get("reason")) for x in found if x.what == "refused")
+        return reasons <= logged
+
+    proof.wait(told, within=_LOGGED_WITHIN)
+    for name, answer in answers.items():
+        yield _refused(proof, name, answer, tried[name][0], logged)
+
+
+def _refused(
+    proof: Proof, name: str, answer: posting.Answer, reason: str, logged: set[str]
+) -> Result:
+    code = answer.told[1]
+    found = f"answered {answer.status} {code}"
+    if (answer.status, code) != (_UNAUTHORIZED, "unauthorized"):
+        cause = (
+            causes.broken(proof.deployment)
+            or proof.cause
+            or causes.Cause(
+                "the receiver does not tell tokens apart as it should", "roomle-mail doctor"
+            )
+        )
+        return failed(name, f"{found} instead of 401", cause)
+    if reason not in logged:
+        return failed(
+            name, f"{found}, but the log has no {reason}", causes.broken(proof.deployment)
+        )
+    return proved(name, f"{found}; the log says {reason}")
+
+
+# --- the queue --------------------------------------------------------------------------------
+
+
+def prove_dead_letter(proof: Proof) -> Iterator[Result]:
+    """What can never be sent becomes a dead letter, with its reason."""
+    name = "dead letter"
+    if proof.mailer_broken:
+        yield not_tried(name, proof.mailer_broken)
+        return
+    proof.finally_do("messages in the queues", partial(sweep, proof))
+    deployment = proof.deployment
+    dead = deployment.output("DeadLetterQueueUrl")
+    event_id = secrets.token_hex(16)
+    to = proof.address("success", "deadletter")
+    # An event of a kind that there is no template for: the mailer gives it up at once.
+    event = {"event": "email.prove", "data": {"email": to, "url": "-"}}
+    proof.queued.add(event_id)
+    proof.rung.add("DeadLettersAlarm")
+    _enqueue(proof, deployment.output("QueueUrl"), event_id, event, to)
+
+    def told() -> list[str]:
+        found = proof.search([event_id])
+        return [line.what for line in found]
+
+    proof.wait(lambda: bool({"dead-lettered", "postponed"} & set(told())), within=_MAILED_WITHIN)
+    said = proof.search([event_id])
+    there = take_own(proof, dead, {event_id})
+    if there:
+        proof.queued.discard(event_id)
+        reason = next((x.facts.get("reason") for x in said if x.what == "dead-lettered"), "-")
+        yield proved(name, f"an event that can't be sent was given up at once ({reason}); deleted")
+        return
+    # Another one would end in the same way.
+    proof.mailer_broken = "the mailer gave up none"
+    yield failed(
+        name,
+        f"the log says {', '.join(line.what for line in said) or 'nothing'}, and it is not there",
+        _cause_of_mailer(proof, said),
+    )
+
+
+def prove_redrive(proof: Proof) -> Iterator[Result]:
+    """A dead letter that is moved back to the queue is sent."""
+    name = "redrive"
+    if proof.mailer_broken:
+        yield not_tried(name, proof.mailer_broken)
+        return
+    deployment = proof.deployment
+    event_id = secrets.token_hex(16)
+    to = proof.address("success", "redrive")
+    proof.queued.add(event_id)
+    event = _body(proof, KINDS[-1], to)
+    _enqueue(proof, deployment.output("DeadLetterQueueUrl"), event_id, event, to)
+    try:
+        by_sqs, why_not = _redrive(proof, event_id)
+    except CliError as err:
+        yield of_error(proof, name, err)
+        return
+    way = "by SQS" if by_sqs else "one by one"
+
+    def sent() -> bool:
+        return any(x.what in ("sent", "dead-lettered") for x in proof.search([event_id]))
+
+    proof.wait(sent, within=_MAILED_WITHIN)
+    said = proof.search([event_id])
+    if any(line.what == "sent" for line in said):
+        proof.queued.discard(event_id)
+        yield proved(name, f"a dead letter was moved back {way}, and sent by the mailer")
+    else:
+        yield failed(
+            name,
+            f"the log says {', '.join(line.what for line in said) or 'nothing'}",
+            _cause_of_mailer(proof, said),
+        )
+    if proof.local:
+        yield limited("redrive by SQS", limits.MOVE_TASKS)
+    elif why_not:
+        yield not_tried("redrive by SQS", why_not)
+
+
+def _redrive(proof: Proof, event_id: str) -> tuple[bool, str]:
+    """Move the letter back; whether SQS did it, and why not. SQS moves all or none."""
+    deployment = proof.deployment
+    proof.wait(lambda: letters.count(deployment) > 0, within=30)
+    others = letters.count(deployment) != 1
+    if not others and not proof.local:
+        moved = letters.redrive(deployment, rate=None, step=lambda _: None)
+        if moved is not None:
+            return True, ""
+    queue = deployment.output("QueueUrl")
+
+    def move(body: str) -> None:
+        deployment.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
+
+    take_own(proof, deployment.output("DeadLetterQueueUrl"), {event_id}, move)
+    if others:
+        return False, "it would move dead letters that are not of this proof"
+    return False, "the endpoint has no StartMessageMoveTask"
+
+
+def _enqueue(proof: Proof, url: str, event_id: str, event: dict[str, Any], to: str) -> None:
+    from roomle_mail.delivery import Queued  # noqa: PLC0415 (imports boto3)
+
+    key = proof.credential.hash_key if proof.credential else secrets.token_bytes(16)
+    queued = Queued(
+        id=event_id,
+        event=event,
+        recipient=hash_address(normalize_address(to), key=key),
+        received=time.time(),
+        correlation=f"prove-{proof.run}",
+    )
+    with aws_errors():
+        proof.deployment.client("sqs").send_message(QueueUrl=url, MessageBody=queued.dump())
+
+
+def _cause_of_mailer(proof: Proof, said: list[Any]) -> causes.Cause:
+    for line in reversed(said):
+        if (found := causes.of_line(proof.deployment, line.facts)) is not None:
+            return found
+    return causes.broken(proof.deployment) or causes.Cause(
+        "the mailer did not run; MailerErrorsAlarm and MailerThrottlesAlarm in docs/operations.md "
+        "say where to look",
+        "roomle-mail doctor",
+    )
