@@ -239,6 +239,13 @@ def test_a_pictures_content_id_is_unique_for_each_email(catalog: Catalog) -> Non
 
 
 @pytest.mark.parametrize("name", EVENTS)
+def test_two_emails_are_two_conversations(catalog: Catalog, name: str) -> None:
+    brand = catalog.brand(None)
+    one, other = (catalog.compose(event(name), brand, event_id=each) for each in ("a", "b"))
+    assert dict(one.headers)["X-Entity-Ref-ID"] != dict(other.headers)["X-Entity-Ref-ID"]
+
+
+@pytest.mark.parametrize("name", EVENTS)
 @pytest.mark.parametrize("address", ["no-more@brand.example", None])
 def test_who_did_not_ask_for_the_email_is_told_how_to_get_no_more(
     catalog: Catalog, name: str, address: str | None

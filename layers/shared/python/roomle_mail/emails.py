@@ -175,7 +175,7 @@ class Catalog:
             subject=content.subject,
             text=content.text,
             html=content.html,
-            headers=_headers(event, brand),
+            headers=_headers(event, brand, event_id),
             images=(image,) if image else (),
             brand=brand.id,
             language=language,
@@ -273,11 +273,16 @@ def language_of(event: Event, brand: Brand) -> str:
     return brand.language
 
 
-def _headers(event: Event, brand: Brand) -> tuple[tuple[str, str], ...]:
+def _headers(event: Event, brand: Brand, event_id: str) -> tuple[tuple[str, str], ...]:
+    headers: tuple[tuple[str, str], ...] = _HEADERS
+    if event_id:
+        # Gmail puts emails with one subject into one conversation, and hides what they have in
+        # common, unless this differs.
+        headers = (*headers, ("X-Entity-Ref-ID", event_id))
     if brand.unsubscribe and event.name == _UNASKED:
         # RFC 2369, 3.2.
-        return (*_HEADERS, ("List-Unsubscribe", f"<mailto:{brand.unsubscribe}>"))
-    return _HEADERS
+        headers = (*headers, ("List-Unsubscribe", f"<mailto:{brand.unsubscribe}>"))
+    return headers
 
 
 def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)
