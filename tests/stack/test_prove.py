@@ -364,12 +364,19 @@ def test_what_is_broken_shows_with_its_cause_and_the_command_that_fixes_it(
 # --- interrupted ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    ("moment", "later"),
-    [("secret", 0.0), ("events", 0.3), ("refusals", 0.0), ("dead letter", 0.0),
-     ("redrive", 0.0), ("redrive", 1.0), ("alarm", 0.05), ("clean up", 0.0)],
-)  # fmt: skip
+    ("moment", "later", "number"),
+    [
+        ("secret", 0.0, signal.SIGINT),
+        ("events", 0.3, signal.SIGTERM),
+        ("refusals", 0.0, signal.SIGINT),
+        ("dead letter", 0.0, signal.SIGINT),
+        ("redrive", 0.0, signal.SIGTERM),
+        ("redrive", 1.0, signal.SIGINT),
+        ("alarm", 0.05, signal.SIGINT),
+        ("clean up", 0.0, signal.SIGINT),
+    ],
+)
 def test_stopped_at_any_moment_it_leaves_nothing_behind(
     stack: LocalStack, moment: str, later: float, number: signal.Signals
 ) -> None:

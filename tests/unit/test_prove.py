@@ -276,6 +276,13 @@ def test_every_saved_query_is_proved_where_the_log_has_its_fields() -> None:
     assert len(found) == len(operations.stack().of_type("AWS::Logs::QueryDefinition"))
 
 
+def test_the_fields_that_a_proof_knows_are_those_of_the_queries() -> None:
+    saved = [q for name, q in operations.queries().items() if not name.startswith("dashboard")]
+    shown = [observation.named_fields(each)[0] for each in saved]
+    named = {name for each in shown for name in each if not name.startswith("@")}
+    assert named == observation.FIELDS
+
+
 @pytest.mark.parametrize("wrong", ["event_id", "bounce_type", "duration_ms", "brand"])
 def test_a_query_that_names_a_field_wrongly_fails(
     monkeypatch: pytest.MonkeyPatch, wrong: str

@@ -261,10 +261,13 @@ def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, set[
 
 
 def _actions(document: Mapping[str, Any]) -> dict[str, set[str]]:
+    """The allowed actions by Sid, but for what the template decides by a condition."""
     return {
-        str(statement.get("Sid")): set(_listed(statement["Action"]))
+        str(statement.get("Sid")): {
+            x for x in _listed(statement.get("Action")) if isinstance(x, str)
+        }
         for statement in _listed(document["Statement"])
-        if statement["Effect"] == "Allow" and "Action" in statement
+        if statement.get("Effect") == "Allow"
     }
 
 
@@ -296,11 +299,6 @@ def _log_group(deployment: Deployment, name: str) -> bool:
     return any(each["logGroupName"] == name for each in found["logGroups"])
 
 
-def _alarm(deployment: Deployment, name: str) -> bool:
-    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=[name])
-    return bool(found["MetricAlarms"])
-
-
 _LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
     "AWS::SQS::Queue": lambda deployment, url: bool(
         deployment.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -324,7 +322,6 @@ _LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
         deployment.client("cloudwatch").get_dashboard(DashboardName=name)
     ),
     "AWS::Logs::LogGroup": _log_group,
-    "AWS::CloudWatch::Alarm": _alarm,
 }
 
 

@@ -37,7 +37,7 @@ LONGEST = 600.0
 _CLEANING_TAKES, _READING_TAKES = 60.0, 10.0
 # Seconds for which others don't see a message that is looked at, should it not be put back.
 _HIDDEN_FOR = 10
-_POLL = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 # The log's clock and this machine's may differ.
 _CLOCKS = timedelta(seconds=60)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -159,9 +159,10 @@ class Proof:
 
     def wait(self, holds: Callable[[], bool], *, within: float) -> bool:
         """Wait until something holds; tell whether it does."""
-        until = time.monotonic() + self.remaining(within)
+        until, pause = time.monotonic() + self.remaining(within), _FIRST_PAUSE
         while not (held := holds()) and time.monotonic() < until:
-            time.sleep(_POLL)
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
         return held
 
     def search(self, event_ids: list[str]) -> list[lines.Line]:
