@@ -21,6 +21,9 @@ CHECKS := types template weaknesses code locks vulnerabilities
 # each worker deploys a stack of its own.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+# Python keeps its byte code, or each of hundreds of processes would compile its imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
 	$(CHECKS) audit lock contract bench capacity fuzz clean

@@ -10,7 +10,6 @@ from functools import cache
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
-from bench import pictures
 from bench.capacity.model import inputs
 from bench.markdown import Rows, filled, table
 from bench.variants import RESULTS
@@ -352,6 +351,8 @@ def write(*, plots: bool) -> int:
     RESULTS.with_name("results.md").write_text("# Results\n\n" + "\n".join(parts))
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), TABLES))
     if plots:
+        from bench import pictures  # noqa: PLC0415 (matplotlib takes a second that tests save)
+
         pictures.draw(variants(), RESULTS.parent)
     sys.stdout.write(f"bench: {RESULTS.parent.relative_to(ROOT)}, {DOCUMENT.relative_to(ROOT)}\n")
     return 0

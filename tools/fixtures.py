@@ -91,7 +91,7 @@ class Post:
     subject: str | None = None
 
 
-# The design's table of answers, by code.
+# The answers' statuses, by code; README.md lists them.
 STATUSES = {
     "sent": 200,
     "ignored": 200,

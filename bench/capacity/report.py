@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.capacity import pictures
 from bench.capacity.model import (
     HOUR,
     WAYS,
@@ -263,6 +262,8 @@ PLAIN: dict[str, Callable[[], str]] = {"measured": table_measured, "inputs": tab
 
 def write() -> int:
     """Write tables and pictures."""
+    from bench.capacity import pictures  # noqa: PLC0415 (matplotlib takes a second that tests save)
+
     defaults, advice, by_rate = defaults_by_way(), advised(), rates()
     tables = {
         "defaults": lambda: table_defaults(defaults),

@@ -38,7 +38,7 @@ def of_type(made: dict[str, Any], kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("function", gradual.ALARMS)
 def test_a_new_version_takes_over_by_a_canary(made: dict[str, Any], function: str) -> None:
-    alias = made[f"{function}Aliaslive"]
+    alias = made[f"{function}Alias{gradual.ALIAS}"]
     group = made[f"{function}DeploymentGroup"]["Properties"]
 
     assert alias["Properties"]["FunctionName"] == {"Ref": function}

@@ -89,7 +89,7 @@ class Bell:
 
 @pytest.fixture(scope="module")
 def bell(stack: LocalStack) -> Iterator[Bell]:
-    """Listen to the topic, as whoever subscribes does."""
+    """Listen to the topic, as a subscriber does."""
     sqs, sns = stack.client("sqs"), stack.client("sns")
     topic = stack.deployed.outputs["AlarmTopic"]
     policy = {
@@ -194,6 +194,21 @@ def test_nothing_rings_while_people_get_their_emails(
     assert measured["Received"] == measured["Sent"] == [1]
     assert measured["TimeToSes"][0] > 0
     assert measured["AgeAtSending"][0] > 0
+    assert bell.rung() == {}
+
+
+def test_requests_without_a_token_ring_nothing(
+    stack: LocalStack, bell: Bell, recipient: str
+) -> None:
+    bell.feed()
+    bell.rung()
+    for _ in range(6):
+        assert stack.post(fixtures.payload(email=recipient), token="").status == 401
+
+    measured = bell.feed()
+
+    assert measured["Unauthenticated"] == measured["TokenMissing"] == [1] * 6
+    assert "Refused" not in measured
     assert bell.rung() == {}
 
 

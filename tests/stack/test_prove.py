@@ -195,6 +195,18 @@ def test_on_aws_nothing_is_left_out_because_of_the_emulator(
         assert each["state"] != "failed" or (each["cause"] and each["fix"]), each
 
 
+def test_a_stack_that_asks_for_no_token_is_proved_without_one(
+    cli: CommandLine, stack: LocalStack
+) -> None:
+    with stack.environment(RECEIVER, REQUIRE_TOKEN="false"), secret_scheduled_for_deletion(stack):
+        result = cli("prove", "--yes", "--json")
+
+    found = by_state(result)
+    assert (found["failed"], result.code) == (set(), 0)
+    assert found["not tried"] >= KINDS | {"secret", "replay", "forgery", "expired token"}
+    assert found["proved"] >= {"dead letter", "redrive", "alarm", "dashboard"}
+
+
 # --- broken on purpose ------------------------------------------------------------------------
 
 
@@ -293,6 +305,12 @@ def sender_unverified(stack: LocalStack) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def taciturn(stack: LocalStack) -> Iterator[None]:
+    with stack.environment(RECEIVER, POWERTOOLS_LOG_LEVEL="ERROR"):
+        yield
+
+
 REVERT = r"--deployment-mode REVERT_DRIFT"
 BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
     "the secret, deleted": (
@@ -332,6 +350,9 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
     ),
     "a policy that denies": (
         denied, "permissions", "has a policy 'no'", "aws iam delete-role-policy --role-name ",
+    ),
+    "the log's level": (
+        taciturn, "log", "LogLevel=ERROR leaves out", "LogLevel=INFO",
     ),
     "the sender's identity": (
         sender_unverified, "savedConfiguration|3DExportAsset", "identity",

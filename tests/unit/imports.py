@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from tools.sam import ROOT
@@ -22,6 +23,7 @@ PACKAGES = {
 APART = (ROOT / "tools" / "cli", ROOT / "bench" / "peers")
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module by its name; a package has that of its folder."""
     found = {}
@@ -33,19 +35,26 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def nodes(module: str) -> list[ast.AST]:
+    """A module's source, as all its nodes."""
+    return list(ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))))
+
+
+@cache
 def graph() -> dict[str, set[str]]:
     """Every module, and the modules of this project that it imports anywhere in its source."""
-    found = modules()
     return {
-        name: {known for text in imported(name, path) if (known := nearest(text, found))} - {name}
-        for name, path in found.items()
+        name: {known for text in imported(name) if (known := nearest(text))} - {name}
+        for name in modules()
     }
 
 
-def imported(name: str, path: Path) -> Iterator[str]:
+def imported(module: str) -> Iterator[str]:
     """What a module imports, by full name: `from a import b` may mean the module a.b."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    is_package = modules()[module].name == "__init__.py"
+    package = module if is_package else module.rpartition(".")[0]
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -54,8 +63,8 @@ def imported(name: str, path: Path) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def nearest(text: str, known: dict[str, Path]) -> str:
+def nearest(text: str) -> str:
     """The module that a name is in, or "" for another project's."""
-    while text and text not in known:
+    while text and text not in modules():
         text = text.rpartition(".")[0]
     return text

@@ -7,7 +7,7 @@ import graphlib
 
 import pytest
 
-from tests.unit.imports import APART, graph, modules
+from tests.unit.imports import APART, graph, modules, nodes
 from tools.sam import ROOT
 
 # Each package, and the others of this project that it may import.
@@ -40,8 +40,7 @@ ORDER = (
     "mailer",
     "receiver",
 )
-GRAPH = graph()
-OURS = {name.removeprefix("roomle_mail.") for name in GRAPH if name.startswith("roomle_mail.")}
+OURS = {name.removeprefix("roomle_mail.") for name in modules() if name.startswith("roomle_mail.")}
 
 
 def package(module: str) -> str:
@@ -49,14 +48,14 @@ def package(module: str) -> str:
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
-    graphlib.TopologicalSorter(GRAPH).prepare()
+    graphlib.TopologicalSorter(graph()).prepare()
 
 
 @pytest.mark.parametrize("name", ALLOWED)
 def test_a_package_imports_only_what_it_may(name: str) -> None:
     wrong = {
         f"{module} imports {other}"
-        for module, others in GRAPH.items()
+        for module, others in graph().items()
         if package(module) == name
         for other in others
         if package(other) not in {name} | ALLOWED[name]
@@ -66,13 +65,13 @@ def test_a_package_imports_only_what_it_may(name: str) -> None:
 
 def test_every_module_has_its_place() -> None:
     assert set(ORDER) >= OURS
-    assert {package(name) for name in GRAPH} == set(ALLOWED)
+    assert {package(name) for name in modules()} == set(ALLOWED)
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_a_module_imports_only_those_before_it(name: str) -> None:
     before = {f"roomle_mail.{each}" for each in ORDER[: ORDER.index(name)]}
-    assert GRAPH[f"roomle_mail.{name}"] - {"roomle_mail"} <= before
+    assert graph()[f"roomle_mail.{name}"] - {"roomle_mail"} <= before
 
 
 def test_no_python_file_is_left_out() -> None:
@@ -87,8 +86,8 @@ def test_no_module_changes_where_modules_are_found() -> None:
     """What is imported is installed (pyproject.toml) or named by PYTHONPATH."""
     found = {
         name
-        for name, path in modules().items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in modules()
+        for node in nodes(name)
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.path", "site.addsitedir"}
     }
     assert found == set()

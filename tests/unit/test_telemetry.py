@@ -259,7 +259,7 @@ def test_what_can_not_be_written_raises_nothing(
 
     telemetry.received(facts)
     telemetry.decided("sent", facts, error=errors.Throttled())
-    telemetry.cut_off(facts)
+    telemetry.cut_off(facts, errors.TimeRunningOut())
     with telemetry.best_effort("remember", facts):
         int("x")
 

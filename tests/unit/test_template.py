@@ -1,4 +1,4 @@
-"""template.yaml promises what the code and the design count on."""
+"""template.yaml provides what the code and the documents rely on."""
 
 import inspect
 import json

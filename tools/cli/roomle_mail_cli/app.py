@@ -569,7 +569,10 @@ STEPS: dict[str, proof.Step] = {
 @takes_session
 def prove(
     stack_name: Annotated[
-        str | None, typer.Argument(metavar="STACK", help="The stack's name, or a local's file.")
+        str | None,
+        typer.Argument(
+            metavar="STACK", help="The stack's name, or the file that describes a local one."
+        ),
     ] = None,
     *,
     url: Annotated[str | None, typer.Option(help="The link in the events.")] = None,
@@ -583,16 +586,16 @@ def prove(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that a deployment works: send, refuse, give up and redrive, ring, and look.
+    """Prove that a deployment works, and say what to do about what does not.
 
     Sends each kind of event to SES's mailbox simulator, which is no real person, and follows it
-    through log, SES's events, metrics and alarms; posts a repeat, a replay, a forgery and an
-    expired token; puts one message on the dead-letter path and redrives another; lets one alarm
-    ring; runs the saved queries; reads the dashboard's metrics. Asks once before it begins. At the
-    end, also after Ctrl-C, no message and no alarm's state is left behind.
+    through the log, SES's events, metrics and alarms. Posts a repeat, a replay, a forged and an
+    expired token. Puts one message on the dead-letter path and redrives another. Makes one alarm
+    ring. Runs the saved queries, and reads every metric of the dashboard. It asks once before it
+    begins, and leaves no message and no alarm state behind, also after Ctrl-C.
 
-    The report of --json has no address, token, secret, link or account, so it can be attached to a
-    bug report.
+    The report of --json has no addresses, tokens, secrets, links or account numbers: attach it to
+    a bug report.
 
     \b
     Examples:
@@ -602,7 +605,8 @@ def prove(
     """
     deployment = Deployment.find(stack_name or stack)
     _ = deployment.stack  # without it there is nothing to prove
-    usable = next(causes.secret(deployment), None) is None
+    signs = deployment.settings.require_token
+    usable = signs and next(causes.secret(deployment), None) is None
     credential = keys.choose(keys.current(deployment), api_key) if usable else None
     emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
     confirm(

@@ -145,7 +145,7 @@ def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
 
 def broken(deployment: Deployment) -> Cause | None:
     """The first thing that is found to be broken, most telling first; None if nothing is."""
-    for check in (secret, permissions, resources, switches, sending):
+    for check in (secret, permissions, resources, switches, sending, log_level):
         try:
             found = next(iter(check(deployment)), None)
         except CliError:
@@ -339,6 +339,16 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
                 logical_id,
             )
     yield from ses_events(deployment)
+
+
+def log_level(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the log has the lines of what went well."""
+    level = deployment.environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
+    if level not in ("DEBUG", "INFO"):
+        yield Cause(
+            f"LogLevel={level} leaves out the lines of what went well",
+            "sam deploy --parameter-overrides LogLevel=INFO",
+        )
 
 
 def trigger(deployment: Deployment) -> Iterator[Cause]:

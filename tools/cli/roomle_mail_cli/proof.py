@@ -137,6 +137,8 @@ class Proof:
     rung: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
+    # Seconds in which the functions have done their work and the log can be searched for it.
+    logged_within: float = 90.0
     # Why an event was not mailed, the first one.
     cause: Cause | None = None
     # Why the mailer can't work, if it can't.
@@ -172,7 +174,7 @@ class Proof:
         return lines.search(self.deployment, event_ids, start=self.began - _CLOCKS)
 
     def finally_do(self, what: str, undo: Callable[[], None]) -> None:
-        """Have something undone at the end, whatever happens; it may be nothing by then."""
+        """Undo something at the end, also after an error; there may be nothing to undo by then."""
         self.undo.append((what, undo))
 
 

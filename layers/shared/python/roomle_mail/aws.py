@@ -7,6 +7,7 @@ another connection while there is still time.
 from __future__ import annotations
 
 import random
+import re
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,8 @@ from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from roomle_mail import errors
 from roomle_mail.deadline import DeadlineExceeded
-from roomle_mail.errors import (
-    AwsCallFailed,
-    CallRefused,
-    CredentialsExpired,
-    OutcomeUnknown,
-    QuotaUsedUp,
-    Throttled,
-    Unreachable,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,35 +79,17 @@ def reseed_after_restore(environment: Mapping[str, str]) -> None:
         register_after_restore(random.seed)
 
 
-# SES's page "SendEmail" (API v2) lists TooManyRequestsException and LimitExceededException; the
-# others are AWS's common throttling codes, which any service may use.
-_THROTTLING = frozenset(
-    {
-        "TooManyRequestsException",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestLimitExceeded",
-        "ProvisionedThroughputExceededException",
-        "SlowDown",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "KMS.ThrottlingException",
-    },
+# SES's page "SendEmail" (API v2) has TooManyRequestsException; the others are AWS's common
+# throttling codes, which any service may use.
+_THROTTLED = re.compile(
+    "Throttl|^(TooManyRequestsException|RequestLimitExceeded|RequestTimeout(Exception)?"
+    "|ProvisionedThroughputExceededException|SlowDown)$"
 )
 # AWS's page "Common Errors" has ExpiredTokenException and RequestExpired; the other codes say the
 # same in older protocols. The next call is signed again, with new credentials once there are some.
-_EXPIRED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "TokenRefreshRequired",
-    }
+_EXPIRED = re.compile(
+    "^(ExpiredToken(Exception)?|TokenRefreshRequired"
+    "|RequestExpired|RequestInTheFuture|RequestTimeTooSkewed)$"
 )
 # A signature that is wrong has the same code as one that is too old or too new ("Troubleshoot
 # Signature Version 4" in the IAM user guide): only the message tells them apart.
@@ -138,41 +113,38 @@ def aws_errors() -> Iterator[None]:
         # botocore has no class of its own for this failure to renew credentials.
         if "refreshed credentials are still expired" not in str(err):
             raise
-        raise CredentialsExpired(type(err).__name__) from err
+        raise errors.CredentialsExpired(type(err).__name__) from err
 
 
-def _from_no_answer(err: BaseException) -> AwsCallFailed:
+def _from_no_answer(err: BaseException) -> errors.AwsCallFailed:
+    # A proxy or TLS failure may come after the request was sent, so only these two are certain.
+    not_connected = (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)
+    # Credentials and parameters are looked at before anything is sent.
+    not_renewed = (botocore.CredentialRetrievalError, botocore.MetadataRetrievalError)
+    not_sent = (botocore.NoCredentialsError, botocore.ParamValidationError)
     detail = type(err).__name__
-    match err:
-        # A proxy or TLS failure may come after the request was sent, so only these two are certain.
-        case botocore.EndpointConnectionError() | botocore.ConnectTimeoutError():
-            return Unreachable(detail)
-        # Credentials are renewed before anything is sent.
-        case (
-            botocore.CredentialRetrievalError()
-            | botocore.MetadataRetrievalError()
-            | botocore.TokenRetrievalError()
-        ):
-            return CredentialsExpired(detail)
-        # These fail before anything is sent, too.
-        case botocore.NoCredentialsError() | botocore.ParamValidationError():
-            return CallRefused(detail)
-    return OutcomeUnknown(detail)
+    if isinstance(err, not_connected):
+        return errors.Unreachable(detail)
+    if isinstance(err, (*not_renewed, botocore.TokenRetrievalError)):
+        return errors.CredentialsExpired(detail)
+    return (
+        errors.CallRefused(detail) if isinstance(err, not_sent) else errors.OutcomeUnknown(detail)
+    )
 
 
-def _from_answer(err: botocore.ClientError) -> AwsCallFailed:
+def _from_answer(err: botocore.ClientError) -> errors.AwsCallFailed:
     code = str(err.response.get("Error", {}).get("Code", ""))
     message = str(err.response.get("Error", {}).get("Message", "")).casefold()
     status = int(err.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     # "Common Errors": RequestAbortedException says only that no reply was sent.
     if not _BAD_REQUEST <= status < _SERVER_ERROR or code == "RequestAbortedException":
-        return OutcomeUnknown(code)
+        return errors.OutcomeUnknown(code)
     # SES's page "Errors related to the sending quotas": both limits come as throttling, and only
     # the message tells them apart.
     if code == "LimitExceededException" or "daily message quota" in message:
-        return QuotaUsedUp(code)
-    if code in _EXPIRED or any(text in message for text in _SIGNATURE_EXPIRED):
-        return CredentialsExpired(code)
-    if code in _THROTTLING or status == _TOO_MANY_REQUESTS:
-        return Throttled(code)
-    return CallRefused(code)
+        return errors.QuotaUsedUp(code)
+    if _EXPIRED.search(code) or any(text in message for text in _SIGNATURE_EXPIRED):
+        return errors.CredentialsExpired(code)
+    if _THROTTLED.search(code) or status == _TOO_MANY_REQUESTS:
+        return errors.Throttled(code)
+    return errors.CallRefused(code)

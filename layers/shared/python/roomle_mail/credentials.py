@@ -9,34 +9,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from roomle_mail import errors
 from roomle_mail.aws import aws_errors
-from roomle_mail.errors import AwsCallFailed, OutcomeUnknown, SecretUnusable
 from roomle_mail.tokens import Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-    from typing import Any
+    from collections.abc import Callable
 
 _FRESH_FOR = 300.0
 _REFRESH_EVERY = 60.0
 _FAILED_FOR = 10.0
 _LENGTHS = frozenset({16, 24, 32})  # AES-128, AES-192, AES-256
 _PUBLISHED = b"a-Secr3t_Str1ng!"  # the example on Roomle's page "Authentication": everybody's
-
-
-class SecretsClient(Protocol):
-    """The part of boto3's client that is used."""
-
-    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Mapping[str, Any]:  # noqa: N803
-        """AWS's page "GetSecretValue"."""
-
-
-class _Version(NamedTuple):
-    text: object
-    created: float
 
 
 class _Fetched(NamedTuple):
@@ -59,7 +45,7 @@ class CredentialStore:
     `warn` is called with what is wrong with a secret that is not needed, without its content.
     """
 
-    client: SecretsClient = field(repr=False)
+    client: Any = field(repr=False)
     secret_id: str
     overlap: float
     allow_published: bool
@@ -78,12 +64,12 @@ class CredentialStore:
         if fetched is None or not 0 <= now - fetched.at <= fetched.fresh_for:
             self._fetched = None
             if self._failed and 0 <= now - self._failed.at < _FAILED_FOR:
-                raise SecretUnusable(self._failed.problem)
+                raise errors.SecretUnusable(self._failed.problem)
             self._failed = None
             try:
                 fetched = self._fetched = self._fetch(now)
-            except SecretUnusable as err:
-                if not isinstance(err.__cause__, AwsCallFailed):
+            except errors.SecretUnusable as err:
+                if not isinstance(err.__cause__, errors.AwsCallFailed):
                     self._failed = _Failed(now, err.problem)
                 raise
         return self._valid(fetched, now)
@@ -100,7 +86,7 @@ class CredentialStore:
         known = self.get(now)
         try:
             self._fetched = self._fetch(now)
-        except SecretUnusable as err:
+        except errors.SecretUnusable as err:
             self.warn(err.problem)
             return ()
         return tuple(each for each in self._valid(self._fetched, now) if each not in known)
@@ -115,56 +101,57 @@ class CredentialStore:
     def _fetch(self, now: float) -> _Fetched:
         version = self._read("AWSCURRENT")
         if version is None:
-            raise SecretUnusable("The secret does not exist or has no value yet.")
-        current = self._parse(version.text)
-        until = version.created + self.overlap
+            raise errors.SecretUnusable("The secret does not exist or has no value yet.")
+        text, created = version
+        current, until = self._parse(text), created + self.overlap
         if now >= until:
             return _Fetched(now, current)
         try:
-            before = self._read("AWSPREVIOUS")
+            before, _ = self._read("AWSPREVIOUS") or (None, 0)
             # A secret may be created without a value and set afterwards.
-            previous = () if before is None or _is_empty(before.text) else self._parse(before.text)
-        except SecretUnusable as err:
+            previous = () if _is_empty(before) else self._parse(before)
+        except errors.SecretUnusable as err:
             self.warn(f"AWSPREVIOUS: {err.problem}")
-            passing = isinstance(err.__cause__, AwsCallFailed)
+            passing = isinstance(err.__cause__, errors.AwsCallFailed)
             return _Fetched(now, current, fresh_for=_FAILED_FOR if passing else _FRESH_FOR)
         return _Fetched(now, current, previous, until)
 
-    def _read(self, stage: str) -> _Version | None:
+    def _read(self, stage: str) -> tuple[object, float] | None:
+        """A version's text, and when it was created; None if there is no such version."""
         try:
             with aws_errors():
                 answer = self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
             # botocore takes a text that is not JSON for an empty answer.
             if "CreatedDate" not in answer:
-                raise OutcomeUnknown("IncompleteAnswer")
-        except AwsCallFailed as err:
+                raise errors.OutcomeUnknown("IncompleteAnswer")
+        except errors.AwsCallFailed as err:
             # Both for a secret without any value and for a stage that no version has.
             if err.detail == "ResourceNotFoundException":
                 return None
-            raise SecretUnusable(f"Secrets Manager: {err.detail}") from err
-        created: datetime = answer["CreatedDate"]
+            raise errors.SecretUnusable(f"Secrets Manager: {err.detail}") from err
+        created = answer["CreatedDate"]
         text = answer.get("SecretBinary") or answer.get("SecretString")
-        return _Version(text, created.timestamp())
+        return text, created.timestamp()
 
     def _parse(self, text: object) -> tuple[Credential, ...]:
         if not isinstance(text, str) or _is_empty(text):
-            raise SecretUnusable("The secret has no text value.")
+            raise errors.SecretUnusable("The secret has no text value.")
         try:
             pairs = json.loads(text)
         except (ValueError, RecursionError):
             # The parser's own error repeats the text.
-            raise SecretUnusable("The secret is not JSON.") from None
+            raise errors.SecretUnusable("The secret is not JSON.") from None
         if not isinstance(pairs, dict) or not pairs:
-            raise SecretUnusable('The secret is not a JSON object {"API key": "secret"}.')
+            raise errors.SecretUnusable('The secret is not a JSON object {"API key": "secret"}.')
         return tuple(self._credential(api_key, secret) for api_key, secret in pairs.items())
 
     def _credential(self, api_key: str, secret: object) -> Credential:
         if not api_key or not api_key.isascii() or not api_key.isprintable() or ";" in api_key:
-            raise SecretUnusable("An API key in the secret is empty or has impossible characters.")
+            raise errors.SecretUnusable("An API key in the secret is empty or has odd characters.")
         if not isinstance(secret, str) or not secret.isascii() or len(secret) not in _LENGTHS:
-            raise SecretUnusable("A secret is not a text of 16, 24 or 32 ASCII characters.")
+            raise errors.SecretUnusable("A secret is not a text of 16, 24 or 32 ASCII characters.")
         if secret.encode() == _PUBLISHED and not self.allow_published:
-            raise SecretUnusable("A secret is the one that Roomle published as its example.")
+            raise errors.SecretUnusable("A secret is the one that Roomle published as its example.")
         return Credential(api_key, secret.encode())
 
 

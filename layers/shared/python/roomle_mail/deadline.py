@@ -11,6 +11,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from roomle_mail.errors import TimeRunningOut
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -52,6 +54,17 @@ class Deadline:
             _Timer.armed = False
             signal.setitimer(signal.ITIMER_REAL, 0)
         return result
+
+    def try_to[*A, T](
+        self, work: Callable[[*A], T], *given: *A, reserve: float = 0
+    ) -> tuple[T | None, Exception | None]:
+        """Like `run`, but return what the work raised; an interruption as TimeRunningOut."""
+        try:
+            return self.run(work, *given, reserve=reserve), None
+        except DeadlineExceeded:
+            return None, TimeRunningOut()
+        except Exception as err:  # noqa: BLE001 (the caller decides what follows from it)
+            return None, err
 
 
 class _Timer:

@@ -12,18 +12,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from roomle_mail import errors
 from roomle_mail.aws import aws_errors
-from roomle_mail.errors import (
-    AwsCallFailed,
-    BodyMalformed,
-    CallRefused,
-    EmailRefused,
-    OutcomeUnknown,
-    QueueOutcomeUnknown,
-    Retryable,
-    SendOutcomeUnknown,
-    TimeRunningOut,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,21 +23,27 @@ if TYPE_CHECKING:
     from roomle_mail.settings import Channel
 
 SEND_TAKES = 1.0  # seconds; with less time left, no send is begun
-_CHARSET = "UTF-8"
 
 
 class Sender(Protocol):
     """Sends an email."""
 
     def send(self, email: Email, *, event_id: str) -> str:
-        """Send it once and return its message id; raises AwsCallFailed."""
+        """Send it once and return its message id.
+
+        Raises EmailRefused for what SES refuses permanently, SendOutcomeUnknown where it can't be
+        known whether SES took it, else AwsCallFailed.
+        """
 
 
 class Queue(Protocol):
     """Takes an event into the queue."""
 
     def put(self, queued: Queued) -> str:
-        """Take it and return its message id; raises AwsCallFailed."""
+        """Take it and return its message id.
+
+        Raises QueueOutcomeUnknown where it can't be known whether SQS took it, else AwsCallFailed.
+        """
 
 
 class Queued(NamedTuple):
@@ -80,7 +76,7 @@ class Queued(NamedTuple):
                 correlation=str(read["correlation"]),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
-            raise BodyMalformed from err
+            raise errors.BodyMalformed from err
 
 
 class Custody(NamedTuple):
@@ -98,66 +94,36 @@ class Delivery:
     event whatever the call raised: botocore tries twice and tells only how the last try ended.
     """
 
+    channels: tuple[Channel, ...]
+    sender: Sender
+    queue: Queue
     custody: Custody | None = None
-    failed: AwsCallFailed | None = None
+    failed: errors.AwsCallFailed | None = None
     queue_asked: bool = False
 
     def deliver(
-        self,
-        email: Email,
-        queued: Queued,
-        *,
-        channels: tuple[Channel, ...],
-        sender: Sender,
-        queue: Queue,
-        deadline: Deadline,
-        reserve: float,
+        self, email: Email, queued: Queued, *, deadline: Deadline, reserve: float
     ) -> Custody:
         """Try the channels in order.
 
         Raises TimeRunningOut before a send that could not end in time, EmailRefused,
         QueueOutcomeUnknown, or another AwsCallFailed.
         """
-        for channel in channels:
+        for channel in self.channels:
             if deadline.remaining(reserve=reserve) < SEND_TAKES:
-                raise TimeRunningOut from self.failed
+                raise errors.TimeRunningOut from self.failed
             try:
                 if channel == "ses":
-                    self.custody = Custody("sent", send(sender, email, event_id=queued.id))
+                    self.custody = Custody("sent", self.sender.send(email, event_id=queued.id))
                 else:
                     self.queue_asked = True
-                    self.custody = Custody("queued", put(queue, queued))
-            except Retryable as err:
+                    self.custody = Custody("queued", self.queue.put(queued))
+            except errors.Retryable as err:
                 self.failed = err
             else:
                 return self.custody
         assert self.failed is not None  # noqa: S101 (there is at least one channel)
         raise self.failed
-
-
-def send(sender: Sender, email: Email, *, event_id: str) -> str:
-    """Send by SES.
-
-    Raises EmailRefused for what SES refuses permanently, SendOutcomeUnknown where it can't be known
-    whether SES took it, else AwsCallFailed.
-    """
-    try:
-        return sender.send(email, event_id=event_id)
-    except CallRefused as err:
-        raise EmailRefused(err.detail) from err
-    except OutcomeUnknown as err:
-        raise SendOutcomeUnknown(err.detail) from err
-
-
-def put(queue: Queue, queued: Queued) -> str:
-    """Hand an event to SQS.
-
-    Raises QueueOutcomeUnknown where it can't be known whether SQS took it, else AwsCallFailed.
-    """
-    try:
-        return queue.put(queued)
-    except OutcomeUnknown as err:
-        raise QueueOutcomeUnknown from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +134,9 @@ class SesSender:
     configuration_set: str
 
     def send(self, email: Email, *, event_id: str) -> str:  # noqa: D102
-        body = {
-            "Html": {"Data": email.html, "Charset": _CHARSET},
-            "Text": {"Data": email.text, "Charset": _CHARSET},
-        }
         content: dict[str, Any] = {
-            "Subject": {"Data": email.subject, "Charset": _CHARSET},
-            "Body": body,
+            "Subject": _utf8(email.subject),
+            "Body": {"Html": _utf8(email.html), "Text": _utf8(email.text)},
             "Headers": [{"Name": name, "Value": value} for name, value in email.headers],
         }
         if email.images:
@@ -189,20 +151,22 @@ class SesSender:
                 }
                 for image in email.images
             ]
-        with aws_errors():
-            answer = self.client.send_email(
-                FromEmailAddress=email.sender,
-                Destination={"ToAddresses": [email.recipient]},
-                ReplyToAddresses=list(email.reply_to),
-                Content={"Simple": content},
-                ConfigurationSetName=self.configuration_set,
-                EmailTags=[
-                    {"Name": "event", "Value": event_id},
-                    {"Name": "template", "Value": email.template},
-                    {"Name": "brand", "Value": email.brand},
-                    {"Name": "language", "Value": email.language},
-                ],
-            )
+        tags = {"event": event_id, "template": email.template}
+        tags |= {"brand": email.brand, "language": email.language}
+        try:
+            with aws_errors():
+                answer = self.client.send_email(
+                    FromEmailAddress=email.sender,
+                    Destination={"ToAddresses": [email.recipient]},
+                    ReplyToAddresses=list(email.reply_to),
+                    Content={"Simple": content},
+                    ConfigurationSetName=self.configuration_set,
+                    EmailTags=[{"Name": name, "Value": value} for name, value in tags.items()],
+                )
+        except errors.CallRefused as err:
+            raise errors.EmailRefused(err.detail) from err
+        except errors.OutcomeUnknown as err:
+            raise errors.SendOutcomeUnknown(err.detail) from err
         return str(answer.get("MessageId", ""))
 
 
@@ -214,6 +178,13 @@ class SqsQueue:
     url: str
 
     def put(self, queued: Queued) -> str:  # noqa: D102
-        with aws_errors():
-            answer = self.client().send_message(QueueUrl=self.url, MessageBody=queued.dump())
+        try:
+            with aws_errors():
+                answer = self.client().send_message(QueueUrl=self.url, MessageBody=queued.dump())
+        except errors.OutcomeUnknown as err:
+            raise errors.QueueOutcomeUnknown from err
         return str(answer.get("MessageId", ""))
+
+
+def _utf8(text: str) -> dict[str, str]:
+    return {"Data": text, "Charset": "UTF-8"}

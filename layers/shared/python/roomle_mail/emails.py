@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minijinja import Environment, pass_state, safe
 
-from roomle_mail.errors import InvalidEvent, NoTemplate
-from roomle_mail.events import link_language, rebuild_link
+from roomle_mail import errors
+from roomle_mail.events import Event, link_language, rebuild_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from roomle_mail.events import Event
 
 # No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
 _HEADERS = (
@@ -93,20 +92,13 @@ class Brand:
     @classmethod
     def of(cls, identifier: str, data: Mapping[str, Any]) -> Brand:
         """From what the brand's file says."""
-        return cls(
-            id=identifier,
-            name=data["look"]["name"],
-            sender=data["sender"],
-            reply_to=tuple(data["reply_to"]),
-            unsubscribe=data["unsubscribe"],
-            api_keys=frozenset(data["api_keys"]),
-            link_hosts=tuple(data["link_hosts"]),
-            asset_hosts=tuple(data["asset_hosts"]),
-            language=data["language"],
-            languages=tuple(data["languages"]),
-            look=data["look"],
-            texts=data["texts"],
-        )
+        lists = ("reply_to", "link_hosts", "asset_hosts", "languages")
+        fields: dict[str, Any] = {field: tuple(data[field]) for field in lists}
+        fields |= {
+            field: data[field] for field in ("sender", "unsubscribe", "language", "look", "texts")
+        }
+        name, api_keys = data["look"]["name"], frozenset(data["api_keys"])
+        return cls(id=identifier, name=name, api_keys=api_keys, **fields)
 
 
 class Content(NamedTuple):
@@ -138,7 +130,7 @@ class Catalog:
             lstrip_blocks=True,
         )
         self._brand = lru_cache(maxsize=256)(self._read_brand)
-        self._texts = lru_cache(maxsize=None)(self._read_texts)
+        self._texts = lru_cache(maxsize=None)(lambda name: json.loads(read(f"texts/{name}.json")))
 
     @classmethod
     def load(cls) -> Catalog:
@@ -164,7 +156,7 @@ class Catalog:
             links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
         missing = [field for field in needs["requires"] if field not in links]
         if missing:
-            raise InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
+            raise errors.InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
         language = language_of(event, brand)
         image = _qr_code(links[needs["qr"]], event_id) if needs["qr"] in links else None
         content = self.render(template, brand, language, links, image.content_id if image else None)
@@ -196,23 +188,13 @@ class Catalog:
         """
         texts = self._texts(language)
         own = brand.texts.get(language, {})
+        sections = (texts["shared"], own.get("shared", {}), texts[template], own.get(template, {}))
         words = {
-            key: _named(value, brand.name)
-            for section in (
-                texts["shared"],
-                own.get("shared", {}),
-                texts[template],
-                own.get(template, {}),
-            )
-            for key, value in section.items()
+            key: _named(value, brand.name) for section in sections for key, value in section.items()
         }
-        look = {
-            **brand.look,
-            "imprint": brand.look["imprint"][language],
-            "privacy": brand.look["privacy"][language],
-        }
+        by_language = {key: brand.look[key][language] for key in ("imprint", "privacy")}
         context = {
-            "brand": look,
+            "brand": {**brand.look, **by_language},
             "t": words,
             "language": language,
             "dir": texts["dir"],
@@ -231,7 +213,7 @@ class Catalog:
         outcomes = self._templates.get(event.name.removeprefix("email."), {})
         outcome = "failure" if event.success is False else "success"
         if outcome not in outcomes:
-            raise NoTemplate
+            raise errors.NoTemplate
         return outcomes[outcome]["name"], outcomes[outcome]
 
     def _read_brand(self, configurator_id: str | None) -> Brand:
@@ -245,10 +227,6 @@ class Catalog:
         identifier = chosen["brand"]
         data = json.loads(self._read(f"brands/{identifier}.json")) | chosen.get("differs", {})
         return Brand.of(identifier, data)
-
-    def _read_texts(self, language: str) -> Mapping[str, Any]:
-        texts: Mapping[str, Any] = json.loads(self._read(f"texts/{language}.json"))
-        return texts
 
 
 def shard_of(configurator_id: str) -> str:

@@ -35,9 +35,7 @@ class TokenRejected(RoomleMailError):
     status = 401
     code = "unauthorized"
 
-    def __init__(self, hint: str | None = None) -> None:
-        super().__init__()
-        self.hint = hint
+    hint: str | None = None
 
 
 class TokenMissing(TokenRejected):
@@ -55,19 +53,21 @@ class TokenAlgorithmNotAllowed(TokenRejected):
 class TokenUnverified(TokenRejected):
     """No credential decrypts the token to a timestamp and its own API key."""
 
+    def __init__(self, hint: str | None) -> None:
+        super().__init__()
+        self.hint = hint
+
 
 class TokenExpired(TokenRejected):
     """The token is genuine, but its timestamp is too far from now."""
 
-    def __init__(self) -> None:
-        super().__init__("TokenMaxAge")
+    hint = "TokenMaxAge"
 
 
 class TokenReplayed(TokenRejected):
     """The token was already seen with another body."""
 
-    def __init__(self) -> None:
-        super().__init__("TokenReuse")
+    hint = "TokenReuse"
 
 
 # --- the request ------------------------------------------------------------------------------
@@ -149,17 +149,6 @@ class HourlyCapReached(Unavailable):
     """The stack has sent `MaxEmailsPerHour` emails in this hour."""
 
 
-class EmailRefused(RoomleMailError):
-    """SES refused the email permanently; `detail` is AWS's error code."""
-
-    status = 502
-    code = "email-refused"
-
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
 class QueueOutcomeUnknown(Unavailable):
     """It can't be known whether SQS took the event."""
 
@@ -201,6 +190,13 @@ class CallRefused(AwsCallFailed):
 
 class OutcomeUnknown(AwsCallFailed):
     """The answer got lost: the service may have acted or not."""
+
+
+class EmailRefused(AwsCallFailed):
+    """SES refused the email permanently."""
+
+    status = 502
+    code = "email-refused"
 
 
 class SendOutcomeUnknown(AwsCallFailed):

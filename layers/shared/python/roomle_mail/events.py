@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic_core import SchemaValidator, ValidationError
-from pydantic_core.core_schema import (
-    bool_schema,
-    nullable_schema,
-    str_schema,
-    typed_dict_field,
-    typed_dict_schema,
-)
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
-from roomle_mail.errors import BodyMalformed, InvalidEvent, LinkNotAllowed, NoTemplate
+from roomle_mail import errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -58,19 +52,20 @@ _LANGUAGE = re.compile("lang|locale", re.ASCII | re.IGNORECASE)
 # The fields in the terms of pydantic's core: importing pydantic's classes takes a fifth of a cold
 # start. tools/contract_models.py has the classes, and a test holds both to the same verdict.
 _TEXTS = ("configurationId", "itemId", "configuratorId", "url", "resultUrl")
-_text = typed_dict_field(
-    nullable_schema(str_schema(strict=True, max_length=_MAX_LINK)), required=False
-)
-EMAIL_DATA = typed_dict_schema(
-    {
-        "email": typed_dict_field(str_schema(strict=True)),
-        "success": typed_dict_field(nullable_schema(bool_schema(strict=True)), required=False),
-        **dict.fromkeys(_TEXTS, _text),
-    },
-    extra_behavior="allow",
-)
-_name = typed_dict_field(str_schema(strict=True, min_length=1, max_length=100))
-PAYLOAD = typed_dict_schema({"event": _name}, extra_behavior="allow")
+_object = partial(core_schema.typed_dict_schema, extra_behavior="allow")
+_required = core_schema.typed_dict_field
+
+
+def _optional(schema: CoreSchema) -> core_schema.TypedDictField:
+    return _required(core_schema.nullable_schema(schema), required=False)
+
+
+_text = _optional(core_schema.str_schema(strict=True, max_length=_MAX_LINK))
+_success = _optional(core_schema.bool_schema(strict=True))
+_email = _required(core_schema.str_schema(strict=True))
+_name = _required(core_schema.str_schema(strict=True, min_length=1, max_length=100))
+EMAIL_DATA = _object({"email": _email, "success": _success, **dict.fromkeys(_TEXTS, _text)})
+PAYLOAD = _object({"event": _name})
 _payload, _email_data = SchemaValidator(PAYLOAD), SchemaValidator(EMAIL_DATA)
 
 
@@ -99,11 +94,11 @@ def parse(body: bytes) -> Event | None:
     Raises BodyMalformed, InvalidEvent, and NoTemplate for an unknown `email.*` event.
     """
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
-        raise BodyMalformed
+        raise errors.BodyMalformed
     try:
         payload = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as err:
-        raise BodyMalformed from err
+        raise errors.BodyMalformed from err
     return validate(payload)
 
 
@@ -115,7 +110,7 @@ def validate(payload: object) -> Event | None:
     if not name.strip().casefold().startswith("email"):
         return None
     if name not in EVENTS:
-        raise NoTemplate
+        raise errors.NoTemplate
     assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
     data = _validated(_email_data, payload.get("data"), "data")
     # An empty text says as little as none.
@@ -133,18 +128,10 @@ def validate(payload: object) -> Event | None:
     elif success is not False and not result:
         problems.append("data.resultUrl")
     if problems:
-        raise InvalidEvent(*problems)
-    return Event(
-        name=name,
-        recipient=data["email"],
-        success=success,
-        configuration_id=configuration,
-        item_id=item,
-        configurator_id=configurator,
-        url=url,
-        result_url=result,
-        payload=payload,
-    )
+        raise errors.InvalidEvent(*problems)
+    content = {"configuration_id": configuration, "item_id": item, "configurator_id": configurator}
+    links = {"url": url, "result_url": result}
+    return Event(name, data["email"], success, payload=payload, **content, **links)
 
 
 def rebuild_link(link: str, hosts: Collection[str]) -> str:
@@ -154,11 +141,11 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
     """
     parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK else None
     if parts is None:
-        raise LinkNotAllowed
+        raise errors.LinkNotAllowed
     host, path, query, fragment = parts.groups()
     host = host.lower()
     if not _host_allowed(host, hosts):
-        raise LinkNotAllowed
+        raise errors.LinkNotAllowed
     place = f"{path or '/'}?{query}" if query else path or "/"
     fragment = f"#{_quoted(fragment)}" if fragment else ""
     return f"https://{host}{_quoted(place)}{fragment}"
@@ -200,13 +187,9 @@ def _is_address(text: str) -> bool:
 
 
 def _host_allowed(host: str, hosts: Collection[str]) -> bool:
-    if host in hosts:
-        return True
-    while rest := host.partition(".")[2]:
-        if f"*.{rest}" in hosts:
-            return True
-        host = rest
-    return False
+    labels = host.split(".")
+    above = (".".join(labels[place:]) for place in range(1, len(labels)))
+    return host in hosts or any(f"*.{name}" in hosts for name in above)
 
 
 def _quoted(part: str) -> str:
@@ -219,9 +202,8 @@ def _validated(validator: SchemaValidator, value: object, *place: str) -> dict[s
     except ValidationError as err:
         # Only the places: pydantic's messages repeat the values.
         found = err.errors(include_input=False, include_url=False, include_context=False)
-        raise InvalidEvent(
-            *(".".join(map(str, (*place, *each["loc"]))) for each in found)
-        ) from None
+        places = (".".join(map(str, (*place, *each["loc"]))) for each in found)
+        raise errors.InvalidEvent(*places) from None
     return valid
 
 

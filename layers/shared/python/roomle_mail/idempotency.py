@@ -15,14 +15,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from roomle_mail.errors import InProgress, NoTemplate, TokenReplayed
+from roomle_mail import errors
 
 if TYPE_CHECKING:
     from roomle_mail.deadline import Deadline
     from roomle_mail.table import Item, Table
 
-_DAY = 86_400
-EVENTS_REMEMBERED_FOR = 30 * _DAY  # longer than queue, dead-letter queue and redrive together
+EVENTS_REMEMBERED_FOR = 30 * 86_400  # longer than queue, dead-letter queue and redrive together
 CLAIM_LAPSES_AFTER = 120  # longer than the mailer's time-out, shorter than the visibility time-out
 _RECEIVER_ENDS_WITHIN = 12  # its function's time-out, and clocks that differ
 _POLL = 0.2
@@ -41,7 +40,7 @@ class Outcome(NamedTuple):
         if self.status < _REDIRECT:
             return self.code
         # Without a template a later try changes nothing either, so it counts as refused.
-        refused = self.status < _SERVER_ERROR or self.status == NoTemplate.status
+        refused = self.status < _SERVER_ERROR or self.status == errors.NoTemplate.status
         return "refused" if refused else "failed"
 
 
@@ -96,7 +95,7 @@ class IdempotencyStore:
         while record.outcome is None:
             died = time.time() - record.claimed_at > _RECEIVER_ENDS_WITHIN
             if died or deadline.remaining(reserve=reserve) < _POLL:
-                raise InProgress
+                raise errors.InProgress
             time.sleep(_POLL)
             record = self.look_up(key, body=body) or record
         return record.outcome
@@ -149,6 +148,6 @@ def _event(state: str, now: float) -> dict[str, dict[str, str]]:
 
 def _record(item: Item, body: bytes) -> Record:
     if not hmac.compare_digest(bytes(item["body"]["B"]), body):
-        raise TokenReplayed
+        raise errors.TokenReplayed
     outcome = Outcome(int(item["status"]["N"]), item["code"]["S"]) if "status" in item else None
     return Record(item["event"]["S"], float(item["claimed"]["N"]), outcome)

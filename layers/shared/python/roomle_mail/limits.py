@@ -27,7 +27,7 @@ class Limits:
         A place is the owner's stamp in a set, so a repeated write takes no second one.
         """
         return self.table.update(
-            _recipient_key(recipient, now),
+            _key(f"limit#{recipient}", now),
             "ADD #places :mine SET #expires = :expires",
             "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
             {
@@ -42,7 +42,7 @@ class Limits:
         """Give the recipient's place back, if it was taken."""
         change, exists = "DELETE #places :mine", "attribute_exists(#places)"
         mine = {":mine": {"SS": [self.table.owner]}}
-        self.table.update(_recipient_key(recipient, now), change, exists, mine)
+        self.table.update(_key(f"limit#{recipient}", now), change, exists, mine)
 
     def reserve_stack(self, *, limit: int, now: float) -> bool:
         """Take one of the stack's places in this hour; False if there is none left.
@@ -51,7 +51,7 @@ class Limits:
         repeated write only makes Roomle send its own emails a little earlier.
         """
         return self.table.update(
-            _stack_key(now),
+            _key("cap", now),
             "ADD #taken :one SET #expires = :expires",
             "attribute_not_exists(#taken) OR #taken < :limit",
             {
@@ -64,12 +64,8 @@ class Limits:
     def give_back_stack(self, *, now: float) -> None:
         """Give the stack's place back."""
         values = {":minus": {"N": "-1"}, ":none": {"N": "0"}}
-        self.table.update(_stack_key(now), "ADD #taken :minus", "#taken > :none", values)
+        self.table.update(_key("cap", now), "ADD #taken :minus", "#taken > :none", values)
 
 
-def _recipient_key(recipient: str, now: float) -> str:
-    return f"limit#{recipient}#{int(now // _HOUR)}"
-
-
-def _stack_key(now: float) -> str:
-    return f"cap#{int(now // _HOUR)}"
+def _key(whose: str, now: float) -> str:
+    return f"{whose}#{int(now // _HOUR)}"

@@ -13,29 +13,18 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from roomle_mail import events, telemetry
+from roomle_mail import errors, events, telemetry
 from roomle_mail.aws import aws_errors
-from roomle_mail.deadline import Deadline, DeadlineExceeded
-from roomle_mail.delivery import Queued, send
-from roomle_mail.errors import (
-    BodyMalformed,
-    EmailRefused,
-    InProgress,
-    InvalidEvent,
-    LinkNotAllowed,
-    NoTemplate,
-    TimeRunningOut,
-)
+from roomle_mail.deadline import Deadline
+from roomle_mail.delivery import Queued, Sender
 from roomle_mail.idempotency import IdempotencyStore
 from roomle_mail.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from roomle_mail.delivery import Sender
     from roomle_mail.emails import Catalog
     from roomle_mail.settings import Settings
-    from roomle_mail.table import TableClient
 
 # Seconds. Batch size times this stays below the mailer's time-out.
 EMAIL_TAKES = 5.0
@@ -44,7 +33,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 30, 900
 
 type End = Literal["sent", "skipped", "dead-lettered"]
 
-_HOPELESS = (BodyMalformed, EmailRefused, InvalidEvent, LinkNotAllowed, NoTemplate)
+_OF_THE_EVENT = (errors.BodyMalformed, errors.InvalidEvent, errors.LinkNotAllowed)
+_HOPELESS = (*_OF_THE_EVENT, errors.NoTemplate, errors.EmailRefused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +104,7 @@ class Mailer:
 
     settings: Settings
     catalog: Catalog
-    dynamodb: TableClient
+    dynamodb: Any
     sender: Sender
     queues: Queues
 
@@ -126,15 +116,10 @@ class Mailer:
         progress = Progress(message, IdempotencyStore(table), known)
         telemetry.logger.set_correlation_id(None)
         deadline = Deadline(EMAIL_TAKES)
-        error = self._run(progress, deadline)
-        cut_off = False
-        try:
-            deadline.run(self._follow_up, progress, error)
-        except DeadlineExceeded:
-            # Nothing that takes time: until this block ends the timer may still be set.
-            cut_off = True
-        if cut_off:
-            telemetry.cut_off(known)
+        _, error = deadline.try_to(self._mail, progress, reserve=_FOLLOW_UP_TAKES)
+        _, failure = deadline.try_to(self._follow_up, progress, error)
+        if failure:
+            telemetry.cut_off(known, failure)
         telemetry.decided(
             progress.end or "postponed",
             known,
@@ -143,15 +128,6 @@ class Mailer:
             receives=message.receives,
         )
         return progress.end is not None
-
-    def _run(self, progress: Progress, deadline: Deadline) -> Exception | None:
-        try:
-            deadline.run(self._mail, progress, reserve=_FOLLOW_UP_TAKES)
-        except DeadlineExceeded:
-            return TimeRunningOut()
-        except Exception as err:  # noqa: BLE001 (one message must not fail the others)
-            return err
-        return None
 
     # --- the way of a message -----------------------------------------------------------------
 
@@ -164,7 +140,7 @@ class Mailer:
         known.received_at = queued.received
         taken = progress.store.take(queued.id, now=time.time())
         if taken == "busy":
-            raise InProgress
+            raise errors.InProgress
         if taken != "taken":
             progress.end = "skipped"
             return
@@ -172,12 +148,12 @@ class Mailer:
 
         event = events.validate(queued.event)
         if event is None:
-            raise InvalidEvent("event")
+            raise errors.InvalidEvent("event")
         known.event = event
         brand = self.catalog.brand(event.configurator_id)
         known.brand = brand.id
         email = known.email = self.catalog.compose(event, brand, event_id=queued.id)
-        known.message_id = send(self.sender, email, event_id=queued.id)
+        known.message_id = self.sender.send(email, event_id=queued.id)
         progress.end = "sent"
         known.sent_at = time.time()
 

@@ -16,20 +16,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail import events, telemetry, tokens
-from roomle_mail.deadline import Deadline, DeadlineExceeded
-from roomle_mail.delivery import Custody, Delivery, Queued
-from roomle_mail.errors import (
-    BodyTooLarge,
-    BrandNotAllowed,
-    HourlyCapReached,
-    RoomleMailError,
-    TimeRunningOut,
-    TokenExpired,
-    TokenMissing,
-    TokenReplayed,
-    TokenUnverified,
-)
+from roomle_mail import errors, events, telemetry, tokens
+from roomle_mail.deadline import Deadline
+from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
 from roomle_mail.table import Table
@@ -38,18 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from roomle_mail.credentials import CredentialStore
-    from roomle_mail.delivery import Queue, Sender
     from roomle_mail.emails import Catalog
     from roomle_mail.settings import Settings
-    from roomle_mail.table import TableClient
     from roomle_mail.tokens import Claims
 
 MAX_BODY = 64 * 1024
 _ANSWERING_TAKES = 0.5  # seconds kept for the way back
 _FOLLOW_UP_TAKES = 1.0  # seconds kept for what follows the work
 _RESERVE = _FOLLOW_UP_TAKES + _ANSWERING_TAKES
-_DAY = 86_400
-_TOKEN_REMEMBERED_FOR = 7 * _DAY
+_TOKEN_REMEMBERED_FOR = 7 * 86_400
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; nobody waits for an older request (API Gateway's page "Quotas")
 _OK, _ACCEPTED, _SERVER_ERROR = 200, 202, 500
@@ -89,7 +75,7 @@ class Request:
         """The header of that name in any letter case; raises TokenMissing unless there is one."""
         found = [value for key, value in self.headers.items() if key.casefold() == name]
         if len(found) != 1 or not isinstance(found[0], str):
-            raise TokenMissing
+            raise errors.TokenMissing
         return found[0]
 
 
@@ -124,15 +110,10 @@ class Progress:
     request: Request
     table: Table
     known: telemetry.Known
+    delivery: Delivery
     claimed: str | None = None
     repeated: bool = False
     places: ExitStack = field(default_factory=ExitStack)
-    delivery: Delivery = field(default_factory=Delivery)
-
-    @property
-    def store(self) -> IdempotencyStore:
-        """The records of POSTs and events."""
-        return IdempotencyStore(self.table)
 
 
 @dataclass(slots=True)
@@ -142,7 +123,7 @@ class Receiver:
     settings: Settings
     catalog: Catalog
     credentials: CredentialStore
-    dynamodb: TableClient
+    dynamodb: Any
     sender: Sender
     queue: Queue
     _pepper: bytes | None = field(default=None, repr=False)
@@ -151,18 +132,15 @@ class Receiver:
         """Process a POST and return its answer within the deadline, whatever fails."""
         known = telemetry.Known(received_at=request.started_at)
         table = Table.open(self.dynamodb, self.settings.table_name)
-        progress = Progress(request, table, known)
+        delivery = Delivery(self.settings.delivery, self.sender, self.queue)
+        progress = Progress(request, table, known, delivery)
         telemetry.logger.set_correlation_id(request.id)
         deadline = Deadline(self.settings.answer_within - (known.began - request.started_at))
-        outcome, error = self._run(progress, deadline)
-        cut_off = False
-        try:
-            deadline.run(self._follow_up, progress, outcome, reserve=_ANSWERING_TAKES)
-        except DeadlineExceeded:
-            # Nothing that takes time: until this block ends the timer may still be set.
-            cut_off = True
-        if cut_off:
-            telemetry.cut_off(known)
+        reached, error = deadline.try_to(self._answer, progress, deadline, reserve=_RESERVE)
+        outcome = reached or _refusal(error)
+        _, failure = deadline.try_to(self._follow_up, progress, outcome, reserve=_ANSWERING_TAKES)
+        if failure:
+            telemetry.cut_off(known, failure)
         if custody := progress.delivery.custody:
             known.message_id = custody.message_id
         outcome = _final(outcome, custody)
@@ -176,25 +154,13 @@ class Receiver:
         )
         return outcome
 
-    def _run(self, progress: Progress, deadline: Deadline) -> tuple[Outcome, Exception | None]:
-        error: RoomleMailError
-        try:
-            return deadline.run(self._answer, progress, deadline, reserve=_RESERVE), None
-        except RoomleMailError as err:
-            error = err
-        except DeadlineExceeded:
-            error = TimeRunningOut()
-        except Exception as err:  # noqa: BLE001 (Roomle must get an answer)
-            return Outcome(RoomleMailError.status, RoomleMailError.code), err
-        return Outcome(error.status, error.code), error
-
     # --- the way of an event ------------------------------------------------------------------
 
     def _answer(self, progress: Progress, deadline: Deadline) -> Outcome:
         """Size, token, claim, body, brand, links, limits, delivery."""
         request, known, now = progress.request, progress.known, time.time()
         if len(request.body) > MAX_BODY:
-            raise BodyTooLarge
+            raise errors.BodyTooLarge
         claims = self._authenticate(request, now)
         if (answered := self._claim(progress, claims, now, deadline)) is not None:
             return answered
@@ -203,11 +169,12 @@ class Receiver:
         if event is None:
             return Outcome(_OK, "ignored")
         brand = self.catalog.brand(event.configurator_id)
-        recipient = self._hash_address(event.recipient, claims, progress.table)
+        address = events.normalize_address(event.recipient)
+        recipient = telemetry.hash_address(address, key=self._hash_key(claims, progress.table))
         known.brand, known.recipient, known.event = brand.id, recipient, event
         telemetry.received(known)
         if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
-            raise BrandNotAllowed
+            raise errors.BrandNotAllowed
         event_id = known.event_id or ""
         email = known.email = self.catalog.compose(event, brand, event_id=event_id)
 
@@ -220,15 +187,7 @@ class Receiver:
             received=request.started_at,
             correlation=request.id,
         )
-        custody = progress.delivery.deliver(
-            email,
-            queued,
-            channels=self.settings.delivery,
-            sender=self.sender,
-            queue=self.queue,
-            deadline=deadline,
-            reserve=_RESERVE,
-        )
+        custody = progress.delivery.deliver(email, queued, deadline=deadline, reserve=_RESERVE)
         known.sent_at = time.time() if custody.status == "sent" else None
         return _IN_CUSTODY[custody.status]
 
@@ -242,7 +201,7 @@ class Receiver:
         known = self.credentials.get(now)
         try:
             return tokens.verify(token, known, iv=settings.token_iv)
-        except TokenUnverified:
+        except errors.TokenUnverified:
             if added := self.credentials.refresh(now):
                 return tokens.verify(token, added, iv=settings.token_iv)
             raise
@@ -254,20 +213,20 @@ class Receiver:
 
         Raises TokenExpired for an expired token, unless the POST was answered while it counted.
         """
-        store, settings = progress.store, self.settings
+        store, settings = IdempotencyStore(progress.table), self.settings
         body = hashlib.sha256(progress.request.body).digest()
         key, event_id, lifetime = self._identify(progress.request, claims, body)
         if claims and claims.is_expired(now, max_age=settings.token_max_age):
             record = store.look_up(key, body=body)
             if record is None:
-                raise TokenExpired
+                raise errors.TokenExpired
         else:
             progress.known.event_id = event_id
             # Ours until we know otherwise: the answer to our own claim may get lost.
             progress.claimed = key
             try:
                 record = store.claim(key, body=body, event_id=event_id, now=now, lifetime=lifetime)
-            except TokenReplayed:
+            except errors.TokenReplayed:
                 progress.claimed = None
                 raise
             if record is None:
@@ -280,11 +239,10 @@ class Receiver:
         self, request: Request, claims: Claims | None, body: bytes
     ) -> tuple[str, str, float | None]:
         """The key of a POST's record, its event's id, and how long the record counts."""
-        key: str
-        lifetime: float | None
         if claims is None:
             # Without a token the same body may be a new event after a while.
-            key, origin, lifetime = f"body-{body.hex()}", request.id.encode(), _BODY_REMEMBERED_FOR
+            key, origin = f"body-{body.hex()}", request.id.encode()
+            lifetime: float | None = _BODY_REMEMBERED_FOR
         else:
             key, origin = claims.replay_key.hex(), claims.data
             if self.settings.token_reuse == "allow":
@@ -293,12 +251,10 @@ class Receiver:
             lifetime = None if self.settings.token_iv == "prefix" else _TOKEN_REMEMBERED_FOR
         return key, hashlib.sha256(origin + b"\0" + body).hexdigest()[:32], lifetime
 
-    def _hash_address(self, address: str, claims: Claims | None, table: Table) -> str:
-        key = claims.credential.hash_key if claims else self._stored_pepper(table)
-        return telemetry.hash_address(events.normalize_address(address), key=key)
-
-    def _stored_pepper(self, table: Table) -> bytes:
-        """A random key of this stack's own, for where no secret verified a token."""
+    def _hash_key(self, claims: Claims | None, table: Table) -> bytes:
+        """The key for hashing addresses; without a token a random one that the table keeps."""
+        if claims is not None:
+            return claims.credential.hash_key
         if self._pepper is None:
             made = os.urandom(32)
             found = table.put("pepper", {"value": {"B": made}}, "attribute_not_exists(#key)")
@@ -321,7 +277,7 @@ class Receiver:
                 return False
         if limit := settings.max_emails_per_hour:
             if not limits.reserve_stack(limit=limit, now=now):
-                raise HourlyCapReached
+                raise errors.HourlyCapReached
             places.enter_context(telemetry.best_effort("give a place back", progress.known))
             places.callback(limits.give_back_stack, now=now)
         return True
@@ -330,7 +286,8 @@ class Receiver:
 
     def _follow_up(self, progress: Progress, outcome: Outcome) -> None:
         """Withdraw, remember and give back, as far as the time allows."""
-        delivery, known, store = progress.delivery, progress.known, progress.store
+        delivery, known = progress.delivery, progress.known
+        store = IdempotencyStore(progress.table)
         if delivery.queue_asked and delivery.custody is None:
             with telemetry.best_effort("withdraw", known):
                 # What the mailer has already is in custody.
@@ -341,6 +298,11 @@ class Receiver:
                 store.remember(progress.claimed, _final(outcome, delivery.custody))
         if delivery.custody is None:
             progress.places.close()
+
+
+def _refusal(error: Exception | None) -> Outcome:
+    known = error if isinstance(error, errors.RoomleMailError) else errors.RoomleMailError()
+    return Outcome(known.status, known.code)
 
 
 def _final(outcome: Outcome, custody: Custody | None) -> Outcome:

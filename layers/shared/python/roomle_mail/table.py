@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from roomle_mail import errors
 from roomle_mail.aws import aws_errors
-from roomle_mail.errors import OutcomeUnknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,29 +22,19 @@ type Item = Mapping[str, Mapping[str, Any]]
 _NAME = re.compile(r"#\w+")
 
 
-class TableClient(Protocol):
-    """The part of boto3's DynamoDB client that is used."""
-
-    @property
-    def exceptions(self) -> Any: ...  # noqa: ANN401, D102
-    def put_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
-    def get_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
-    def update_item(self, **parameters: Any) -> Mapping[str, Any]: ...  # noqa: ANN401, D102
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table as one owner sees it. In a condition each `#name` stands for that attribute.
+    """The table as one owner sees it, through boto3's client.
 
-    Every call may raise AwsCallFailed.
+    In a condition each `#name` stands for that attribute. Every call may raise AwsCallFailed.
     """
 
-    client: TableClient
+    client: Any = field(repr=False)
     name: str
     owner: str
 
     @classmethod
-    def open(cls, client: TableClient, name: str) -> Table:
+    def open(cls, client: Any, name: str) -> Table:  # noqa: ANN401 (boto3's)
         """The table for a new owner."""
         return cls(client, name, os.urandom(16).hex())
 
@@ -54,7 +44,8 @@ class Table:
             answer = self.client.get_item(
                 TableName=self.name, Key={"key": {"S": key}}, ConsistentRead=True
             )
-        return answer.get("Item")
+        found: Item | None = answer.get("Item")
+        return found
 
     def put(
         self, key: str, attributes: Item, condition: str, values: Item | None = None
@@ -78,7 +69,7 @@ class Table:
             else:
                 return None
         if found is None:
-            raise OutcomeUnknown("IncompleteAnswer")
+            raise errors.OutcomeUnknown("IncompleteAnswer")
         return None if found["owner"]["S"] == self.owner else found
 
     def update(self, key: str, change: str, condition: str, values: Item) -> bool:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from roomle_mail.errors import RoomleMailError, TokenMissing
+from roomle_mail import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -125,7 +125,7 @@ def decided(
     }
     (logger.error if severe else logger.info)(decision, extra=fields)
     # Anyone can send requests without a token, so they must not ring RefusalsAlarm.
-    anyone = isinstance(error, TokenMissing)
+    anyone = isinstance(error, errors.TokenMissing)
     counted = ["Unauthenticated" if anyone else decision.title().replace("-", "")]
     counted += [str(reason["reason"])] if reason else []
     counted += ["Received"] if received else []
@@ -163,9 +163,9 @@ def best_effort(what: str, known: Known) -> Iterator[None]:
         logger.error("could not follow up", extra=failed)  # noqa: TRY400
 
 
-def cut_off(known: Known) -> None:
-    """Log that the deadline came before all that follows from a decision was done."""
-    logger.error("follow-up was cut off", extra=known.fields())
+def cut_off(known: Known, error: Exception) -> None:
+    """Log that not all that follows from a decision was done, most likely for lack of time."""
+    logger.error("follow-up was cut off", extra={**known.fields(), **explain(error)})
 
 
 def explain(error: BaseException) -> dict[str, object]:
@@ -174,7 +174,7 @@ def explain(error: BaseException) -> dict[str, object]:
     An error that isn't ours is logged by its class and where it was raised, without its message,
     which may repeat a payload.
     """
-    if not isinstance(error, RoomleMailError):
+    if not isinstance(error, errors.RoomleMailError):
         frames = traceback.extract_tb(error.__traceback__)
         trace = [f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames]
         return {"reason": "Unforeseen", "error": type(error).__name__, "trace": trace}

@@ -14,11 +14,11 @@ import re
 from binascii import a2b_base64
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from Crypto.Cipher import AES
 
-from roomle_mail.errors import TokenAlgorithmNotAllowed, TokenMalformed, TokenUnverified
+from roomle_mail import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 type Iv = Literal["fixed", "prefix"]
 
 BLOCK = 16
-_ZERO_IV = bytes(BLOCK)
 _MAX_CHARACTERS = 4_096
 
 # Checked in full before it is parsed: an attacker who can garble the first block would find
@@ -47,18 +46,16 @@ class Credential:
         return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
 
 
-class Token(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Token:
     """A header's token, decoded but not verified: `algorithm` is "01" or "02"."""
 
     algorithm: str
-    data: bytes
-
-    def __repr__(self) -> str:
-        """Leave out the data: it could be sent again."""
-        return f"Token(algorithm={self.algorithm!r})"
+    data: bytes = field(repr=False)  # could be sent again
 
 
-class Claims(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Claims:
     """What a verified token says.
 
     `issued_at` is in seconds since the epoch. `replay_key` is the same for every token that can be
@@ -67,35 +64,31 @@ class Claims(NamedTuple):
 
     issued_at: float
     credential: Credential
-    replay_key: bytes
-    data: bytes
+    replay_key: bytes = field(repr=False)
+    data: bytes = field(repr=False)  # could be sent again
 
     def is_expired(self, now: float, *, max_age: float) -> bool:
         """Whether it was issued more than `max_age` seconds before or after `now`."""
         return abs(now - self.issued_at) > max_age
 
-    def __repr__(self) -> str:
-        """Leave out the data: it could be sent again."""
-        return f"Claims(issued_at={self.issued_at!r}, credential={self.credential!r})"
-
 
 def decode(header: str, *, algorithms: Iterable[str]) -> Token:
     """Decode a header's text; raises TokenMalformed or TokenAlgorithmNotAllowed."""
     if len(header) > _MAX_CHARACTERS:
-        raise TokenMalformed
+        raise errors.TokenMalformed
     # A text without prefix may itself begin with `01-` in the URL-safe alphabet. Three characters
     # more or less never make whole blocks both times, so the length decides.
     algorithm = "01"
     if not (data := _decode_blocks(header)):
         algorithm, dash, text = header[:2], header[2:3], header[3:]
         if dash != "-" or not (algorithm.isascii() and algorithm.isdigit()):
-            raise TokenMalformed
+            raise errors.TokenMalformed
         data = _decode_blocks(text)
     if algorithm not in algorithms:
-        raise TokenAlgorithmNotAllowed
+        raise errors.TokenAlgorithmNotAllowed
     # Two blocks hold the timestamp; less can't be a token.
     if len(data) < 2 * BLOCK:
-        raise TokenMalformed
+        raise errors.TokenMalformed
     return Token(algorithm, data)
 
 
@@ -117,7 +110,7 @@ def verify(token: Token, credentials: Iterable[Credential], *, iv: Iv) -> Claims
             else:
                 hint = "TokenIv"
     if claims is None:
-        raise TokenUnverified(hint)
+        raise errors.TokenUnverified(hint)
     return claims
 
 
@@ -140,14 +133,10 @@ def _decryptions(token: Token, secret: bytes) -> Iterator[tuple[Iv, bytes, bytes
     if token.algorithm == "02":
         yield "fixed", token.data, AES.new(secret, AES.MODE_ECB).decrypt(token.data)
         return
-    front, rest = token.data[:BLOCK], token.data[BLOCK:]
-    vectors: tuple[tuple[Iv, bytes, bytes], ...] = (
-        ("fixed", _ZERO_IV, token.data),
-        ("fixed", secret[:BLOCK], token.data),
-        ("prefix", front, rest),
-    )
-    for mode, vector, ciphertext in vectors:
-        yield mode, ciphertext, AES.new(secret, AES.MODE_CBC, iv=vector).decrypt(ciphertext)
+    for vector in (bytes(BLOCK), secret[:BLOCK]):
+        yield "fixed", token.data, AES.new(secret, AES.MODE_CBC, iv=vector).decrypt(token.data)
+    vector, rest = token.data[:BLOCK], token.data[BLOCK:]
+    yield "prefix", rest, AES.new(secret, AES.MODE_CBC, iv=vector).decrypt(rest)
 
 
 def _issued_at(padded: bytes, credential: Credential) -> float | None:
