@@ -74,7 +74,7 @@ browser: setup ## a Chromium, unless there is one
 	@$(PYTHON) -m tools.browser
 
 unit: setup ## the fast loop: the unit tests, in parallel
-	@$(PYTHON) -m pytest tests/unit $(PARALLEL)
+	@$(PYTHON) -m pytest tests/unit --numprocesses auto
 
 # pytest comes last, so that its closing line is the verdict.
 test: setup ## all checks, and all tests that decide whether the product is right
