@@ -596,7 +596,7 @@ def test_a_stored_event_is_not_late(world: World) -> None:
 
 def test_anything_unforeseen_is_500_with_its_trace_and_without_its_words(world: World) -> None:
     receiver = world.app("receiver")
-    receiver.catalog.compose = lambda event, _: {}[event.recipient]
+    receiver.catalog.compose = lambda event, *_, **__: {}[event.recipient]
 
     assert world.post() == (500, "internal")
 

@@ -127,8 +127,17 @@ def test_hostile_values_instead_of_links_are_not_shown(name: str, field: str, va
     assert compose(name, **{field: value}) in (None, compose(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS)
+# Every place in the links of one email, and one place in the links of every email: the rest of the
+# thousand cases is for `make proof`.
+PLACES = [
+    pytest.param(name, link, id=f"{name}-{place}", marks=() if decides else pytest.mark.proof)
+    for name in NAMES
+    for place, link in LINKS.items()
+    for decides in [name == NAMES[0] or place == "in the query"]
+]
+
+
+@pytest.mark.parametrize(("name", "link"), PLACES)
 @pytest.mark.parametrize("quoted", [True, False], ids=["percent-encoded", "raw"])
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_values_in_links_stay_in_links(
@@ -138,7 +147,7 @@ def test_hostile_values_in_links_stay_in_links(
     asset = link.replace("www.roomle.com", "uploads.roomle.com")
     email = compose(name, url=link.format(written), resultUrl=asset.format(written))
     # A very long link has no QR code, which is a picture less.
-    if email is not None and len(link.format(written)) <= 800:
+    if email is not None and len(link.format(written)) <= 500:
         page = assert_only_links_differ(name, email)
         assert all(
             "49" not in piece.text or piece.text.startswith("https://") for piece in page.painted
