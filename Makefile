@@ -82,7 +82,8 @@ test: setup ## all checks, and all tests that decide whether the product is righ
 	@$(PYTHON) -m pytest $(PARALLEL)
 
 # One after the other: some are about seconds, or send as much as the machine takes.
-proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption
+proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption, spam filters
+	@$(PYTHON) -m tools.spamassassin
 	@$(PYTHON) -m pytest -m proof
 
 ci: ## what has to pass: make test, then make proof

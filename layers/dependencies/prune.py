@@ -1,10 +1,10 @@
 # ruff: noqa: INP001 (the makefile runs it by its path)
-"""Leave of the installed packages what the functions use; half of what is uploaded is not.
+"""Delete what the functions do not use of the installed packages: half of what is uploaded.
 
 Usage: python prune.py FOLDER
 
-What is left suffices: tests/built runs every fixture on it. Whoever uses more of a package has to
-name it here, else those tests fail with the import or the operation that is missing.
+tests/built runs every fixture on what is left. To use more of a package, name it here: those tests
+fail with the import or the operation that is missing.
 """
 
 import ast
@@ -17,9 +17,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-# Folder: what of it stays.
+# Folder -> what is kept of it.
 USED = {
-    # AES in the modes CBC and ECB; the other modes, hashes and ciphers are loaded when asked for.
+    # AES in the modes CBC and ECB; other modes, hashes and ciphers are loaded only on request.
     "Crypto": ["__init__.py", "Cipher", "Random", "Util"],
     "Crypto/Cipher": [
         *("__init__.py", "AES.py", "_state_machine.py", "_raw_aes*"),
@@ -30,7 +30,7 @@ USED = {
         *("_raw_api.py", "_file_system.py", "_cpu_features.py", "_cpuid_c.*"),
         *("strxor.py", "_strxor.*"),
     ],
-    # Logger and Metrics, and what these import.
+    # Logger and Metrics, and what they import.
     "aws_lambda_powertools": [
         *("*.py", "exceptions", "logging", "metrics", "shared", "tracing"),
         *("utilities", "warnings"),
@@ -43,16 +43,15 @@ USED = {
     "botocore/data/*/*": ["endpoint-rule-set-1.*", "service-2.*"],
 }
 
-# What nothing imports: commands, documentation, tests, types, metadata.
+# What is never imported: commands, documentation, tests, types, metadata.
 UNUSED = [
     *("*.dist-info", "**/*.pyi", "**/py.typed", ".lock", "bin", "share"),
     *("boto3/data", "boto3/examples", "dateutil/zoneinfo"),
     *("segno/cli.py", "urllib3/contrib/emscripten"),
 ]
 
-# Service: its name in endpoints.json, and its operations that are called. Of what describes a
-# service the rest is never looked at, yet read whole at every cold start: without it that takes
-# 50 ms of 330 less, and 12 MB of memory less.
+# Service -> its name in endpoints.json, and the operations that are called. A service's description
+# is read as a whole at every cold start; cutting it saved 50 of 330 ms and 12 MB of memory.
 OPERATIONS = {
     "dynamodb": ("dynamodb", ["GetItem", "PutItem", "UpdateItem"]),
     "secretsmanager": ("secretsmanager", ["GetSecretValue"]),
@@ -65,7 +64,7 @@ TYPED_DICTS = "pydantic_core/core_schema.py"
 
 
 def main(root: Path) -> None:
-    """Delete what isn't used; a name that fits nothing is an error, for it guards nothing."""
+    """Delete what isn't used; a pattern that matches nothing is an error."""
     doomed = {
         path
         for pattern, used in USED.items()
@@ -83,7 +82,7 @@ def main(root: Path) -> None:
     for service, (_, operations) in OPERATIONS.items():
         (path,) = matches(data, f"{service}/*/service-2.json.gz")
         model = json.loads(gzip.decompress(path.read_bytes()))
-        # The same bytes each time: a gzip file would tell when it was made.
+        # A gzip file has its time in it, and every build is to give the same bytes.
         path.write_bytes(gzip.compress(compact(of_operations(model, operations)), mtime=0))
     (path,) = matches(data, "endpoints.json")
     endpoints = json.loads(path.read_bytes())
@@ -94,15 +93,15 @@ def main(root: Path) -> None:
 
 
 def matches(root: Path, pattern: str) -> list[Path]:
-    """Find what a pattern means."""
+    """Find what a pattern matches."""
     found = sorted(root.glob(pattern))
     if not found:
-        sys.exit(f"prune.py: nothing is called {pattern}")
+        sys.exit(f"prune.py: nothing matches {pattern}")
     return found
 
 
 def of_operations(model: dict[str, Any], operations: list[str]) -> dict[str, Any]:
-    """Leave some operations, the shapes that they use, and no documentation."""
+    """Keep some operations and the shapes that they use, without documentation."""
     used = {name: model["operations"][name] for name in operations}
     shapes: dict[str, Any] = {}
     wanted = list(names_of_shapes(used))
@@ -127,7 +126,7 @@ def names_of_shapes(part: object) -> Iterator[str]:
 
 
 def without_documentation(part: Any) -> Any:  # noqa: ANN401 (any part of a model)
-    """Leave out the texts for people; a member that happens to be called so is no text."""
+    """Drop the texts for people, but not a member that has the name `documentation`."""
     if isinstance(part, dict):
         return {
             name: without_documentation(value)
@@ -138,7 +137,7 @@ def without_documentation(part: Any) -> Any:  # noqa: ANN401 (any part of a mode
 
 
 def of_services(endpoints: dict[str, Any], services: set[str]) -> None:
-    """Leave the endpoints of some services, in every partition."""
+    """Keep the endpoints of some services, in every partition."""
     for partition in endpoints["partitions"]:
         known = partition["services"]
         partition["services"] = {name: known[name] for name in known if name in services}

@@ -115,7 +115,7 @@ def test_the_header_has_the_name_that_the_parameter_gives_it(world: World) -> No
 
 
 @pytest.mark.parametrize("payload", [{"event": "plan.saved"}, {"event": "x", "data": [1]}])
-def test_an_event_that_owes_no_email_is_ignored(world: World, payload: dict[str, Any]) -> None:
+def test_an_event_that_calls_for_no_email_is_ignored(world: World, payload: dict[str, Any]) -> None:
     assert world.post(payload) == (200, "ignored")
     assert world.emails() == []
 
@@ -226,7 +226,7 @@ def test_a_token_of_the_other_vector_is_named_in_the_log_only(world: World) -> N
     assert line["hint"] == "TokenIv"
 
 
-def test_the_prefix_setting_takes_prefixed_tokens_only_and_remembers_them_for_ever(
+def test_the_prefix_setting_takes_prefixed_tokens_only_and_remembers_them_permanently(
     world: World,
 ) -> None:
     world.set(TOKEN_IV="prefix")
@@ -479,7 +479,7 @@ def test_what_the_queue_certainly_did_not_take_is_left_to_roomle(world: World, f
 
 @pytest.mark.parametrize("last", [LOST, NO_CONNECTION, THROTTLED, (403, "AccessDenied", "")])
 def test_what_the_queue_may_have_taken_is_withdrawn(world: World, last: Any) -> None:
-    """botocore asks again, and only tells how the last call ended."""
+    """botocore asks again, and says only how the last call ended."""
     world.set(DELIVERY="sqs")
     world.door.raise_("sqs.SendMessage", LOST)
     put = world.door.raise_ if isinstance(last, Exception) else world.door.answer
@@ -596,7 +596,7 @@ def test_a_stored_event_is_not_late(world: World) -> None:
 
 def test_anything_unforeseen_is_500_with_its_trace_and_without_its_words(world: World) -> None:
     receiver = world.app("receiver")
-    receiver.catalog.compose = lambda event, _: {}[event.recipient]
+    receiver.catalog.compose = lambda event, *_, **__: {}[event.recipient]
 
     assert world.post() == (500, "internal")
 
@@ -686,7 +686,7 @@ def test_old_and_new_secret_both_count_while_aws_is_ahead_of_roomle(world: World
 
 
 @pytest.mark.parametrize("value", ["not json", "{}", json.dumps({API_KEY: "short"})])
-def test_an_unusable_secret_is_503_with_a_line_that_says_what_to_mend(
+def test_an_unusable_secret_is_503_with_a_line_that_says_what_to_fix(
     world: World, value: str
 ) -> None:
     world.app("receiver").clients.secrets.put_secret_value(SecretId="secret", SecretString=value)

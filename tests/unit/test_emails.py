@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -11,9 +13,9 @@ import zlib
 import pytest
 import zxingcpp
 
-from roomle_mail.emails import Catalog
+from roomle_mail.emails import Catalog, language_of
 from roomle_mail.errors import InvalidEvent, LinkNotAllowed, NoTemplate
-from roomle_mail.events import Event
+from roomle_mail.events import EVENTS, Event
 from tests import emails_package
 from tests.emails_reading import Page
 
@@ -107,6 +109,13 @@ def test_no_link_is_shown_whose_host_the_brand_has_not_allowed(
         ("lang=deutsch", "en"),
         ("other=de", "en"),
         ("a=1&lang=de&b=2", "de"),
+        ("lang=de-x-shop", "de"),
+        ("lang=de-Latn-AT-1996", "de"),
+        ("#lang=de", "de"),
+        ("#/?id=a&lang=de", "de"),
+        ("#/t/cp/?id=a&locale=de_AT", "de"),
+        ("#/de?id=a", "en"),
+        ("lang=fr#/?lang=de", "fr"),
     ],
 )
 def test_a_links_language_is_taken_if_the_brand_offers_it(
@@ -176,13 +185,13 @@ def test_a_camera_reads_the_link_from_the_qr_code(catalog: Catalog) -> None:
     assert f'src="cid:{image.content_id}"' in email.html
 
 
-@pytest.mark.parametrize("length", [800, 801, 4_000])
+@pytest.mark.parametrize("length", [500, 501, 4_000])
 def test_a_link_too_long_for_a_camera_is_mailed_without_a_qr_code(
     catalog: Catalog, length: int
 ) -> None:
     link = f"{URL}&x=".ljust(length, "y")
     email = catalog.compose(event("email.shareConfigurationAR", url=link), catalog.brand(None))
-    assert len(email.images) == (1 if length <= 800 else 0)
+    assert len(email.images) == (1 if length <= 500 else 0)
     assert ("cid:" in email.html) == bool(email.images)
     assert link in Page(email.html).links
     for image in email.images:
@@ -190,12 +199,69 @@ def test_a_link_too_long_for_a_camera_is_mailed_without_a_qr_code(
         assert code.text == link
 
 
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("zh-Hant-TW", "zh-Hant"),
+        ("zh_hant_tw", "zh-Hant"),
+        ("zh-Hant", "zh-Hant"),
+        ("zh-Hans-CN", "zh"),
+        ("zh-TW", "zh"),
+        ("pt-BR", "pt-BR"),
+        ("pt-PT", "en"),
+        ("pt-br-x-shop", "pt-BR"),
+        ("*", "en"),
+        ("-", "en"),
+    ],
+)
+def test_a_language_is_looked_up_as_rfc_4647_says(catalog: Catalog, asked: str, found: str) -> None:
+    offered = ("en", "zh", "zh-Hant", "pt-BR")
+    brand = dataclasses.replace(catalog.brand(None), languages=offered, language="en")
+    assert language_of(event(url=f"{URL}&lang={asked}"), brand) == found
+
+
+def test_a_pictures_content_id_is_unique_for_each_email(catalog: Catalog) -> None:
+    def content_id(event_id: str) -> str:
+        email = catalog.compose(
+            event("email.shareConfigurationAR"), catalog.brand(None), event_id=event_id
+        )
+        [image] = email.images
+        assert f'src="cid:{image.content_id}"' in email.html
+        return image.content_id
+
+    ids = [content_id("a"), content_id("b")]
+    assert len(set(ids)) == 2
+    assert content_id("a") == ids[0]
+    for each in ids:
+        # RFC 2392 and 5322: a dot-atom, an @, a dot-atom. SES's Attachment takes 78 characters.
+        assert re.fullmatch(r"[a-z0-9.-]+@[a-z0-9.-]+", each)
+        assert len(each) <= 78
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_two_emails_are_two_conversations(catalog: Catalog, name: str) -> None:
+    brand = catalog.brand(None)
+    one, other = (catalog.compose(event(name), brand, event_id=each) for each in ("a", "b"))
+    assert dict(one.headers)["X-Entity-Ref-ID"] != dict(other.headers)["X-Entity-Ref-ID"]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.parametrize("address", ["no-more@brand.example", None])
+def test_who_did_not_ask_for_the_email_is_told_how_to_get_no_more(
+    catalog: Catalog, name: str, address: str | None
+) -> None:
+    brand = dataclasses.replace(catalog.brand(None), unsubscribe=address)
+    headers = dict(catalog.compose(event(name), brand).headers)
+    wanted = f"<mailto:{address}>" if address and name == "email.shareConfiguration" else None
+    assert headers.get("List-Unsubscribe") == wanted
+
+
 def test_qr_codes_are_imported_for_the_email_that_has_one_only() -> None:
     """GIVEN a fresh process WHEN other emails are written THEN segno is not loaded."""
     script = """
 import sys
-from roomle_mail.emails import Catalog
-from roomle_mail.events import Event
+from roomle_mail.emails import Catalog, language_of
+from roomle_mail.events import EVENTS, Event
 catalog = Catalog.load()
 url, asset = "https://www.roomle.com/", "https://uploads.roomle.com/x"
 for name in ("savedConfiguration", "shareConfiguration", "3DExportAsset", "shareConfigurationAR"):

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-# RFC 3834: no automatic reply should answer.
-_HEADERS = (("Auto-Submitted", "auto-generated"),)
+# No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
+_HEADERS = (
+    ("Auto-Submitted", "auto-generated"),
+    ("X-Auto-Response-Suppress", "OOF, AutoReply"),
+)
 
-# RFC 2392: the HTML shows it as `cid:qr`.
-_QR_CONTENT_ID = "qr"
+# The event that reaches a person who did not ask for it.
+_UNASKED = "email.shareConfiguration"
+
 # Characters; with more, the code's modules get too small for a camera to read from a screen.
-_MAX_QR_LINK = 800
+_MAX_QR_LINK = 500
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -67,6 +71,8 @@ class Email(NamedTuple):
 class Brand:
     """Who sends. Empty `api_keys` allow any key; hosts are exact names or `*.name`.
 
+    `unsubscribe` is the address that takes requests not to be mailed designs by others.
+
     `look` (logo, colours, imprint, ...) and `texts` (the brand's own words) are for the templates.
     """
 
@@ -74,6 +80,7 @@ class Brand:
     name: str
     sender: str
     reply_to: tuple[str, ...]
+    unsubscribe: str | None
     api_keys: frozenset[str]
     link_hosts: tuple[str, ...]
     asset_hosts: tuple[str, ...]
@@ -87,7 +94,9 @@ class Brand:
         """From what the brand's file says."""
         lists = ("reply_to", "link_hosts", "asset_hosts", "languages")
         fields: dict[str, Any] = {field: tuple(data[field]) for field in lists}
-        fields |= {field: data[field] for field in ("sender", "language", "look", "texts")}
+        fields |= {
+            field: data[field] for field in ("sender", "unsubscribe", "language", "look", "texts")
+        }
         name, api_keys = data["look"]["name"], frozenset(data["api_keys"])
         return cls(id=identifier, name=name, api_keys=api_keys, **fields)
 
@@ -133,8 +142,8 @@ class Catalog:
         """The brand of a configurator; the default one for None and for an unknown id."""
         return self._brand(configurator_id)
 
-    def compose(self, event: Event, brand: Brand) -> Email:
-        """Write the email that the event calls for.
+    def compose(self, event: Event, brand: Brand, *, event_id: str = "") -> Email:
+        """Write the email that the event calls for; `event_id` makes its picture's id unique.
 
         Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is
         missing.
@@ -148,8 +157,8 @@ class Catalog:
         missing = [field for field in needs["requires"] if field not in links]
         if missing:
             raise errors.InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
-        language = _language(event, brand)
-        image = _qr_code(links[needs["qr"]]) if needs["qr"] in links else None
+        language = language_of(event, brand)
+        image = _qr_code(links[needs["qr"]], event_id) if needs["qr"] in links else None
         content = self.render(template, brand, language, links, image.content_id if image else None)
         return Email(
             recipient=event.recipient,
@@ -158,7 +167,7 @@ class Catalog:
             subject=content.subject,
             text=content.text,
             html=content.html,
-            headers=_HEADERS,
+            headers=_headers(event, brand, event_id),
             images=(image,) if image else (),
             brand=brand.id,
             language=language,
@@ -225,15 +234,33 @@ def shard_of(configurator_id: str) -> str:
     return hashlib.sha256(configurator_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
 
 
-def _language(event: Event, brand: Brand) -> str:
+def language_of(event: Event, brand: Brand) -> str:
+    """The brand's language that a link asks for, else the brand's own."""
+    offered = {language.casefold(): language for language in brand.languages}
     for link in (event.url, event.result_url):
-        if link is None or (asked := link_language(link)) is None:
-            continue
-        tag = asked.replace("_", "-")
-        offered = {language.casefold(): language for language in brand.languages}
-        if found := offered.get(tag) or offered.get(tag.partition("-")[0]):
-            return found
+        asked = link_language(link) if link is not None else None
+        subtags = asked.replace("_", "-").split("-") if asked else []
+        # RFC 4647, 3.4, "Lookup": one subtag less at a time, so zh-Hant-TW finds zh-Hant.
+        while subtags:
+            if found := offered.get("-".join(subtags)):
+                return found
+            subtags.pop()
+            # A single letter introduces what follows it, and says nothing alone.
+            if subtags and len(subtags[-1]) == 1:
+                subtags.pop()
     return brand.language
+
+
+def _headers(event: Event, brand: Brand, event_id: str) -> tuple[tuple[str, str], ...]:
+    headers: tuple[tuple[str, str], ...] = _HEADERS
+    if event_id:
+        # Gmail puts emails with one subject into one conversation, and hides what they have in
+        # common, unless this differs.
+        headers = (*headers, ("X-Entity-Ref-ID", event_id))
+    if brand.unsubscribe and event.name == _UNASKED:
+        # RFC 2369, 3.2.
+        headers = (*headers, ("List-Unsubscribe", f"<mailto:{brand.unsubscribe}>"))
+    return headers
 
 
 def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)
@@ -251,7 +278,7 @@ def _escape(state: Any, value: Any) -> Any:  # noqa: ANN401 (minijinja's, and an
     return NotImplemented
 
 
-def _qr_code(link: str) -> Image | None:
+def _qr_code(link: str, event_id: str) -> Image | None:
     if len(link) > _MAX_QR_LINK:
         return None
     import segno  # noqa: PLC0415 (one event of four needs it)
@@ -259,4 +286,7 @@ def _qr_code(link: str) -> Image | None:
     picture = io.BytesIO()
     # Black on white with its quiet zone, in dark mode too: cameras read no inverted codes.
     segno.make_qr(link, error="l").save(picture, kind="png", scale=6, border=4)
-    return Image(_QR_CONTENT_ID, "qr.png", "image/png", picture.getvalue())
+    # RFC 2392 wants it unique in the world. iOS Mail keeps pictures by it, and would show a person
+    # the code of another email.
+    unique = hashlib.sha256(event_id.encode()).hexdigest()[:32]
+    return Image(f"qr-{unique}@roomle-mail", "qr.png", "image/png", picture.getvalue())

@@ -152,15 +152,21 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
 
 
 def link_language(link: str) -> str | None:
-    """The language that a link asks for in its query, in lower case.
+    """The language that a link asks for in its query or after its `#`, in lower case.
 
-    Roomle's events have no locale, but a share link may carry the shop's own parameters.
+    Roomle's events have no locale, but a share link may carry the shop's own parameters, and a page
+    that finds its way by the fragment has them there: `https://shop.example/#/?id=a&lang=de`.
     """
-    # Parsing the query takes long, and few links have such a parameter.
+    # Parsing parameters takes long, and few links have such a one.
     if not _LANGUAGE.search(link):
         return None
     try:
-        parameters = parse_qsl(urlsplit(link).query, max_num_fields=100)
+        parts = urlsplit(link)
+        before, mark, after = parts.fragment.partition("?")
+        parameters = [
+            *parse_qsl(parts.query, max_num_fields=100),
+            *parse_qsl(after if mark else before, max_num_fields=100),
+        ]
     except ValueError:
         return None
     for name, value in parameters:

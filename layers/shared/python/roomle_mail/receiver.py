@@ -175,12 +175,13 @@ class Receiver:
         telemetry.received(known)
         if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
             raise errors.BrandNotAllowed
-        email = known.email = self.catalog.compose(event, brand)
+        event_id = known.event_id or ""
+        email = known.email = self.catalog.compose(event, brand, event_id=event_id)
 
         if not self._reserve(progress, recipient, now):
             return Outcome(_OK, "suppressed")
         queued = Queued(
-            id=known.event_id or "",
+            id=event_id,
             event=event.payload,
             recipient=recipient,
             received=request.started_at,

@@ -73,7 +73,7 @@ class Table:
         return None if found["owner"]["S"] == self.owner else found
 
     def update(self, key: str, change: str, condition: str, values: Item) -> bool:
-        """Change an item if `condition` holds, and tell whether it did."""
+        """Change an item if `condition` holds, and return whether it did."""
         with aws_errors():
             try:
                 self.client.update_item(

@@ -39,7 +39,7 @@ logger = Logger(
     use_rfc3339=True,
     location=None,  # would be a line of this module each time
 )
-# Stages in one account and region are told apart by their stack; without a service it is the only
+# Stages in one account and region are kept apart by their stack; without a service it is the only
 # dimension, so one alarm covers both functions.
 metrics = Metrics(namespace="RoomleMail", service="")
 metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME", "local"))
