@@ -127,8 +127,8 @@ def test_hostile_values_instead_of_links_are_not_shown(name: str, field: str, va
     assert compose(name, **{field: value}) in (None, compose(name))
 
 
-# Every place in the links of one email, and one place in the links of every email: the rest of the
-# thousand cases is for `make proof`.
+# Every place in the links of one email, and one place in the links of every email. The rest is for
+# `make proof`.
 PLACES = [
     pytest.param(name, link, id=f"{name}-{place}", marks=() if decides else pytest.mark.proof)
     for name in NAMES
