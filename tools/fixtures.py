@@ -487,7 +487,7 @@ def message_id(name: str, place: int) -> str:
 
 
 def environment() -> dict[str, dict[str, str]]:
-    """Return the variables for ``sam local invoke --env-vars``: the local stack's, any age valid."""
+    """Return the variables for ``sam local invoke --env-vars``: the local stack, any token age."""
     common = {
         "DELIVERY": "ses,sqs",
         "ANSWER_WITHIN": "8",
