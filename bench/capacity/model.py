@@ -226,7 +226,7 @@ class Results:
         return sum(self.cost().values()) / max(self.events, 1) * 1000
 
 
-# --- how an event is processed ---------------------------------------------------------------------
+# --- how an event is processed -------------------------------------------------------------------
 
 
 @dataclass(slots=True)
