@@ -1,4 +1,4 @@
-"""What the command line asks of AWS where the emulator can't show it."""
+"""What the command line asks of AWS, where the emulator can't show it."""
 
 from __future__ import annotations
 
@@ -274,12 +274,12 @@ CREATED = datetime.now(UTC) - timedelta(days=400)
     ("state", "events", "told"),
     [
         ("OK", [], "ok"),
-        # Nothing has come yet, so nothing is missing: `missing` data, or `breaching` as before.
+        # No event has come yet, so none is missing: `missing` data, or `breaching` as before.
         ("INSUFFICIENT_DATA", [], "info"),
         ("ALARM", [], "info"),
-        # An event has come, and the alarm has not been evaluated since.
+        # An event has come, but the alarm has not been evaluated since.
         ("INSUFFICIENT_DATA", [timedelta(hours=1)], "info"),
-        # Events came, and come no more.
+        # Events came, but no longer do.
         ("INSUFFICIENT_DATA", [timedelta(hours=30)], "fail"),
         ("ALARM", [timedelta(hours=30), timedelta(hours=31)], "fail"),
         ("INSUFFICIENT_DATA", [timedelta(days=90)], "fail"),

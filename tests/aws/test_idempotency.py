@@ -1,4 +1,4 @@
-"""Idempotency: who owns what, when an answer got lost, and what a hostile clock can do."""
+"""Idempotency: ownership of records, lost answers, and clocks that change."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_first_claim_is_ours_and_the_second_learns_the_outcome(another: Open
 
 
 def test_a_claim_whose_answer_got_lost_is_recognised_by_its_owner(another: Open) -> None:
-    """botocore writes again, and the condition then meets our own item."""
+    """botocore repeats the write, and the condition then finds our own item."""
     store = another()
 
     assert claim(store) is None
@@ -52,7 +52,7 @@ def test_a_claim_whose_answer_got_lost_is_recognised_by_its_owner(another: Open)
 
 
 def test_an_answer_that_was_cut_off_tells_nothing(another: Open) -> None:
-    """It names the failed condition in a header, but not what is there."""
+    """It names the failed condition in a header, but has no item."""
     claim(another())
     second = another()
     client = second.table.client

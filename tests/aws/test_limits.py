@@ -1,4 +1,4 @@
-"""Limits: places are counted once, whatever is repeated."""
+"""Limits: places are counted once, even if calls are repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mailer: each event sent once, tried again while it makes sense, then set aside."""
+"""The mailer: each event is sent once, retried while that makes sense, then given up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STALE = (403, "InvalidSignatureException", "Signature expired: 20260301T120000Z 
 
 
 def queue(world: World, *payloads: Any) -> list[dict[str, Any]]:
-    """Let the receiver queue events; the messages as the mailer gets them."""
+    """Make the receiver queue events; return the messages as the mailer gets them."""
     world.set(DELIVERY="sqs")
     for payload in payloads or (saved(),):
         assert world.post(payload) == (202, "queued")
@@ -53,7 +53,7 @@ def test_an_email_by_the_queue_is_the_one_that_would_have_gone_straight(world: W
     world.mail(queue(world))
 
     straight, queued = world.emails()
-    # All but the event's id, since these are two events.
+    # All except the event's id, because these are two events.
     for email in (straight, queued):
         email["EmailTags"] = [tag for tag in email["EmailTags"] if tag["Name"] != "event"]
         simple = email["Content"]["Simple"]
@@ -119,7 +119,7 @@ def test_what_fails_in_passing_stays_and_succeeds_later(world: World, failure: A
     assert world.emails() == []
     assert world.dead_letters() == []
 
-    # The claim was given back: the next try need not wait for it to lapse.
+    # The claim was released, so the next try need not wait for it to lapse.
     assert world.mail(messages) == []
     assert len(world.emails()) == 1
 

@@ -1,4 +1,4 @@
-"""The receiver: what it answers, and what has happened by then."""
+"""The receiver: what it answers, and what it has done by then."""
 
 from __future__ import annotations
 
@@ -309,7 +309,7 @@ def test_the_same_post_again_gets_the_same_answer(
 
 
 def test_a_failure_is_final_too(world: World) -> None:
-    """Roomle has mailed by then, so that a second try that succeeds would be a second email."""
+    """Roomle has sent its email by then, so a second try that succeeds would send a second one."""
     world.door.answer("sesv2.SendEmail", REFUSED)
     event = world.request()
 
@@ -382,7 +382,7 @@ def test_a_repeat_waits_for_the_first_and_gives_up_in_time(world: World) -> None
     world.set(ANSWER_WITHIN="3")
     event = world.request()
     receiver = world.app("receiver")
-    world.door.raise_("sesv2.SendEmail", SystemExit())  # the first dies at its work
+    world.door.raise_("sesv2.SendEmail", SystemExit())  # the first one dies while working
     with pytest.raises(SystemExit):
         receiver.handler(event, LambdaContext())
 
@@ -390,7 +390,7 @@ def test_a_repeat_waits_for_the_first_and_gives_up_in_time(world: World) -> None
     world.door.requests.clear()
     assert world.receive(event) == (503, "unavailable")
 
-    # It looked again and again, and then no more.
+    # It looked several times, and then stopped.
     assert world.door.requests.count("dynamodb.GetItem") > 1
     assert world.emails() == []
 
@@ -479,7 +479,7 @@ def test_what_the_queue_certainly_did_not_take_is_left_to_roomle(world: World, f
 
 @pytest.mark.parametrize("last", [LOST, NO_CONNECTION, THROTTLED, (403, "AccessDenied", "")])
 def test_what_the_queue_may_have_taken_is_withdrawn(world: World, last: Any) -> None:
-    """botocore asks again, and says only how the last call ended."""
+    """botocore retries, and reports only how the last try ended."""
     world.set(DELIVERY="sqs")
     world.door.raise_("sqs.SendMessage", LOST)
     put = world.door.raise_ if isinstance(last, Exception) else world.door.answer
@@ -654,7 +654,7 @@ def test_an_event_over_the_cap_takes_none_of_its_recipients_places(world: World)
 @pytest.mark.parametrize("name", ["MAX_EMAILS_PER_RECIPIENT_PER_HOUR", "MAX_EMAILS_PER_HOUR"])
 def test_a_limit_of_zero_is_off(world: World, name: str) -> None:
     world.set(**{name: "0"})
-    # As many as a recipient gets by default, and one more.
+    # One more than a recipient gets by default.
     assert {world.post() for _ in range(21 if "RECIPIENT" in name else 3)} == {(200, "sent")}
     assert world.items("limit#" if "RECIPIENT" in name else "cap#") == []
 

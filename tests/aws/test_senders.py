@@ -1,4 +1,4 @@
-"""What `doctor` says of senders: identities, IAM, the sandbox's recipients, MAIL FROM, DMARC."""
+"""What `doctor` says about senders: identities, IAM, sandbox recipients, MAIL FROM, DMARC."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNED = {"DkimAttributes": {"SigningEnabled": True, "Status": "SUCCESS"}}
 
 
 class Ses:
-    """SES, knowing some identities."""
+    """SES with some identities."""
 
     def __init__(self, identities: dict[str, dict[str, Any]], *, sandbox: bool = False) -> None:
         self.identities = identities
@@ -41,7 +41,7 @@ class Ses:
             raise ClientError(error, "GetEmailIdentity") from None  # type: ignore[arg-type]
 
     def list_email_identities(self, *, PageSize: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: ARG002, N803
-        """One identity a page: what is on the next page counts too."""
+        """One identity per page, so that the following pages count too."""
         place = int(NextToken)
         name, found = list(self.identities.items())[place]
         more = {"NextToken": str(place + 1)} if place + 1 < len(self.identities) else {}
@@ -57,7 +57,7 @@ class Ses:
 
 
 class FakeDns:
-    """The DNS, with these records and no others."""
+    """A DNS with only these records."""
 
     def __init__(self, **records: dict[str, list[str]]) -> None:
         self.records = records
@@ -89,7 +89,7 @@ type Ask = Callable[..., list[Check]]
 
 @pytest.fixture
 def ask(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Make one check of a deployment with these senders, identities and SenderIdentities."""
+    """Run one check of a deployment with these senders, identities and SenderIdentities."""
 
     def asked(
         check: str,
@@ -116,25 +116,25 @@ def ask(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Ask:
 @pytest.mark.parametrize(
     ("sender", "known", "permitted", "state"),
     [
-        # The domain alone covers its addresses.
+        # The domain covers its addresses.
         (SENDER, [DOMAIN], DOMAIN, "ok"),
-        # An address that is an identity is asked for itself.
+        # If an address is an identity, IAM checks it.
         (SENDER, [DOMAIN, SENDER], DOMAIN, "fail"),
         (SENDER, [SENDER], DOMAIN, "fail"),
         (SENDER, [DOMAIN, SENDER], f"{DOMAIN},{SENDER}", "ok"),
         (SENDER, [SENDER], SENDER, "ok"),
-        # Naming an address that is no identity permits nothing: IAM is asked for the domain.
+        # Naming an address that is not an identity allows nothing: IAM checks the domain.
         (SENDER, [DOMAIN], SENDER, "fail"),
         # Other identities don't matter.
         (SENDER, [DOMAIN, "other@brand.example"], DOMAIN, "ok"),
-        # A label belongs to the address without it.
+        # An address with a label belongs to the one without it.
         ("hello+shop@brand.example", [DOMAIN, SENDER], DOMAIN, "fail"),
         ("hello+shop@brand.example", [DOMAIN, SENDER], f"{DOMAIN},{SENDER}", "ok"),
         # A domain covers its subdomains, unless one is an identity.
         ("hello@mail.brand.example", [DOMAIN], DOMAIN, "ok"),
         ("hello@mail.brand.example", [DOMAIN, "mail.brand.example"], DOMAIN, "fail"),
         ("hello@mail.brand.example", [DOMAIN, "mail.brand.example"], "mail.brand.example", "ok"),
-        # Covered by nothing: every email would be refused.
+        # Not covered: every email would be refused.
         (SENDER, [], "other.example", "fail"),
         (SENDER, ["other.example"], "other.example", "fail"),
         ("hello@notbrand.example", [DOMAIN], DOMAIN, "fail"),
@@ -247,7 +247,7 @@ def dmarc(*records: str, at: str = DOMAIN) -> FakeDns:
         (dmarc("v=DMARC1; rua=mailto:d@brand.example"), SIGNED, "warn", "no valid policy"),
         (dmarc("v=DMARC1; p=none", "v=DMARC1; p=reject"), SIGNED, "warn", "2 DMARC records"),
         (dmarc("google-site-verification=x", "v=DMARC1; p=reject"), SIGNED, "ok", "p=reject"),
-        # Enforced, and nothing of ours passes.
+        # Enforced, and none of our emails pass.
         (dmarc("v=DMARC1; p=reject"), {}, "fail", "neither DKIM"),
         (dmarc("v=DMARC1; p=none"), {}, "info", "p=none"),
     ],

@@ -1,4 +1,4 @@
-"""A gradual deployment: what SAM makes of the template that tools.gradual writes."""
+"""A gradual deployment: how SAM transforms the template that tools.gradual writes."""
 
 import json
 import subprocess

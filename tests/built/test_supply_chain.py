@@ -1,4 +1,4 @@
-"""What is deployed can be told to the byte: which packages, and what a build makes of them."""
+"""What is deployed is known to the byte: which packages, and what a build makes of them."""
 
 import http.server
 import importlib.metadata
@@ -57,7 +57,7 @@ def test_the_bill_names_every_locked_package_with_its_version_and_hashes() -> No
 
 
 def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
-    # The development environment has the very packages of the layer, with their names.
+    # The development environment has the same packages as the layer, with their names.
     owners = importlib.metadata.packages_distributions()
     python = artefacts.BUILD / "DependenciesLayerX86" / "python"
     modules = {path.name.removesuffix(".py") for path in python.iterdir()} - {"__pycache__"}
@@ -92,8 +92,8 @@ def test_the_bill_is_current_and_the_same_each_time(tmp_path: Path) -> None:
 # --- the build ----------------------------------------------------------------------------------
 
 PARTS = ("functions", "layers", "requirements", "tools", "template.yaml", "samconfig.toml")
-# Zips as `sam deploy` does, by its own code, and tells what is in there; then the checksum by which
-# it decides whether there is anything new.
+# Zips with the code of `sam deploy` and prints the content, and the checksum by which SAM decides
+# whether anything changed.
 ZIPPED = """
 import json, sys, zipfile
 from samcli.lib.package.utils import make_zip_with_lambda_permissions, zip_folder
@@ -107,13 +107,13 @@ for folder in sys.argv[1:]:
     found.append([checksum, sorted(entries)])
 print(json.dumps(found))
 """
-# Zipping the layers of packages would take much longer, and nothing of theirs is special.
+# Zipping the layers of packages would take much longer, and they are not special.
 SMALL = ("EmailsLayer", "MailerFunction", "ReceiverFunction", "SharedLayer")
 
 
 @pytest.fixture(scope="module")
 def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the same sources once more: elsewhere, at another time, by somebody else."""
+    """Build the same sources again: elsewhere, at another time, as another user."""
     clone = tmp_path_factory.mktemp("another place")
     for part in PARTS:
         source = ROOT / part
@@ -139,7 +139,7 @@ def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(build: Path) -> set[Path]:
-    """List what a build makes; the local stack leaves its own template beside it."""
+    """List the output of a build, except the template that the local stack puts next to it."""
     return artefacts.files(build) - {Path("local.yaml")}
 
 
@@ -194,7 +194,7 @@ KNOWN = {
 
 
 class Database(http.server.BaseHTTPRequestHandler):
-    """Answers as OSV does: what is known against a version of a package."""
+    """Answers like OSV: the known vulnerabilities of a package's version."""
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["content-length"])))

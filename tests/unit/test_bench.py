@@ -1,4 +1,4 @@
-"""The bench: what it makes of what it finds. What it measures is no test."""
+"""The bench: how it evaluates its results. The measurements themselves are not tested."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ def test_an_event_travels_with_the_time_at_which_it_arrives() -> None:
 
 
 class Wire(asyncio.Transport):
-    """Notes what is written to it."""
+    """Records what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()

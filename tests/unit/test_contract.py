@@ -1,4 +1,4 @@
-"""The contract in docs/: current, and saying what the code does."""
+"""The contract in docs/ is current and agrees with the code."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ FIELDS = [*events.EMAIL_DATA["fields"], "newField"]
 
 
 def replaced(name: str, **changes: Any) -> dict[str, Any]:
-    """An event of Roomle's with some of its fields replaced, or taken out."""
+    """One of Roomle's events with some fields replaced or removed."""
     data = contract.example(name)["data"] | changes
     return {"event": name, "data": {key: each for key, each in data.items() if each is not ABSENT}}
 
@@ -85,7 +85,7 @@ def taken(payload: object) -> bool:
 @pytest.mark.parametrize("name", events.EVENTS)
 def test_a_schema_takes_a_value_of_a_field_just_when_the_code_does(name: str, field: str) -> None:
     for value in (*ADDRESSES, *TEXTS, *SCALARS, ABSENT):
-        # Alone, and where another field makes up for it.
+        # Alone, and with another field that makes up for it.
         for others in ({}, {"success": False}, {"itemId": "catalog:item"}, {"configurationId": ""}):
             payload = replaced(name, **{**others, field: value})
             assert VALIDATORS[name].is_valid(payload) == taken(payload), payload

@@ -1,4 +1,4 @@
-"""The secret: which versions count, how long, and what is said when it is unusable."""
+"""The secret: which versions count, for how long, and the message when it is unusable."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_previous_secret_counts_in_the_overlap_and_not_after(given: Fixture)
 
     assert given.secrets(START + 1) == [NEW["tenant"], OLD["tenant"]]
     assert given.secrets(START + OVERLAP - 1) == [NEW["tenant"], OLD["tenant"]]
-    # Still the same cached read: the overlap ends on time all the same.
+    # Still the same cached read, but the overlap ends on time.
     assert given.secrets(START + OVERLAP) == [NEW["tenant"]]
     assert given.secrets(START + 2 * OVERLAP) == [NEW["tenant"]]
 
@@ -156,7 +156,7 @@ def test_a_secret_older_than_five_minutes_does_not_count_while_aws_is_away(given
 
     with pytest.raises(SecretUnusable):
         given.store.get(START + 301)
-    # It is asked again at once: what fails in passing has perhaps passed.
+    # It is read again at once, because a temporary failure may be over.
     given.aws.broken = None
     assert given.secrets(START + 301) == [OLD["tenant"]]
 

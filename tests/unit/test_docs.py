@@ -1,4 +1,4 @@
-"""The documentation says what is so: alarms, parameters, fields, costs, links, tests."""
+"""The documentation is correct: alarms, parameters, fields, costs, links, tests."""
 
 import re
 import tomllib
@@ -101,7 +101,7 @@ def test_everything_that_only_aws_creates_is_listed() -> None:
     cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     conditional = {n for n, r in read()["Resources"].items() if r.get("Condition") == "OnAws"}
-    # Nor does anything else depend on that condition but the dashboard's list of alarms.
+    # Otherwise only the dashboard's list of alarms depends on that condition.
     text = (sam.ROOT / "template.yaml").read_text()
 
     assert sorted(listed) == sorted(conditional)
@@ -135,7 +135,7 @@ def test_the_questions_of_a_guided_deploy_are_answered(question: str) -> None:
 def test_the_region_is_set_under_both_names_before_anything_else() -> None:
     run = re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-    # The AWS CLI reads AWS_REGION first; botocore, and with it SAM, reads the other one only.
+    # The AWS CLI reads AWS_REGION first. botocore, and so SAM, reads only the other one.
     assert run[0].splitlines() == [
         "export AWS_REGION=eu-central-1",
         'export AWS_DEFAULT_REGION="$AWS_REGION"',
@@ -144,7 +144,7 @@ def test_the_region_is_set_under_both_names_before_anything_else() -> None:
 
 
 def test_a_log_is_read_by_its_time_and_not_from_its_beginning() -> None:
-    # `filter-log-events` pages through the whole retention, whatever --query leaves of a page.
+    # `filter-log-events` reads the whole retention period, even if --query drops most of it.
     for page in PAGES:
         text = page.read_text()
         assert "filter-log-events" not in text
@@ -211,10 +211,10 @@ def test_every_command_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text()
     makefile = (sam.ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    # After a word "make" is English.
+    # After a word, "make" is an English verb.
     assert set(re.findall(r"(?:^ *|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
     known = commands(typer.main.get_command(app))
-    # At the beginning of a line, with or without a path, or quoted.
+    # At the start of a line, with or without a path, or quoted.
     for named in re.findall(
         r"(?:^ *(?:\S*/)?|`)roomle-mail ([a-z-]+ ?[a-z-]*)", text, re.MULTILINE
     ):
@@ -226,7 +226,7 @@ def test_the_commands_of_the_readme_are_run_where_the_page_on_operations_has_the
     run = "\n".join(re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
     named = re.findall(r"^ +\.venv/bin/(roomle-mail .+)$", README, re.MULTILINE)
 
-    # A secret, an email, a check: without these no first deployment ends.
+    # A secret, an email, a check: every first deployment needs these.
     assert {" ".join(each.split()[:2]) for each in named} >= {
         *("roomle-mail secret", "roomle-mail send", "roomle-mail doctor"),
     }
@@ -358,7 +358,7 @@ CONTRIBUTING = (sam.ROOT / "CONTRIBUTING.md").read_text()
 
 def test_every_file_that_the_page_on_contributing_names_is_there() -> None:
     roots = {path.name for path in sam.ROOT.iterdir()}
-    # Of another language or a version there is an example.
+    # Other languages and versions have an example.
     named = {
         each
         for each in re.findall(r"`([\w./*-]+)`", CONTRIBUTING)
@@ -400,7 +400,7 @@ def test_github_runs_only_pinned_actions_and_may_only_read() -> None:
 
 
 def test_every_lock_says_how_it_was_compiled() -> None:
-    # Dependabot reads there how to compile it again.
+    # Dependabot reads there how to compile it.
     locks = [path for path in sam.ROOT.glob("[!.]*/**/*.txt") if path.with_suffix(".in").is_file()]
 
     assert locks
