@@ -146,7 +146,7 @@ def test_an_alarm_without_fault_passes(alarm: dict[str, Any]) -> None:
         (MATH | {"Metrics": [RATE | {"Id": "Rate"}, SENT]}, "Id Rate is not possible"),
         (MATH | {"Metrics": [RATE, SENT, SENT]}, "twice"),
         (MATH | {"Metrics": [RATE | {"MetricStat": STAT}, SENT]}, "or both"),
-        (MATH | {"Period": 300}, "a Period beside metric math"),
+        (MATH | {"Period": 300}, "a Period together with metric math"),
     ],
 )
 def test_an_alarm_that_cloudwatch_refuses_is_found(alarm: dict[str, Any], problem: str) -> None:
