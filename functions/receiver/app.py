@@ -1,7 +1,7 @@
 """HTTP in -> HTTP out: wires the receiver to its environment.
 
-An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook"). So whatever
-fails before SES or SQS has the email in custody ends as one, and whatever fails later does not.
+An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook"). So a failure
+before SES or SQS has custody of the email gives such an answer, and a later failure does not.
 """
 
 from __future__ import annotations
