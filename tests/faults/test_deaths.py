@@ -24,11 +24,9 @@ from tests.faults.proxy import ANSWER_SLOWLY, REFUSE, SERVICES, THROTTLE, Call
 from tests.faults.world import BATCH, MAILER_TIMEOUT, Aws
 
 type When = Literal["before", "after"]
-type Moment = tuple[
-    str, int, When
-]  # a call's operation, its number, and whether before or after it
+type Moment = tuple[str, int, When]  # a call's operation, its number, before or after it
 
-# The receiver's calls: claim, two limits, delivery, outcome. Did SES or SQS have the email by then?
+# The receiver's calls: claim, two limits, delivery, outcome. Was the email in custody?
 RECEIVERS_MOMENTS: list[tuple[str, Moment, bool]] = [
     ("ses", ("PutItem", 1, "before"), False),
     ("ses", ("PutItem", 1, "after"), False),
