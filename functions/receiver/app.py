@@ -40,7 +40,8 @@ for parameter in settings.warnings:
     logger.warning("this parameter weakens the protection", parameter=parameter)
 
 
-@logger.inject_lambda_context(clear_state=True)
+# False also overrides Powertools' environment variable that would log the whole event.
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway's event (payload format 2.0)."""
     return to_http(receiver.process(Request.from_http(event, now=time.time())))
