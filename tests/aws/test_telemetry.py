@@ -203,7 +203,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("counted", SCENES)
 @pytest.mark.usefixtures("_no_waiting")
-def test_a_decision_is_told_once_and_counted(world: World, counted: str) -> None:
+def test_a_decision_is_logged_once_and_counted(world: World, counted: str) -> None:
     SCENES[counted](world)
 
     what, *more = counted.split()
@@ -248,7 +248,7 @@ def emitted(world: World) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.usefixtures("_no_waiting")
-def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
+def test_everything_that_alarms_dashboard_and_queries_use_is_written(
     emitted: tuple[set[str], set[str]],
 ) -> None:
     measured, told = emitted
@@ -261,7 +261,7 @@ def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
         assert operations.fields(query) <= told | of_ses, name
 
 
-def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World) -> None:
+def test_metrics_are_stored_where_alarms_and_dashboard_look(world: World) -> None:
     for scene in ("Received Sent AgeAtSending TimeToSes", "Postponed Throttled AgeAtPostponing"):
         SCENES[scene](world)
 
@@ -281,7 +281,7 @@ def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World)
 
 
 @pytest.mark.usefixtures("_no_waiting")
-def test_all_that_is_counted_is_shown(emitted: tuple[set[str], set[str]]) -> None:
+def test_every_metric_is_shown(emitted: tuple[set[str], set[str]]) -> None:
     measured, _ = emitted
 
     assert measured <= {each.name for each in operations.of_dashboard()}
@@ -298,13 +298,13 @@ def test_every_reason_is_shown() -> None:
     assert reasons <= {each.name for each in operations.of_dashboard()}
 
 
-def test_no_reason_is_called_like_a_decision() -> None:
+def test_no_reason_has_the_name_of_a_decision() -> None:
     names = {name for name, value in vars(errors).items() if isinstance(value, type)}
 
     assert not names & {counted.split()[0] for counted in SCENES}
 
 
-def test_what_was_sent_is_told_with_all_that_is_known_of_it(world: World) -> None:
+def test_a_sent_email_is_logged_with_everything_known_about_it(world: World) -> None:
     world.post(saved(configuratorId="myConfigurator"))
 
     received, sent = world.logs()
@@ -360,7 +360,7 @@ def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
     assert (told["brand"], told["language"]) == (line["brand"], line["language"])
 
 
-def test_an_email_costs_the_work_that_is_reckoned(world: World) -> None:
+def test_an_email_costs_the_calculated_work(world: World) -> None:
     world.set(MAX_EMAILS_PER_HOUR="10000")
     world.post(saved(configuratorId="myConfigurator"))
     world.door.requests.clear()

@@ -158,7 +158,7 @@ def test_a_cold_start_loads_nothing_slow(
     assert not (TOO_SLOW | NOT_AT_START).intersection(loaded)
 
 
-def test_an_event_loads_nothing_slow_either(
+def test_an_event_loads_nothing_slow(
     aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
 ) -> None:
     event = another_person("receiver/share_configuration_ar")
@@ -270,7 +270,7 @@ print(json.dumps(found))
 """
 
 
-def test_each_service_is_found_in_every_region_as_by_the_whole_botocore(
+def test_each_service_has_the_same_endpoint_as_in_the_complete_botocore_in_every_region(
     aws_lambda: Lambda,
 ) -> None:
     # GIVEN the regions of all partitions: AWS's own, China, the government's, ...
@@ -294,7 +294,7 @@ def test_each_service_is_found_in_every_region_as_by_the_whole_botocore(
     assert json.loads(pruned) == json.loads(whole)
 
 
-def test_all_that_is_uploaded_stays_small() -> None:
+def test_the_upload_stays_small() -> None:
     # Each processor's layer, zipped as `sam deploy` does. Lambda fetches it at a cold start.
     parts = {path.name: zipped(path) for path in artefacts.BUILD.iterdir() if path.is_dir()}
     dependencies = [parts.pop("DependenciesLayerArm64"), parts.pop("DependenciesLayerX86")]
@@ -310,7 +310,7 @@ def zipped(folder: Path) -> int:
     return len(archive.getvalue())
 
 
-def test_no_function_writes_beside_its_code(
+def test_no_function_writes_next_to_its_code(
     aws_lambda: Lambda, receiver: Function, mailer: Function
 ) -> None:
     folders = (aws_lambda.opt, aws_lambda.home, *aws_lambda.tasks.values())

@@ -80,7 +80,7 @@ def strict_receiver(start: Start) -> Function:
 
 
 @pytest.mark.parametrize("name", RECEIVED)
-def test_the_receiver_answers_an_event_that_is_signed_anew_as_expected(
+def test_the_receiver_answers_a_freshly_signed_event_as_expected(
     name: str, strict_receiver: Function, services: Services
 ) -> None:
     expected = fixtures.expectations()[f"receiver/{name}"]

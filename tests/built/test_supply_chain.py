@@ -56,7 +56,7 @@ def test_the_bill_names_every_locked_package_with_its_version_and_hashes() -> No
     assert named == locked
 
 
-def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
+def test_the_bill_names_exactly_what_is_deployed() -> None:
     # The development environment has the same packages as the layer, with their names.
     owners = importlib.metadata.packages_distributions()
     python = artefacts.BUILD / "DependenciesLayerX86" / "python"
@@ -68,7 +68,7 @@ def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
     assert {(name.replace("_", "-").lower(), version) for name, version in deployed} == named
 
 
-def test_the_bill_is_of_this_project_at_its_version() -> None:
+def test_the_bill_names_this_project_and_its_version() -> None:
     project = bill()["metadata"]["component"]
 
     assert project["name"] == "roomle-mail"
@@ -162,7 +162,7 @@ def test_two_builds_have_the_same_permissions_and_times(another_build: Path) -> 
         assert (one.st_mode, one.st_mtime) == (other.st_mode, other.st_mtime), path
 
 
-def test_two_builds_are_the_same_to_sam_when_it_zips_them(another_build: Path) -> None:
+def test_sam_makes_the_same_archives_of_two_builds(another_build: Path) -> None:
     folders = [build / name for build in (artefacts.BUILD, another_build) for name in SMALL]
     finished = subprocess.run(
         [*sam.pinned("aws-sam-cli", "sam")[:-1], "python", "-c", ZIPPED, *map(str, folders)],
@@ -217,7 +217,7 @@ def database() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_audit_tells_what_is_known_against_any_version_in_any_lock(
+def test_an_audit_reports_what_is_known_about_any_version_in_any_lock(
     database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     locks = [tmp_path / "one.txt", tmp_path / "other.txt"]
@@ -258,7 +258,7 @@ def test_what_was_not_looked_up_does_not_count_as_audited(printed: str) -> None:
 
 
 @pytest.mark.parametrize("told", ["", "segno==1.6.6\n"])
-def test_an_audit_that_was_not_told_of_everything_is_none(
+def test_an_audit_with_an_incomplete_report_does_not_count(
     told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lock.txt").write_text(told)

@@ -87,7 +87,7 @@ def test_padding_oracle_every_answer_is_the_same(world: World) -> None:
 
 
 @pytest.mark.proof
-def test_padding_oracle_the_time_tells_nothing_either(world: World) -> None:
+def test_padding_oracle_the_time_says_nothing(world: World) -> None:
     """Welch's t on interleaved samples without their slow tail, as dudect does it.
 
     dudect counts 10 as a certain leak; noise alone gives less than 5.
@@ -182,7 +182,7 @@ def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
     assert "expires" not in item
 
 
-def test_iv_rewriting_is_nothing_where_the_vector_is_fixed(world: World) -> None:
+def test_iv_rewriting_has_no_effect_if_the_vector_is_fixed(world: World) -> None:
     """A token that was never used here: no record stops it, only that the vector is fixed."""
     old = datetime(2019, 1, 1, 8, 15, 30, tzinfo=UTC)
     event = world.request(session=SESSION)

@@ -207,7 +207,7 @@ def test_a_mailer_may_die_at_any_moment(aws: Aws, functions: Functions, pool: Po
     figures.report(f"deaths of mailers: {ledger}")
 
 
-def test_what_sqs_delivers_twice_and_out_of_order_is_sent_once(
+def test_a_message_that_sqs_delivers_twice_and_out_of_order_is_sent_once(
     aws: Aws, functions: Functions, pool: Pool
 ) -> None:
     chance, ledger = figures.seeded("double delivery"), Ledger()
@@ -292,7 +292,7 @@ def test_when_ses_is_down_for_longer_an_event_is_a_dead_letter_and_a_redrive_sen
     assert entry.sent == 1
 
 
-def test_a_redrive_of_what_lies_there_twice_sends_it_once(aws: Aws, pool: Pool) -> None:
+def test_a_redrive_of_a_letter_that_is_there_twice_sends_it_once(aws: Aws, pool: Pool) -> None:
     """The mailer died after moving a message and before Lambda deleted it."""
     ledger, mailer = Ledger(), pool.mailers[0]
     entry = ledger.open("moved twice", world.new_recipient())

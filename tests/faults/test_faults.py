@@ -264,7 +264,7 @@ def turn() -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_under_any_fault_one_email_comes_of_an_event_and_the_function_answers_by_itself(
+def test_under_any_fault_an_event_leads_to_one_email_and_the_function_answers_by_itself(
     case: Case, trial: Trial
 ) -> None:
     for entry in trial.entries[case]:
@@ -280,7 +280,7 @@ def test_under_any_fault_one_email_comes_of_an_event_and_the_function_answers_by
 
 @pytest.mark.proof  # a busy machine takes longer
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_under_any_fault_the_answer_comes_within_its_seconds(case: Case, trial: Trial) -> None:
+def test_under_any_fault_the_answer_comes_in_time(case: Case, trial: Trial) -> None:
     limit = FULL if case.start == "cold" else SOON
     for entry in trial.entries[case]:
         assert all(answer.seconds < limit for answer in entry.answers), str(entry)

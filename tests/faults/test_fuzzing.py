@@ -24,9 +24,7 @@ REACHED = 0.95
 
 
 @pytest.mark.parametrize(("kind", "module"), [("token", tokens), ("event", events)])
-def test_the_kept_inputs_reach_nearly_all_code_and_do_no_harm(
-    kind: str, module: ModuleType
-) -> None:
+def test_the_corpus_reaches_nearly_all_code_and_does_no_harm(kind: str, module: ModuleType) -> None:
     known = set(lines(module))
     with watched(str(module.__file__)) as seen:
         for path in runs.kept(kind):

@@ -114,7 +114,7 @@ THROTTLED = (429, "TooManyRequestsException", "")
 
 @pytest.mark.parametrize("most", figures.amounts("FAULTS_INSTRUCTIONS", sample=SAMPLE, proof=ALL))
 @pytest.mark.parametrize("delivery", ["ses", "sqs", "ses,sqs"])
-def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
+def test_answer_and_custody_agree_at_any_interrupted_instruction(
     world: World, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")

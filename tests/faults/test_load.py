@@ -72,7 +72,9 @@ def events(chance: random.Random, ledger: Ledger, burst: int) -> list[Event]:
 
 @pytest.mark.proof
 @pytest.mark.leaves_much_behind
-def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: LocalStack) -> None:
+def test_a_burst_with_repeats_and_forgeries_loses_no_email_and_sends_none_twice(
+    stack: LocalStack,
+) -> None:
     ledger = Ledger()
     burst = events(figures.seeded("burst"), ledger, number := figures.number("FAULTS_BURST", BURST))
 
@@ -119,7 +121,7 @@ def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: Loc
 
 @pytest.mark.proof
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="sizes are read from /proc")
-def test_a_workers_memory_stays_as_it_is(steady_worker: subprocess.Popen[str]) -> None:
+def test_a_workers_memory_does_not_grow(steady_worker: subprocess.Popen[str]) -> None:
     _, told = steady_worker.communicate()
 
     assert steady_worker.returncode == 0, told

@@ -108,7 +108,7 @@ def test_a_rotation_under_load_fails_no_request(
     assert post(receiver, NEW_SECRET).status == 200
 
 
-def test_a_flood_of_forgeries_does_not_keep_a_new_secret_out_for_longer_than_a_minute(
+def test_a_flood_of_forgeries_delays_a_new_secret_by_at_most_a_minute(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     assert post(receiver, SECRET).status == 200
@@ -125,7 +125,7 @@ def test_a_flood_of_forgeries_does_not_keep_a_new_secret_out_for_longer_than_a_m
     assert post(receiver, SECRET).status == 200
 
 
-def test_a_wrong_secret_is_never_an_acceptance_and_the_log_says_what_to_mend(
+def test_a_wrong_secret_accepts_nothing_and_the_log_says_what_to_fix(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     assert post(receiver, SECRET).status == 200
@@ -151,7 +151,7 @@ def refused(receiver: Mortal) -> None:
     assert line["problem"]
 
 
-def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: Mortal) -> None:
+def test_another_key_in_the_secret_accepts_nobody(rotating: Rotating, receiver: Mortal) -> None:
     rotating.set(json.dumps({"anotherKey": SECRET, API_KEY: NEW_SECRET}))
     receiver.clock.move(SECRET_IS_OLD + 3_600)
 
@@ -159,7 +159,7 @@ def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: 
     assert post(receiver, NEW_SECRET).status == 200
 
 
-def test_a_flood_of_requests_asks_for_an_unusable_secret_once_and_a_mended_one_soon_counts(
+def test_a_flood_of_requests_reads_an_unusable_secret_once_and_a_fixed_one_soon_counts(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     rotating.set("text")

@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_results() -> None:
     assert simulate(load, parameters) != simulate(load, parameters, seed=1)
 
 
-def test_a_bucket_gives_its_size_at_once_and_its_rate_lastingly() -> None:
+def test_a_bucket_gives_its_size_at_once_and_then_its_rate() -> None:
     bucket = Bucket(rate=2, size=5)
     assert [bucket.take(0) for _ in range(6)] == [True] * 5 + [False]
     assert [bucket.take(1) for _ in range(3)] == [True, True, False]

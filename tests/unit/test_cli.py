@@ -89,7 +89,7 @@ def test_every_form_of_a_token_is_recognised_by_the_reading_that_made_it(form: A
         ),
     )
 )
-def test_what_the_receiver_refuses_is_refused_and_advised_upon(header: str) -> None:
+def test_a_token_that_the_receiver_refuses_is_refused_with_advice(header: str) -> None:
     explanation = explained(header)
     try:
         decoded = tokens.decode(header, algorithms=("01",))
@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_each_fault_of_a_token_has_advice_of_its_own(name: str) -> None:
+def test_each_fault_of_a_token_has_its_own_advice(name: str) -> None:
     make, advice = WRONG[name]
     explanation = explained(make())
     assert not explanation.accepted
