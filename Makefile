@@ -1,5 +1,5 @@
-# All set-up happens by itself: git, make, python3 and a network are enough.
-# What has been made is recorded by files, so that making it again costs nothing.
+# Set-up is automatic: git, make, python3 and a network are enough.
+# Marker files record what was made, so that it is not made again.
 
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
@@ -9,7 +9,7 @@ SAM := $(PYTHON) -m tools.sam
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
 	requirements/dev requirements/sam requirements/checkov requirements/ministack requirements/fuzz \
 	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
-# The header says so in each lock, and Dependabot reads its options there.
+# Each lock has this in its header, where Dependabot reads the options.
 HOW := uv pip compile --universal --python-version 3.13 --generate-hashes
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock: $(HOW)" $(HOW) \
 	--quiet --no-emit-index-url --no-emit-find-links
@@ -21,14 +21,14 @@ CHECKS := types template weaknesses code locks vulnerabilities
 # each worker deploys a stack of its own.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# Python keeps its byte code, or each of hundreds of processes would compile its imports again.
+# Keep Python's bytecode. Otherwise each of hundreds of processes would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
 	$(CHECKS) audit lock contract bench capacity fuzz clean
 
-help: ## list what can be made
+help: ## list all commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
 
 setup: .venv/.synced ## install uv, the pinned packages, .venv/bin/roomle-mail
@@ -58,19 +58,19 @@ build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
 		layers/dependencies/requirements.txt
 	@$(PYTHON) -m tools.sbom $@
 
-demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before it
+demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
 
 local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port
 	@$(PYTHON) -m tools.stack $(OPTIONS)
 
-preview: setup $(if $(PICTURES),browser) ## all emails on a page; PICTURES=folder to write them as PNG instead
+preview: setup $(if $(PICTURES),browser) ## show all emails on a page; PICTURES=folder to write them as PNG instead
 	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)")
 
-pictures: setup browser ## take the README's pictures again, of a stack that runs for it
+pictures: setup browser ## take the README's screenshots again, from a local stack
 	@$(PYTHON) -m tools.pictures
 
-browser: setup ## a Chromium, unless there is one
+browser: setup ## install Chromium, unless it is installed
 	@$(PYTHON) -m tools.browser
 
 unit: setup ## the fast loop: the unit tests, in parallel
@@ -81,7 +81,7 @@ test: setup ## all checks, and all tests that decide whether the product is righ
 	@$(MAKE) --no-print-directory --jobs=2 $(CHECKS) build browser
 	@$(PYTHON) -m pytest $(PARALLEL)
 
-# One after the other: some are about seconds, or send as much as the machine takes.
+# One after the other: some measure time, or use the whole machine.
 proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption, spam filters
 	@$(PYTHON) -m tools.spamassassin
 	@$(PYTHON) -m pytest -m proof
@@ -113,34 +113,34 @@ locks: setup
 			PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) -o $$scratch/$$(basename $$lock).txt \
 			$$(basename $$lock).in >/dev/null) && \
 		diff -u $$lock.txt $$scratch/$$(basename $$lock).txt || \
-		{ echo "$$lock.txt is not what $$lock.in asks for: run 'make lock'"; exit 1; } \
+		{ echo "$$lock.txt does not match $$lock.in: run 'make lock'"; exit 1; } \
 	done; echo "locks are current"
 
-# Where nothing can be looked up (2), the checks pass; `make audit` doesn't.
+# If nothing can be looked up (2), the checks pass, but `make audit` doesn't.
 vulnerabilities: setup
 	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt) || [ $$? -eq 2 ]
 
-audit: setup ## look for known vulnerabilities in all locks; fails where that can't be told, too
+audit: setup ## look for known vulnerabilities in all locks; also fails if that can't be looked up
 	@$(PYTHON) -m tools.audit $(LOCKS:%=%.txt)
 
-bench: build ## measure functions and peers, write docs/performance.md; best on a machine with nothing else to do
+bench: build ## measure functions and peers, write docs/performance.md; best on an idle machine
 	@$(PYTHON) -m bench measure
 	@$(PYTHON) -m bench report
 
-capacity: setup ## calculate docs/capacity.md again from what was measured
+capacity: setup ## calculate docs/capacity.md again from the measurements
 	@$(PYTHON) -m bench.capacity report
 
-fuzz: setup ## fuzz token and event for MINUTES=n (10), keep what reaches new code
+fuzz: setup ## fuzz token and event for MINUTES=n (10), keep inputs that reach new code
 	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract
 
-lock: $(UV) ## lock what the .in files ask for, with hashes; UPGRADE=1 to take newer versions
+lock: $(UV) ## lock the packages of the .in files, with hashes; UPGRADE=1 for newer versions
 	@for lock in $(LOCKS); do echo "lock: $$lock.txt" && (cd $$(dirname $$lock) && \
 		PATH="$(CURDIR)/.tools/bin:$$PATH" $(COMPILE) $(if $(UPGRADE),--upgrade) \
 		-o $$(basename $$lock).txt $$(basename $$lock).in >/dev/null) || exit 1; done
 
-clean: ## remove all that was made
+clean: ## remove everything that was made
 	rm -rf .tools .venv .aws-sam .local build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

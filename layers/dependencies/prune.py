@@ -1,10 +1,10 @@
 # ruff: noqa: INP001 (the makefile runs it by its path)
-"""Delete what the functions do not use of the installed packages: half of what is uploaded.
+"""Delete the parts of the installed packages that the functions don't use: half of the upload.
 
 Usage: python prune.py FOLDER
 
-tests/built runs every fixture on what is left. To use more of a package, name it here: those tests
-fail with the import or the operation that is missing.
+tests/built runs every fixture on the rest. To use more of a package, name it here. Otherwise those
+tests fail with the missing import or operation.
 """
 
 import gzip
@@ -42,15 +42,15 @@ USED = {
     "botocore/data/*/*": ["endpoint-rule-set-1.*", "service-2.*"],
 }
 
-# What is never imported: commands, documentation, tests, types, metadata.
+# Never imported: commands, documentation, tests, types, metadata.
 UNUSED = [
     *("*.dist-info", "**/*.pyi", "**/py.typed", ".lock", "bin", "share"),
     *("boto3/data", "boto3/examples", "dateutil/zoneinfo"),
     *("segno/cli.py", "urllib3/contrib/emscripten"),
 ]
 
-# Service -> its name in endpoints.json, and the operations that are called. A service's description
-# is read as a whole at every cold start; cutting it saved 50 of 330 ms and 12 MB of memory.
+# Service -> its name in endpoints.json, and the operations that are called. A service's whole
+# description is read at every cold start; cutting it saved 50 of 330 ms and 12 MB of memory.
 OPERATIONS = {
     "dynamodb": ("dynamodb", ["GetItem", "PutItem", "UpdateItem"]),
     "secretsmanager": ("secretsmanager", ["GetSecretValue"]),
@@ -78,7 +78,7 @@ def main(root: Path) -> None:
     for service, (_, operations) in OPERATIONS.items():
         (path,) = matches(data, f"{service}/*/service-2.json.gz")
         model = json.loads(gzip.decompress(path.read_bytes()))
-        # A gzip file has its time in it, and every build is to give the same bytes.
+        # A gzip file contains a time, and every build must give the same bytes.
         path.write_bytes(gzip.compress(compact(of_operations(model, operations)), mtime=0))
     (path,) = matches(data, "endpoints.json")
     endpoints = json.loads(path.read_bytes())
@@ -109,7 +109,7 @@ def of_operations(model: dict[str, Any], operations: list[str]) -> dict[str, Any
 
 
 def names_of_shapes(part: object) -> Iterator[str]:
-    """Name the shapes that a part of a model refers to."""
+    """Return the shapes that a part of a model refers to."""
     if isinstance(part, dict):
         if isinstance(name := part.get("shape"), str):
             yield name

@@ -1,4 +1,4 @@
-"""A real Chromium. What it shows is kept in .local/screenshots, to be looked at."""
+"""A real Chromium. Screenshots are kept in .local/screenshots."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PHONE, DESKTOP = 375, 1280
 
 @dataclass
 class Window:
-    """A page of Chromium's, and what it asked for."""
+    """A Chromium page, and the requests that it made."""
 
     page: Page
     name: str
     invited: str = ""
-    """The beginning of addresses of another host that the test wants to be asked."""
+    """The start of addresses on another host that the test expects to be requested."""
     requests: list[Request] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Window:
 
     @property
     def strangers(self) -> list[str]:
-        """What was asked of other hosts; what the page's own policy stopped was not."""
+        """The requests to other hosts, without those that the page's own policy blocked."""
         return [
             request.url
             for request in self.requests
@@ -55,12 +55,12 @@ class Window:
 
     @property
     def too_wide(self) -> int:
-        """By how many pixels the page is wider than its window."""
+        """How many pixels the page is wider than its window."""
         width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         return max(width, 0)
 
     def violations(self, *standards: str) -> list[str]:
-        """What axe-core finds. What is in frames is checked for itself."""
+        """The problems that axe-core finds. Content in frames is checked separately."""
         options = {
             "runOnly": {"type": "tag", "values": list(standards or STANDARDS)},
             "iframes": False,
@@ -81,7 +81,7 @@ class Window:
         self.page.screenshot(path=SCREENSHOTS / folder / f"{name}.png", full_page=True)
 
 
-# No longer than a module: as long as it lasts, Playwright keeps an event loop in this thread.
+# Not longer than a module, because Playwright keeps an event loop in this thread meanwhile.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with browser.opened() as opened:
@@ -115,7 +115,7 @@ def open_window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[O
 
 @pytest.fixture
 def window(open_window: Open) -> Window:
-    """A window as on a desk, in light colours."""
+    """A window as on a desktop, in light colours."""
     return open_window()
 
 

@@ -1,4 +1,4 @@
-"""How the pages are come by: the commands, the browser, the address."""
+"""Starting the pages: the commands, the browser, the address."""
 
 from __future__ import annotations
 

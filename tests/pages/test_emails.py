@@ -1,4 +1,4 @@
-"""The emails themselves in a real browser: can everybody read them, in light and in dark?"""
+"""The emails in a real browser: everybody can read them, in light and in dark mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 
 def choices() -> list[tuple[Choice, Scheme]]:
-    """Every event of every brand, light and dark, the languages taking turns."""
+    """Every event of every brand, light and dark, with alternating languages."""
     found: list[tuple[Choice, Scheme]] = []
     for look in {look.brand.id: look for look in reversed(DRAFTS.looks)}.values():
         languages = cycle(look.brand.languages)

@@ -1,4 +1,4 @@
-"""The emails as mailboxes show them that ignore, recolour or scale what others don't."""
+"""The emails in mailboxes that ignore, recolour or scale what others show unchanged."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.preview.page import pictures
 
 DRAFTS = Drafts(SOURCE)
 LONG = "2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C" * 20
-# What caniemail.com lists as ignored by GMX, WEB.DE, Yahoo or AOL.
+# Styles that GMX, WEB.DE, Yahoo or AOL ignore, according to caniemail.com.
 BREAKS = re.compile(r"(?:word-break|overflow-wrap|word-wrap|line-break|hyphens):[^;\"]*;?")
 # Beyond the window's right edge or before its left one.
 OUTSIDE = """() => [...document.querySelectorAll("body *")].filter(each => {
@@ -26,7 +26,7 @@ OUTSIDE = """() => [...document.querySelectorAll("body *")].filter(each => {
     return place.width && each.tagName !== "A" &&
         (Math.floor(place.right) > innerWidth || Math.ceil(place.left) < 0);
 }).map(each => each.outerHTML.slice(0, 100))"""
-# Outlook.com gives each element that has a colour a colour of its own, and says so on it.
+# Outlook.com replaces each element's colour, and marks the element.
 RECOLOURED = """() => {
     for (const each of document.querySelectorAll("[style], [bgcolor]")) {
         if (each.style.color) {
@@ -39,7 +39,7 @@ RECOLOURED = """() => {
         }
     }
 }"""
-# Whether anything is seen in a colour that Outlook.com chose.
+# The elements that are displayed in a colour chosen by Outlook.com.
 OUTLOOKS_OWN = """() => [...document.querySelectorAll("body *")].filter(each => {
     const style = getComputedStyle(each);
     const words = [...each.childNodes].some(node => node.nodeType === 3 && node.data.trim());
@@ -111,7 +111,7 @@ def test_a_long_link_is_broken_into_lines_where_that_is_supported(
     window = open_window(width)
     show(window, email.html.replace("2564B3D4", LONG))
     assert_fits(window)
-    # All of it is seen: its lines are higher than one.
+    # All of it is visible: it is higher than one line.
     link = window.page.locator(".fine a")
     assert link.evaluate("link => link.getBoundingClientRect().height") > 200
 

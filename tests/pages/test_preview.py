@@ -1,4 +1,4 @@
-"""`make preview`: every email on a page, its faults beside it, every edit at once."""
+"""`make preview`: every email on a page, with its problems, and every edit shown at once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def preview() -> Iterator[str]:
 
 @pytest.fixture
 def edited(folder: Path) -> Iterator[str]:
-    """The page of the folder that the test edits."""
+    """The preview page of the folder that the test edits."""
     with pages.served(application(Folder(folder)), 0) as address:
         yield address.rstrip("/")
 
@@ -329,7 +329,7 @@ def test_every_problem_has_its_file_and_line(
     assert expected in page.text.replace("&#39;", "'")
 
 
-# --- what is to be mended stands beside the email ----------------------------------------------
+# --- problems are listed next to the email ------------------------------------------------------
 
 
 def test_a_missing_text_is_marked_in_the_email_and_listed_beside_it(
@@ -413,7 +413,7 @@ def test_a_picture_without_alternative_text_is_listed(folder: Path, alternative:
 
 
 def listed(folder: Path) -> list[str]:
-    """What stands beside the saved draft's email in English."""
+    """The problems listed for the saved draft's email in English."""
     page = application(Folder(folder)).test_client().get("/?language=en")
     root = html5lib.parse(page.text, treebuilder="etree", namespaceHTMLElements=False)
     return [
@@ -446,7 +446,7 @@ def test_all_can_be_written_as_pictures(
 
 
 def keep_one_email(folder: Path) -> None:
-    """Leave one brand, one language and one event."""
+    """Keep only one brand, one language and one event."""
     brands = (folder / "brands.toml").read_text("utf-8")
     studio = brands[brands.index("[brands.studio]") :].replace('["de", "en"]', '["de"]')
     (folder / "brands.toml").write_text(f'default = "studio"\n{studio}', "utf-8")

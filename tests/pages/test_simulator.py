@@ -1,4 +1,4 @@
-"""The simulator: whatever goes wrong, the person gets one email, the brand's or Roomle's."""
+"""The simulator: with every fault, the person gets one email, the brand's or Roomle's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BRANDS, ROOMLES = (1, 0), (0, 1)
 
 @dataclass
 class Simulator:
-    """The page beside the stack, and a way to play an event on it."""
+    """The page for the stack, and a method to send an event on it."""
 
     stage: Stage
     address: str
@@ -72,7 +72,7 @@ def simulator(deployed: Stack) -> Iterator[Simulator]:
         stage = stack.enter_context(standing(deployed))
         app = application(stage)
         address = stack.enter_context(pages.served(app, 0)).rstrip("/")
-        # It waits half a minute in the queue, so it begins before the tests and is looked at last.
+        # It waits half a minute in the queue, so it starts before the tests and is checked last.
         client, mailers_ses = app.test_client(), stage.switches[MAILER, SES]
         form = {**vars(Scenario(email="slow@customer.example")), "ses": "throttles-on"}
         address_of_slow = client.post("/runs", data=form).location.partition("#")[0]
@@ -98,7 +98,7 @@ OUTCOMES = {
     ("ses", "quota"): (503, ROOMLES),
     ("ses", "hangs"): (503, ROOMLES),
     ("ses", "fails"): (503, ROOMLES),
-    # The one exception, and told as one.
+    # The one exception, and shown as one.
     ("ses", "answer-lost"): (503, (1, 1)),
     ("memory", "works"): (200, BRANDS),
     ("memory", "fails"): (503, ROOMLES),
@@ -359,7 +359,7 @@ def test_other_sites_have_no_access(simulator: Simulator) -> None:
     assert simulator.address.startswith("http://127.0.0.1:")
 
 
-# --- the stack beside it ----------------------------------------------------------------------
+# --- the stack behind it ----------------------------------------------------------------------
 
 
 def test_the_switches_are_between_the_functions_and_aws(simulator: Simulator) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of this folder share: the stack, deployed once, and an address of one's own."""
+"""What the tests of this folder share: the stack, deployed once, and a unique address."""
 
 import uuid
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 @pytest.fixture(scope="session")
 def stack(deployed: Stack) -> Iterator[LocalStack]:
-    """The deployed stack; what it can do is told in tools/stack/local.py."""
+    """The deployed stack; see tools/stack/local.py."""
     stack = LocalStack(deployed)
     yield stack
     secrecy.note("the log of the stack", "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))

@@ -41,7 +41,7 @@ def warm_receiver(stack: LocalStack) -> None:
 
 
 def warm(stack: LocalStack) -> None:
-    """Have the receiver loaded: on a busy machine a cold start may outlast its deadline."""
+    """Load the receiver: on a busy machine a cold start may exceed its deadline."""
     assert stack.wait_until(lambda: stack.post({"event": "warm.up"}).status == 200)
 
 
@@ -54,7 +54,7 @@ def states(result: Result) -> dict[str, str]:
 
 
 def failing(result: Result) -> list[str]:
-    """The failing checks, but for alarms: another test of this stack may have made one ring."""
+    """The failing checks, except alarms: another test of this stack may have made one ring."""
     return [name for name, state in states(result).items() if state == "fail" and name != "alarms"]
 
 
@@ -72,7 +72,7 @@ def test_a_healthy_stack_has_no_failing_check(cli: CommandLine) -> None:
         "queue", "mailer", "memory", "senders",
     ):  # fmt: skip
         assert found[name] == "ok", name
-    # Nobody asked for that alarm, and nothing of a local stack stands in the DNS.
+    # That alarm is off by default, and a local stack has no DNS records.
     assert (found["silence alarm"], found["DNS"]) == ("info", "skip")
     assert all(
         each.get("advice") for each in result.json["checks"] if each["state"] in ("warn", "info")
@@ -119,11 +119,11 @@ def test_doctor_finds_a_sender_that_iam_would_not_let_through(
     [told] = [each for each in result.json["checks"] if each["name"] == "senders"]
     assert (told["state"], result.code) == ("fail", 1)
     assert sender in told["advice"]
-    assert SENDER in told["advice"]  # what was permitted stays permitted
+    assert SENDER in told["advice"]  # what was allowed stays allowed
 
 
 def counted(stack: LocalStack, metric: str) -> float:
-    """What the receiver's log has of a metric (CloudWatch's page "Embedded metric format")."""
+    """A metric's values in the receiver's log (CloudWatch's page "Embedded metric format")."""
     lines = [json.loads(line) for line in stack.log(RECEIVER) if '"_aws"' in line]
     values = [line[metric] for line in lines if metric in line]
     return sum(sum(each) if isinstance(each, list) else each for each in values)
@@ -309,11 +309,12 @@ def test_verify_names_the_parameter_under_which_a_refused_token_passes(
 
 @pytest.fixture
 def dead(stack: LocalStack, recipient: str) -> Iterator[list[str]]:
-    """Two addresses whose emails SES refused for good."""
+    """Two addresses whose emails SES refused permanently."""
     addresses = [f"{place}.{recipient}" for place in ("one", "two")]
     with stack.unverified(SENDER), stack.environment(RECEIVER, DELIVERY="sqs"):
         for address in addresses:
-            # On a busy machine a cold start may outlast the deadline, which leaves no letter.
+            # On a busy machine a cold start may exceed the deadline, and then there is no dead
+            # letter.
             queued = partial(lambda to: stack.post(saved(to)).status == 202, address)
             assert stack.wait_until(queued)
         assert stack.wait_until(lambda: len(stack.dead_letters()) == 2)

@@ -1,7 +1,7 @@
 """The contract of docs/openapi.json, tried by schemathesis on the deployed stack.
 
-It makes requests that the contract allows and requests that it doesn't, and holds every answer
-against it.
+It makes requests that the contract allows and requests that it doesn't, and checks every answer
+against the contract.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tools import contract, sam
 from tools.stack.local import LocalStack
 
 CONFIGURATION = Path(__file__).parent / "contract" / "schemathesis.toml"
-SECONDS = 25  # what the trying may take, its start not counted
-PATIENCE = 240  # what all of it may take
+SECONDS = 25  # the time for the requests, without the start
+PATIENCE = 240  # the time for everything
 
 
 def tried(
     stack: LocalStack, folder: Path, document: Path, *options: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run schemathesis against the webhook; it leaves files of its own in the folder."""
+    """Run schemathesis against the webhook; it writes its own files into the folder."""
     url = stack.deployed.webhook_url.removesuffix("/webhook")
     return subprocess.run(
         [
@@ -55,7 +55,7 @@ def test_every_answer_conforms_to_the_contract(stack: LocalStack, tmp_path: Path
     ran = tried(stack, tmp_path, contract.OPENAPI, "--phases", "examples,coverage,fuzzing")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "No issues found" in ran.stdout
-    # The examples are true ones: each of the four events ends as an email.
+    # The examples are real: each of the four events leads to an email.
     assert len(stack.emails()) >= before + 4
 
 

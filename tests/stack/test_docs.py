@@ -1,4 +1,4 @@
-"""The commands in docs/operations.md, run as they stand there, section by section."""
+"""The commands in docs/operations.md, run exactly as written, section by section."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tools.stack.local import RECEIVER, LocalStack
 
 PAGE = cost.PAGE.read_text()
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Blocks that don't run here hold nothing but these, and why.
+# The blocks that don't run here contain only these commands; the value says why.
 NOT_HERE = {
     "make": "is what runs this test",
     "source": "is for the reader's shell",
@@ -37,7 +37,7 @@ NOT_HERE = {
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its section, its mark, what it holds."""
+    """A fenced block: its section, its marker, its content."""
 
     section: str
     mark: str
@@ -79,7 +79,7 @@ for page in boto3.client("logs").get_paginator("filter_log_events").paginate(**a
 
 @pytest.fixture(scope="module")
 def aws() -> Path:
-    """AWS's own command line, in an environment of its own that uv makes once."""
+    """AWS's own command line, in a separate environment that uv makes once."""
     where = "import sys; print(sys.executable)"
     python = subprocess.run(
         [*sam.pinned("awscli", "aws", lock="ministack")[:-1], "python", "-c", where],
@@ -103,11 +103,11 @@ def shell(stack: LocalStack, aws: Path, tmp_path: Path) -> Iterator[Path]:
     with stack.secret({"yourApiKey": "example-secret-0"}):
         stack.restart(RECEIVER)
         yield tmp_path
-    # A verified domain would vouch for its addresses in other tests.
+    # A verified domain would cover its addresses in other tests.
     identities = stack.client("sesv2").list_email_identities()["EmailIdentities"]
     if "brand.example" in {each["IdentityName"] for each in identities}:
         stack.client("sesv2").delete_email_identity(EmailIdentity="brand.example")
-    # Nor is anybody woken by theirs.
+    # Their alarms must not notify anybody either.
     sns, topic = stack.client("sns"), stack.deployed.outputs["AlarmTopic"]
     for each in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
         if each["Endpoint"] == "night@brand.example":
@@ -142,7 +142,7 @@ def run(shell: Path, stack: LocalStack, section: str) -> str:
 
 
 def give_up(stack: LocalStack, recipient: str, event_id: str) -> None:
-    """Put a dead letter where it lies after the mailer gave it up."""
+    """Put a dead letter where the mailer would put it."""
     letter = Queued(
         id=event_id,
         event=fixtures.payload(email=recipient),
@@ -231,7 +231,7 @@ def test_commands_of_aws_that_are_not_run_have_its_options(aws: Path, tmp_path: 
 
     assert len(commands) >= 4
     for command in commands:
-        # Reads the options, asks for none that is missing, and calls nothing.
+        # Parses the options, without requiring any, and makes no call.
         checked = subprocess.run(
             ["bash", "-c", f"{command} --generate-cli-skeleton input"],
             cwd=tmp_path,

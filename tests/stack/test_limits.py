@@ -1,4 +1,4 @@
-"""The list of what the emulator can't do, tried on the emulator: what works has to leave it."""
+"""The list of what the emulator can't do, tried on the emulator: what works must leave it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def works(call: Callable[[], Any]) -> bool:
         call()
     except ClientError as error:
         code = str(error.response["Error"]["Code"])
-        # An answer without AWS's form comes from no service that knows it.
+        # If the answer isn't in AWS's form, the service does not know the call.
         return "Invalid" not in code and "Unknown" not in str(error) and not code.isdigit()
     return True
 
@@ -53,7 +53,7 @@ def mail(stack: LocalStack, mailbox: str, event: str = "email.savedConfiguration
 def ses_events_reach_the_log(stack: LocalStack) -> bool:
     for mailbox in ("success", "bounce", "complaint"):
         mail(stack, mailbox)
-    # What SES doesn't publish, somebody else does.
+    # SES doesn't publish them here, so this test does.
     (rule,) = stack.client("events").list_rules()["Rules"]
     event = ses_events.event("Email Delivered")
     pattern = json.loads(rule["EventPattern"])
@@ -101,7 +101,7 @@ def logs_and_services_are_measured(stack: LocalStack) -> bool:
     def measured(name: str) -> bool:
         return bool(cloudwatch.list_metrics(Namespace=name)["Metrics"])
 
-    # Other tests hand over what the functions measured, so these are asked for.
+    # Other tests hand over the functions' metrics, so this looks at other ones.
     names = (namespace, "AWS/Lambda", "AWS/ApiGateway", "AWS/SES")
     found = stack.wait_until(lambda: any(map(measured, names)), within=3)
     logs.delete_log_stream(**stream)

@@ -1,4 +1,4 @@
-"""The local stack itself: what it leaves out is known, IAM is enforced, nothing is left behind."""
+"""The local stack itself: its deviations are listed, IAM is enforced, nothing is left behind."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every value of a template with its path; a list that may be a plain text is one value."""
+    """Every value of a template with its path; a list that may also be a text is one value."""
     if isinstance(tree, dict):
         for name, value in tree.items():
             yield from leaves(value, (*path, str(name)))
@@ -94,7 +94,7 @@ def send_email(ses: Any) -> None:
 
 
 def refusal(call: Any) -> str | None:
-    """The code of the error with which AWS refuses a call; None if it is let through."""
+    """The code of the error with which AWS refuses a call; None if it is allowed."""
     try:
         call()
     except ClientError as error:
@@ -166,7 +166,7 @@ def test_settings_that_a_test_changes_are_put_back(stack: LocalStack, recipient:
 
 @contextlib.contextmanager
 def run_in_foreground(folder: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Run `make local` without make, its temporary files in a folder of their own."""
+    """Run `make local` without make, with its temporary files in a separate folder."""
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "tools.stack", "--port", str(port)),
@@ -194,7 +194,7 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> None:
 
 
 def traces_of(folder: Path) -> list[str]:
-    """Processes that work on a folder."""
+    """The processes that use a folder."""
     listed = subprocess.check_output(["ps", "-A", "-ww", "-o", "args"], text=True)
     return [line for line in listed.splitlines() if str(folder) in line]
 

@@ -1,7 +1,7 @@
-"""Alarms on the deployed stack: what the functions measured makes them ring, at the topic.
+"""Alarms on the deployed stack: the functions' metrics make them ring and notify the topic.
 
-The emulator doesn't read metrics out of the log as CloudWatch does, so they are handed to it here;
-and it counts a metric over all its dimensions, which unit tests check instead.
+The emulator doesn't read metrics from the log as CloudWatch does, so the tests hand them over. It
+also ignores the dimensions of a metric, which unit tests check instead.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ type Scene = Callable[[LocalStack, str], object]
 
 @dataclass
 class Bell:
-    """What rings at the alarms' topic, in a queue that listens to it."""
+    """The messages of the alarms' topic, in a queue that is subscribed to it."""
 
     stack: LocalStack
     queue_url: str
     fed_until: float = field(default_factory=time.time)
 
     def feed(self) -> dict[str, list[float]]:
-        """Hand over what the functions measured since the last time."""
+        """Hand over the functions' metrics since the last call."""
         cloudwatch = self.stack.client("cloudwatch")
         values: dict[str, list[float]] = {}
         lines = [line for name in (RECEIVER, MAILER) for line in self.stack.log(name)]
@@ -69,7 +69,7 @@ class Bell:
         return values
 
     def rung(self) -> dict[str, dict[str, Any]]:
-        """Take what has rung, by the alarm's logical id."""
+        """Take the messages so far, by the alarm's logical id."""
         found = self.stack.client("sqs").receive_message(
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
         )
@@ -89,7 +89,7 @@ class Bell:
 
 @pytest.fixture(scope="module")
 def bell(stack: LocalStack) -> Iterator[Bell]:
-    """Listen to the topic, as a subscriber does."""
+    """Subscribe to the topic."""
     sqs, sns = stack.client("sqs"), stack.client("sns")
     topic = stack.deployed.outputs["AlarmTopic"]
     policy = {
@@ -158,7 +158,7 @@ def quota_used_up(stack: LocalStack, recipient: str) -> None:
 
 
 def enqueue(stack: LocalStack, recipient: str, *, age: float) -> str:
-    """Queue an event that came so many seconds ago; its id."""
+    """Queue an event that came some seconds ago; return its id."""
     queued = Queued(
         id=recipient.partition("@")[0],
         event=fixtures.payload(email=recipient),
@@ -173,7 +173,7 @@ def enqueue(stack: LocalStack, recipient: str, *, age: float) -> str:
 
 
 def still_waiting(stack: LocalStack, recipient: str) -> None:
-    """An event that came eleven minutes ago, and that SES does not take."""
+    """An event that came eleven minutes ago and that SES does not accept."""
     with stack.endpoint(MAILER, "SESV2", THROTTLING):
         event_id = enqueue(stack, recipient, age=660)
         assert stack.wait_until(lambda: is_told(stack, event_id, "postponed"))
@@ -253,7 +253,7 @@ def test_a_dead_letter_rings(stack: LocalStack, bell: Bell, recipient: str) -> N
                 QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
             )
 
-    # What SQS measures.
+    # A metric of SQS.
     stack.client("cloudwatch").put_metric_data(
         Namespace="AWS/SQS",
         MetricData=[

@@ -1,4 +1,4 @@
-"""The one promise, on the deployed stack: exactly one email, the brand's or else Roomle's."""
+"""The one promise, on the deployed stack: exactly one email, the brand's or Roomle's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tools.stack.webhook import Answer
 
 THROTTLING = answering(429, "TooManyRequestsException")
 BREAKING = answering(500, "InternalFailure")
-# As short as the parameter allows, so that what hangs ends soon.
+# As short as the parameter allows, so that blocked calls end soon.
 SOON = 3
 
 
@@ -105,7 +105,7 @@ def test_a_forgery_writes_nothing(stack: LocalStack, recipient: str, form: Any) 
     assert len(stack.items()) == before
 
 
-# --- by way of the queue ----------------------------------------------------------------------
+# --- through the queue ------------------------------------------------------------------------
 
 
 def test_through_the_queue_the_email_comes_a_little_later(
@@ -151,7 +151,7 @@ def test_what_the_mailer_can_never_send_is_a_dead_letter_at_once_and_redriving_s
 
 
 def redrive(stack: LocalStack) -> None:
-    """What SQS's message move task does, which the emulator lacks."""
+    """Do what SQS's message move task does, because the emulator lacks it."""
     sqs = stack.client("sqs")
     source = stack.deployed.outputs["DeadLetterQueueUrl"]
     found = sqs.receive_message(QueueUrl=source, MaxNumberOfMessages=10).get("Messages", [])
@@ -188,7 +188,8 @@ def test_a_temporary_failure_waits_in_the_queue(stack: LocalStack, recipient: st
             lambda: any(20 < m.visible_at - time.time() <= 31 for m in stack.queued()), within=10
         )
 
-    # On a busy machine a second try may come before the fault is gone: the third is a minute later.
+    # On a busy machine the second try may come before the fault is gone; the third is a minute
+    # later.
     assert len(stack.emails_to(recipient, at_least=1, within=240)) == 1
 
 
@@ -235,7 +236,7 @@ def test_when_ses_fails_roomle_gets_an_answer_in_time_and_ses_is_called_once(
 
 
 def warm(stack: LocalStack, recipient: str) -> None:
-    """Have the function loaded: on a busy machine that alone takes longer than `SOON`."""
+    """Load the function: on a busy machine this alone takes longer than `SOON`."""
     stack.wait_until(lambda: stack.post({"event": "warm.up", "for": recipient}).status == 200)
 
 
@@ -269,7 +270,7 @@ def test_an_event_that_the_queue_may_have_taken_is_not_mailed_if_roomle_mails(
 
 @contextlib.contextmanager
 def paused_mailer(stack: LocalStack) -> Iterator[None]:
-    """Let nothing be taken from the queue for the length of the block."""
+    """Stop the mailer from reading the queue during the block."""
     client = stack.client("lambda")
     (mapping,) = client.list_event_source_mappings(FunctionName=stack.deployed.functions[MAILER])[
         "EventSourceMappings"

@@ -1,4 +1,4 @@
-"""`roomle-mail prove` on the deployed stack: whole, broken on purpose, and interrupted."""
+"""`roomle-mail prove` on the deployed stack: healthy, broken on purpose, and interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"
-# What prove itself leaves out on the emulator; the other limits it has no step for.
+# What prove leaves out on the emulator; it has no steps for the other limits.
 LEFT_OUT = {
     limits.SES_EVENTS, limits.ATTACHMENTS, limits.SAVED_QUERIES, limits.METRICS,
     limits.METRIC_MATH, limits.ALARM_ACTIONS, limits.MOVE_TASKS,
@@ -46,7 +46,7 @@ def cli(
 
 @pytest.fixture(autouse=True)
 def quiet(stack: LocalStack) -> None:
-    """No letter and no alarm of another test."""
+    """Remove dead letters and alarm states of other tests."""
     stack.forget_dead_letters()
     cloudwatch = stack.client("cloudwatch")
     for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
@@ -83,7 +83,7 @@ def simulated(stack: LocalStack) -> list[str]:
 
 
 def assert_nothing_is_left(stack: LocalStack, before: dict[str, str]) -> None:
-    """Neither a message of the proof's nor an alarm's state."""
+    """Check that the proof leaves no message and no alarm state."""
     assert not [x for x in (*stack.queued(), *stack.dead_letters()) if "simulator" in x.body]
     assert alarm_states(stack) == before
 
@@ -97,7 +97,7 @@ def assert_is_fit_for_a_bug_report(stack: LocalStack, text: str) -> None:
     assert not re.search(r"\b0[123]-[A-Za-z0-9+/]{20}", text)
 
 
-# --- a sound stack ----------------------------------------------------------------------------
+# --- a healthy stack --------------------------------------------------------------------------
 
 
 def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
@@ -119,7 +119,7 @@ def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
     for each in left_out:
         assert each["found"].startswith("because the emulator ")
     assert result.json["counts"] == {name: len(each) for name, each in found.items()}
-    # Each kind to each of three mailboxes, and the dead letter that was redriven.
+    # Each kind for each of three mailboxes, and the redriven dead letter.
     new = simulated(stack)[emails:]
     assert len(new) == len(KINDS) * 3 + 1
     assert {address.partition("+")[0] for address in new} == {"success", "bounce", "complaint"}
@@ -267,7 +267,7 @@ def alarm_muted(stack: LocalStack) -> Iterator[None]:
 
 
 def without(role: str, policy: str, sid: str) -> Callable[[LocalStack], Any]:
-    """Take a statement out of a role's policy."""
+    """Remove a statement from a role's policy."""
 
     @contextlib.contextmanager
     def taken_away(stack: LocalStack) -> Iterator[None]:

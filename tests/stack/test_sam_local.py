@@ -8,7 +8,7 @@ from tools import fixtures
 from tools.stack import emulator
 from tools.stack.local import LocalStack
 
-# What differs on purpose, and what the emulator invents anew at each deploy.
+# Variables that differ on purpose, or that the emulator makes up at each deploy.
 DIFFERENT = {
     "AWS_ENDPOINT_URL",
     "CONFIGURATION_SET",

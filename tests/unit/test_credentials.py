@@ -141,7 +141,7 @@ def test_a_refresh_that_fails_keeps_what_is_known(given: Fixture) -> None:
 
 
 def test_an_answer_that_was_cut_off_does_not_count(given: Fixture) -> None:
-    """botocore takes a text that is not JSON for an empty answer, where the status is 200."""
+    """botocore treats a text that is not JSON as an empty answer if the status is 200."""
     given.aws.put(OLD, START - OVERLAP)
     given.aws.get_secret_value = lambda **_: {}  # type: ignore[method-assign]
 

@@ -33,7 +33,7 @@ def test_every_metric_is_stored_under_its_dimensions(metric: operations.Metric) 
     names = [name for name, _ in metric.dimensions]
 
     if metric.namespace == operations.NAMESPACE:
-        # Which of these the code counts is held against what it writes, in tests/aws.
+        # tests/aws compares the code's metrics with what it writes.
         assert names == ["stack"]
     else:
         assert cloudwatch.metric_problems(metric.namespace, metric.name, names) == []
@@ -43,7 +43,7 @@ def test_every_metric_is_stored_under_its_dimensions(metric: operations.Metric) 
 def test_an_alarm_asks_for_no_unit_that_its_metric_does_not_have(name: str) -> None:
     about = ALARMS[name]
 
-    # CloudWatch keeps each unit apart: an alarm on another one never has data.
+    # CloudWatch separates units, so an alarm on another unit never has data.
     assert "Unit" not in about
     assert not [each for each in operations.metric_stats(about) if "Unit" in each["MetricStat"]]
 
@@ -234,7 +234,7 @@ def test_a_widget_that_cloudwatch_refuses_is_found(change: dict[str, Any]) -> No
 def test_every_query_is_one_that_logs_insights_accepts(name: str) -> None:
     query = insights.parse(operations.queries()[name])
 
-    # Which fields a log line can have is held against what is written, in tests/aws.
+    # tests/aws compares the fields with what is written.
     assert query.fields
     # CloudWatch Logs' page "PutQueryDefinition".
     assert len(name) <= 255
@@ -252,7 +252,7 @@ def test_every_query_is_one_that_logs_insights_accepts(name: str) -> None:
     ],
 )
 def test_a_query_without_fault_passes(text: str) -> None:
-    # A regular expression between slashes is not among what our queries use.
+    # Our queries use no regular expressions between slashes.
     assert insights.parse(text.replace("/f/", '"f"')).fields
 
 

@@ -44,7 +44,7 @@ def test_every_kind_of_policy_is_looked_at() -> None:
         "AWS::SNS::TopicPolicy",
         "AWS::Logs::ResourcePolicy",
     }
-    # Of a role what it may do, and who may take it.
+    # A role's permissions, and who may assume it.
     assert {"ReceiverRole.AssumeRolePolicyDocument", "ReceiverRole.Policies[0].PolicyDocument"} <= {
         *policies
     }

@@ -1,4 +1,4 @@
-"""The rule on SES's events, held against the events and the limits that AWS documents."""
+"""The rule for SES's events fits the events and limits that AWS documents."""
 
 import json
 import re
@@ -56,7 +56,7 @@ def test_the_rule_matches_nothing_else(changes: dict[str, Any]) -> None:
     assert not matches(ses_events.EVENTS["Email Delivered"] | changes)
 
 
-# What becomes of an event ----------------------------------------------------------------------
+# How an event is logged ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ses_events.SAMPLES)
@@ -99,7 +99,7 @@ def test_no_event_of_ses_brings_an_address_or_a_subject_into_the_log(event: dict
     st.fixed_dictionaries(
         {
             name: st.from_regex(re.compile(VALUES[path], re.ASCII), fullmatch=True)
-            # What is in every event's envelope is never missing.
+            # The fields of the envelope are never missing.
             | (st.nothing() if path in {"$.time", "$.detail-type"} else st.none())
             for name, path in PATHS.items()
         }
@@ -148,7 +148,7 @@ def test_the_template_uses_each_variable_and_no_other() -> None:
 
 
 def test_a_variable_outside_of_quotes_is_in_every_event() -> None:
-    # One that an event lacks leaves nothing, which would be no JSON there.
+    # A missing variable becomes empty, which would not be valid JSON there.
     outside = re.findall(r"<(\w+)>", re.sub(r'"(?:\\.|[^"\\])*"', "", TEMPLATE))
 
     assert [PATHS[name] for name in outside] == ["$.time"]
@@ -171,7 +171,7 @@ def test_rule_and_target_are_within_eventbridges_limits() -> None:
 
 
 def test_ses_publishes_every_kind_that_the_rule_asks_for() -> None:
-    # SES's page "EventDestination" names the types by the words of a configuration set.
+    # SES's page "EventDestination" has the types' names in a configuration set.
     asked = operations.stack().properties("SesEvents")["EventDestination"]["MatchingEventTypes"]
     published = {record["eventType"] for record in ses_events.RECORDS.values()}
 
@@ -186,7 +186,7 @@ def test_every_possible_brand_id_is_a_tag_that_ses_accepts(brand: str) -> None:
     assert TAG.fullmatch(brand)
 
 
-# A language is the name of a file, and so has at most 250 characters beside its suffix.
+# A language is a file name, so it has at most 250 characters without the suffix.
 @given(st.from_regex(texts._TAG, fullmatch=True).filter(lambda tag: len(tag) <= 250))
 def test_every_possible_language_is_a_tag_that_ses_accepts(language: str) -> None:
     assert TAG.fullmatch(language)

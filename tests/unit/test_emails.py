@@ -285,7 +285,7 @@ for name in ("savedConfiguration", "shareConfiguration", "3DExportAsset", "share
 
 
 def _pixels(png: bytes) -> memoryview:
-    """A one-bit greyscale PNG, which is all that segno writes, as a picture of bytes."""
+    """A one-bit greyscale PNG, the only kind that segno writes, as a picture of bytes."""
     assert png[12:16] == b"IHDR"
     width, height, depth, colour = struct.unpack(">IIBB", png[16:26])
     assert (depth, colour) == (1, 0)

@@ -1,4 +1,4 @@
-"""A wrong brand, text or template ends the build, and says where and what is expected."""
+"""A wrong brand, text or template stops the build with the place and what is expected."""
 
 from __future__ import annotations
 
@@ -381,7 +381,7 @@ def test_a_senders_name_is_quoted_where_it_needs_it(name: str, header: str) -> N
 
 @given(
     st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=100)
-    # The build makes one space of several.
+    # The build replaces several spaces by one.
     .filter(lambda name: name.strip() == name and "  " not in name)
 )
 def test_any_senders_name_arrives_as_it_was_written(name: str) -> None:
@@ -389,7 +389,7 @@ def test_any_senders_name_arrives_as_it_was_written(name: str) -> None:
     assert header.isascii()
     assert header.isprintable()
     assert all(len(word) <= 75 for word in header.split(" ") if word.startswith("=?"))
-    # email.policy would make one space of a no-break space and its neighbours.
+    # email.policy would replace a no-break space and its neighbours by one space.
     phrase, address = parseaddr(header)
     assert (str(make_header(decode_header(phrase))), address) == (name, "a@b.example")
 

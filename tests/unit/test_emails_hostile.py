@@ -56,7 +56,7 @@ NAMES = list(events.EVENTS)
 
 
 def compose(name: str, **fields: object) -> Email | None:
-    """The email, or None where the event is refused, which is as good."""
+    """The email, or None if the event is refused, which is just as good."""
     body = json.dumps({"event": name, "data": PLAIN | fields}).encode()
     try:
         event = events.parse(body)
@@ -86,7 +86,7 @@ class Read:
 
     @property
     def without_links(self) -> tuple[Any, ...]:
-        """All that is not a link."""
+        """Everything that is not a link."""
         links = set(self.page.links)
         return (
             self.headers,
@@ -127,8 +127,8 @@ def test_hostile_values_instead_of_links_are_not_shown(name: str, field: str, va
     assert compose(name, **{field: value}) in (None, compose(name))
 
 
-# Every place in the links of one email, and one place in the links of every email. The rest is for
-# `make proof`.
+# Every place in one email's links, and one place in every email's links. The rest runs in `make
+# proof`.
 PLACES = [
     pytest.param(name, link, id=f"{name}-{place}", marks=() if decides else pytest.mark.proof)
     for name in NAMES
@@ -146,7 +146,7 @@ def test_hostile_values_in_links_stay_in_links(
     written = quote(value, safe="", errors="surrogatepass") if quoted else value
     asset = link.replace("www.roomle.com", "uploads.roomle.com")
     email = compose(name, url=link.format(written), resultUrl=asset.format(written))
-    # A very long link has no QR code, which is a picture less.
+    # A very long link has no QR code, so there is one picture less.
     if email is not None and len(link.format(written)) <= 500:
         page = assert_only_links_differ(name, email)
         assert all(

@@ -1,4 +1,4 @@
-"""What people do to brands, texts and templates without knowing, and what the build says then."""
+"""Common mistakes in brands, texts and templates, and what the build says about them."""
 
 from __future__ import annotations
 

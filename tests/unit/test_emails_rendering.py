@@ -46,12 +46,12 @@ class Case:
 
     @property
     def links(self) -> list[str]:
-        """The first is the button's."""
+        """The first link is the button's."""
         return [ASSET, self.url] if self.template == "3DExportAsset" else [self.url]
 
     @property
     def words(self) -> dict[str, Any]:
-        """The texts that the email has to show, from the built package."""
+        """The texts that the email must show, from the built package."""
         package = importlib.resources.files("roomle_mail_emails")
         texts = json.loads(package.joinpath(f"texts/{self.language}.json").read_text("utf-8"))
         own = self.brand.texts.get(self.language, {})
@@ -116,7 +116,7 @@ def test_html_and_text_show_every_text(case: Case) -> None:
         for part in value if isinstance(value, list) else [value]:
             if key not in {"subject", "preview"}:
                 assert part in html, key
-                # In plain text there is no button that might not work, and no picture.
+                # Plain text has no button that might not work, and no picture.
                 assert part in text or key in {"link_intro", "qr_intro", "qr_alt"}, key
 
 

@@ -1,4 +1,4 @@
-"""No spam filter's rule counts against any of the emails."""
+"""No rule of a spam filter counts against an email."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors: by which of botocore's errors it is certain that a service did not act."""
+"""Errors: which of botocore's errors make certain that a service did not act."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ URL = "https://email.example"
 
 
 class Raising:
-    """A table that answers every call by raising."""
+    """A table that raises an error at every call."""
 
     exceptions = None
 

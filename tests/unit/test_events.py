@@ -36,7 +36,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 def body(event: str = "email.savedConfiguration", /, **changes: Any) -> bytes:
-    """The example with fields changed, or dropped where the value is ..."""
+    """The example with fields changed, or removed if the value is ..."""
     data = {key: value for key, value in (EXAMPLE["data"] | changes).items() if value is not ...}
     return json.dumps({"event": event, "data": data}).encode()
 
@@ -247,7 +247,7 @@ def test_any_other_address_is_refused(address: str) -> None:
 def test_accepted_json_of_any_depth_can_be_queued_and_read_again(
     opening: str, closing: str
 ) -> None:
-    """Else an answer of 202 would be followed by a dead letter that nobody can send."""
+    """Otherwise a 202 could be followed by a dead letter that can never be sent."""
     for depth in (10, 1_000, 4_900, *range(9_900, 10_010, 2)):
         nested = opening * depth + "0" + closing * depth
         raw = body(unknown=0).replace(b'"unknown": 0', b'"unknown": ' + nested.encode())

@@ -1,4 +1,4 @@
-"""What tools.gradual says of a deploy that can't be gradual, and what it deploys."""
+"""What tools.gradual says about a deploy that can't be gradual, and what it deploys."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALIASES = [f"{function}Alias{gradual.ALIAS}" for function in gradual.ALARMS]
 
 
 class Deployed:
-    """Deploys that were asked for, instead of SAM's; and the stack, instead of CloudFormation's."""
+    """Records deploys in place of SAM, and stands in for the stack in CloudFormation."""
 
     def __init__(self, resources: list[str] | CliError) -> None:
         self.resources = resources

@@ -27,7 +27,7 @@ OURS = str(Path(roomle_mail.__file__).parent)
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """How often our own code calls, and is called: what it does, however it is written."""
+    """Counts the calls in and of our own code, which formatting does not change."""
     count = 0
 
     def profile(frame: FrameType, what: str, _argument: object) -> None:
@@ -48,7 +48,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 class Shop:
-    """The built emails with so many brands, each with a configurator; it notes what is read."""
+    """The built emails with many brands, each with a configurator; it records what is read."""
 
     def __init__(self, brands: int) -> None:
         self.package = emails_package.build() / "roomle_mail_emails"
@@ -81,7 +81,7 @@ class Shop:
 
 
 def test_an_event_costs_the_same_with_one_brand_and_with_ten_thousand() -> None:
-    # GIVEN all that any first event loads is loaded
+    # GIVEN a process that has handled a first event
     Shop(1).answer(0)
     few, many = Shop(1), Shop(10_000)
 
@@ -89,7 +89,7 @@ def test_an_event_costs_the_same_with_one_brand_and_with_ten_thousand() -> None:
     first = calls_of(lambda: few.answer(0)), calls_of(lambda: many.answer(9_999))
     second = calls_of(lambda: few.answer(0)), calls_of(lambda: many.answer(9_999))
 
-    # THEN both take as many calls, and read as many files
+    # THEN both make the same number of calls, and read the same number of files
     assert first[0] == first[1] > second[0]
     assert second[0] == second[1]
     assert few.read == many.read
@@ -132,7 +132,7 @@ def test_each_further_key_costs_the_same() -> None:
         calls_of(partial(verify, verified, keys(count))) for count in (1, 11, 101)
     )
 
-    # Now and then what a wrong key makes of a token ends like padding, and is looked at once more.
+    # Sometimes a wrong key gives a text that ends like padding, and one more check is made.
     assert hundred_and_one - one == pytest.approx(10 * (eleven - one), rel=0.2)
 
 
@@ -145,5 +145,5 @@ def test_a_forged_token_costs_no_more_than_a_valid_one() -> None:
 
     good_takes = calls_of(lambda: verify(good, keys(100)))
 
-    # The same random part in both.
+    # Both have the same random part.
     assert calls_of(refused) <= 1.1 * good_takes

@@ -1,4 +1,4 @@
-"""Who imports whom: no circles, and only in the directions that are allowed."""
+"""Imports have no cycles, and only the allowed directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.unit.imports import APART, graph, modules, nodes
 from tools.sam import ROOT
 
-# Each package, and the others of this project that it may import.
+# Each package, and the other packages of this project that it may import.
 ALLOWED = {
     "roomle_mail": set[str](),
     "functions": {"roomle_mail"},
@@ -20,7 +20,7 @@ ALLOWED = {
     "bench": {"roomle_mail", "emails_build", "roomle_mail_cli", "tools"},
     "tests": {"roomle_mail", "emails_build", "roomle_mail_cli", "tools", "bench"},
 }
-# The modules of roomle_mail in the order of their dependence: each may import those above it.
+# The modules of roomle_mail in order of dependency: each may import those above it.
 ORDER = (
     "errors",
     "settings",
@@ -83,7 +83,7 @@ def test_no_python_file_is_left_out() -> None:
 
 
 def test_no_module_changes_the_import_path() -> None:
-    """What is imported is installed (pyproject.toml) or named by PYTHONPATH."""
+    """Imports are installed (pyproject.toml) or on PYTHONPATH."""
     found = {
         name
         for name in modules()

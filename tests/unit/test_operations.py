@@ -147,7 +147,7 @@ def test_silence_rings_as_the_parameter_says_and_is_off_by_default() -> None:
 
 
 def evaluate(expression: str, **values: float) -> float:
-    """Work out the little metric math that the template has, as CloudWatch does."""
+    """Evaluate the template's metric math as CloudWatch does."""
     python = re.sub(r"IF\((.+?), (.+?), (.+?)\)", r"(\2 if \1 else \3)", expression)
     return float(eval(python, {}, values))  # noqa: S307 - our own template
 
@@ -193,7 +193,7 @@ def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
         (result,) = (m for m in metrics if m.get("ReturnData", True))
         assert "Expression" in result
         # CloudWatch's page "PutMetricAlarm": ten metrics at most, ids that begin in lower case, and
-        # no property of an alarm on a single metric beside them.
+        # no property that belongs to an alarm on a single metric.
         stats = operations.metric_stats(alarm(name))
         assert len(stats) <= 10
         assert len({m["MetricStat"]["Period"] for m in stats}) == 1
@@ -230,7 +230,7 @@ def test_only_alarms_of_this_account_may_publish() -> None:
     assert policy["Topics"] == ["AlarmTopic"]
     assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
     assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
-    # CloudWatch may not use AWS's own key for SNS: such a topic would stay silent.
+    # CloudWatch may not use AWS's own key for SNS, so that topic would stay silent.
     assert "KmsMasterKeyId" not in operations.stack().resources["AlarmTopic"].get("Properties", {})
 
 
@@ -368,7 +368,7 @@ def test_ses_reports_what_happens_to_an_email() -> None:
     assert set(destination["MatchingEventTypes"]) == {
         *("delivery", "bounce", "complaint", "reject", "deliveryDelay", "renderingFailure"),
     }
-    # SES takes the default bus only (its page "Set up an EventBridge destination").
+    # SES accepts only the default bus (its page "Set up an EventBridge destination").
     bus = "arn:aws:events:eu-central-1:123456789012:event-bus/default"
     assert destination["EventBridgeDestination"] == {"EventBusArn": bus}
     assert "EventBusName" not in ses_events.rule()
@@ -389,7 +389,7 @@ def test_the_rule_writes_into_a_log_group_that_lets_it() -> None:
     (statement,) = policy["Statement"]
 
     assert target["Arn"] == "arn:aws:logs:eu-central-1:123456789012:log-group:SesLog"
-    # EventBridge's page "Using resource-based policies": CloudWatch Logs takes no role.
+    # EventBridge's page "Using resource-based policies": CloudWatch Logs accepts no role.
     assert "RoleArn" not in target
     assert statement == {
         "Sid": "LogEventsOfSes",

@@ -1,4 +1,4 @@
-"""What the local pages have in common, as far as it needs no browser."""
+"""The common parts of the local pages that need no browser."""
 
 import pytest
 from flask import Flask
@@ -23,7 +23,7 @@ def test_a_browser_that_disconnects_leaves_no_file_open(app: Flask) -> None:
     with app.test_request_context("/pages/frames.js"):
         answer = app.full_dispatch_request()
 
-    # What is not read from a file while it is sent can't be left open.
+    # If a file is read before it is sent, it can't be left open.
     assert not answer.is_streamed
     assert not answer.direct_passthrough
     assert answer.get_data() == (pages.HERE / "static" / "frames.js").read_bytes()

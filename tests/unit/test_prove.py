@@ -214,7 +214,7 @@ LINES = [SENT, GIVEN_UP, BOUNCED]
 
 
 class Insights:
-    """Logs Insights, as far as a proof sees it: rows have what is shown and not empty."""
+    """A stand-in for Logs Insights: rows have the displayed fields that are not empty."""
 
     def __init__(self, definitions: list[dict[str, Any]]) -> None:
         self.definitions = definitions

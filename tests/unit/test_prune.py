@@ -1,4 +1,4 @@
-"""What the layer's build leaves of botocore's data describes the used operations in full."""
+"""The layer's pruned botocore data describes the used operations completely."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALLED = [
 
 
 def described(shape: Shape | None, above: tuple[str, ...] = ()) -> object:
-    """All that botocore knows of a shape, but for what is written for people."""
+    """All that botocore knows about a shape, except texts for people."""
     if shape is None or shape.name in above:
         return shape and shape.name
     above = (*above, shape.name)

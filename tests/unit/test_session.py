@@ -42,7 +42,7 @@ VARIABLES = (
 
 @pytest.fixture(autouse=True)
 def aws_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home with profiles, and none of AWS's variables."""
+    """A home folder with profiles, and no AWS variables."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     config = tmp_path / "config"
@@ -75,7 +75,7 @@ ORDER: list[tuple[dict[str, str], dict[str, str], str]] = [
     ({"profile": "one"}, {"AWS_PROFILE": "two"}, "eu-north-1"),
     ({}, {"AWS_PROFILE": "one", "AWS_DEFAULT_PROFILE": "two"}, "eu-north-1"),
     ({"region": "option-1", "profile": "one"}, {"AWS_PROFILE": "two"}, "option-1"),
-    # An empty variable is none.
+    # An empty variable counts as not set.
     ({}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": "default-1"}, "default-1"),
     ({}, {"AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": "one"}, "eu-north-1"),
     ({}, {"AWS_REGION": "", "AWS_PROFILE": ""}, "eu-west-1"),

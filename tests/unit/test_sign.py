@@ -1,4 +1,4 @@
-"""The tools' tokens are Roomle's: held against Roomle's public example and against OpenSSL."""
+"""The tools' tokens are Roomle's: compared with Roomle's public example and OpenSSL."""
 
 import base64
 import copy
@@ -140,7 +140,7 @@ def test_signing_replaces_the_token_and_the_time_and_nothing_else() -> None:
     # WHEN it is signed
     signed = sign.sign(event, now=EXAMPLE_MOMENT, api_key="aValidApiKey", secret=SECRETS[0])
 
-    # THEN the copy has one token and arrives now, and the original is as it was
+    # THEN the copy has one token and arrives now, and the original is unchanged
     token = signed["headers"].pop("Token")
     text = decrypt_with_openssl(ciphertext_of(token), secret=SECRETS[0], vector=bytes(16))
     assert text.startswith("2020-12-31T23:00:00.000Z;")
@@ -158,7 +158,7 @@ def test_signing_replaces_the_token_and_the_time_and_nothing_else() -> None:
 
 
 def test_two_events_signed_in_the_same_millisecond_differ_in_the_first_two_blocks() -> None:
-    # The memory of tokens looks at those two blocks only: equal ones would be a replay.
+    # Only those two blocks identify a token: equal ones would be a replay.
     first, second = (
         ciphertext_of(
             sign.sign({}, now=EXAMPLE_MOMENT, api_key="k", secret=SECRETS[0])["headers"]["token"]
@@ -204,7 +204,7 @@ def test_the_command_reads_an_event_from_stdin(
 def test_the_command_leaves_a_token_that_is_itself_the_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # GIVEN a fixture that expected.json marks as not to be signed
+    # GIVEN a fixture that must not be signed, according to expected.json
     (tmp_path / "receiver").mkdir()
     (tmp_path / "expected.json").write_text('{"receiver/no_token": {"sign": false}}')
     fixture = tmp_path / "receiver" / "no_token.json"

@@ -1,4 +1,4 @@
-"""Log and metrics: what a line says, and that writing it never stands in the way."""
+"""Log and metrics: what a line says, and that a failure to write it does no harm."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_decision_is_counted_by_stack(
     assert {name: line[name] for name in values} == {
         name: [value] for name, value in values.items()
     }
-    # The second time it is counted as the first, not both together.
+    # The second time counts one event, not both together.
     assert line.pop("_aws")["Timestamp"] <= again.pop("_aws")["Timestamp"]
     assert line == again
 
@@ -237,7 +237,7 @@ def test_every_log_line_stays_one_line(facts: Known, detail: str | None) -> None
     assert [json.loads(line).get("message") for line in lines] == ["failed", None]
     assert json.loads(lines[1])["Failed"] == [1]
     assert all(line.isascii() for line in lines)
-    # Neither address nor link, which are known by now.
+    # Not the address or the link, which are known by now.
     assert ADDRESS not in written.getvalue()
     assert "catalog" not in written.getvalue()
 

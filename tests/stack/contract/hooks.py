@@ -1,6 +1,6 @@
-"""What schemathesis needs to know of the webhook; loaded by itself (SCHEMATHESIS_HOOKS).
+"""What schemathesis needs to know about the webhook; it loads this by SCHEMATHESIS_HOOKS.
 
-Each request gets a token of its own, since one token goes with one body.
+Each request gets its own token, because a token is valid for one body only.
 """
 
 import os
@@ -31,5 +31,5 @@ class FreshToken:
 
 @schemathesis.check
 def a_server_error_is_one_of_those_that_are_meant(_context: Any, response: Any, _case: Any) -> None:
-    """501 leaves an email to Roomle; any other is a fault here, where SES and the rest are well."""
+    """501 leaves an email to Roomle; any other 5xx is an error here, because all services work."""
     assert response.status_code < 500 or response.status_code == 501, response.text

@@ -1,6 +1,6 @@
 """Roomle Mail: a brand's own emails for the events of Roomle's configurator.
 
-The modules in the order of an event's way:
+The modules, in the order in which an event passes through them:
 
 - `receiver` and `mailer` process a POST and a queued message from first to last.
 - `settings`, `tokens`, `credentials`, `events`, `emails`, `limits`, `delivery` are their steps.

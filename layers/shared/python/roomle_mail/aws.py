@@ -99,7 +99,7 @@ _BAD_REQUEST, _TOO_MANY_REQUESTS, _SERVER_ERROR = 400, 429, 500
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Raise what a call to AWS raises as an AwsCallFailed, which tells whether the service acted.
+    """Raise a call's error as an AwsCallFailed, which says whether the service acted.
 
     An interruption by the deadline counts as a lost answer.
     """

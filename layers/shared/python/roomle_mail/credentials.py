@@ -121,7 +121,7 @@ class CredentialStore:
         try:
             with aws_errors():
                 answer = self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
-            # botocore takes a text that is not JSON for an empty answer.
+            # botocore treats a text that is not JSON as an empty answer.
             if "CreatedDate" not in answer:
                 raise errors.OutcomeUnknown("IncompleteAnswer")
         except errors.AwsCallFailed as err:

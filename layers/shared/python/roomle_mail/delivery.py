@@ -91,7 +91,7 @@ class Delivery:
     """The delivery of one event. `custody` decides the answer, and nothing else sets it.
 
     `failed` is why a channel did not take the event. Once the queue was asked, it may have the
-    event whatever the call raised: botocore tries twice and tells only how the last try ended.
+    event, even if the call failed: botocore tries twice and reports only how the last try ended.
     """
 
     channels: tuple[Channel, ...]

@@ -1,7 +1,7 @@
 """What can go wrong, each with the HTTP status of the answer.
 
 A status of 300 or more makes Roomle send its own email instead (Roomle's page "Webhook"), so
-every error here has one. `code` stands in the answer and never helps an attacker; the class's name
+every error here has one. `code` is in the answer and never helps an attacker; the class's name
 and attributes are for the log.
 """
 

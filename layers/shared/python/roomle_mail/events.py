@@ -157,7 +157,7 @@ def link_language(link: str) -> str | None:
     Roomle's events have no locale, but a share link may carry the shop's own parameters, and a page
     that finds its way by the fragment has them there: `https://shop.example/#/?id=a&lang=de`.
     """
-    # Parsing parameters takes long, and few links have such a one.
+    # Parsing parameters is slow, and few links have one of these.
     if not _LANGUAGE.search(link):
         return None
     try:

@@ -129,7 +129,7 @@ class Mailer:
         )
         return progress.end is not None
 
-    # --- the way of a message -----------------------------------------------------------------
+    # --- processing a message -----------------------------------------------------------------
 
     def _mail(self, progress: Progress) -> None:
         """Message, claim, event, brand, links, email."""

@@ -1,7 +1,7 @@
 """HTTP request -> answer: one POST from first to last.
 
-`process` may be interrupted by the deadline at any instruction. What was reached until then stands
-in `Progress`; custody decides the answer, and what follows (withdrawing, remembering, giving places
+`process` may be interrupted by the deadline at any instruction. `Progress` holds what was reached
+until then; custody decides the answer, and what follows (withdrawing, remembering, giving places
 back) can't change it for the worse.
 """
 
@@ -129,7 +129,7 @@ class Receiver:
     _pepper: bytes | None = field(default=None, repr=False)
 
     def process(self, request: Request) -> Outcome:
-        """Process a POST and return its answer within the deadline, whatever fails."""
+        """Process a POST and return its answer within the deadline, even if calls fail."""
         known = telemetry.Known(received_at=request.started_at)
         table = Table.open(self.dynamodb, self.settings.table_name)
         delivery = Delivery(self.settings.delivery, self.sender, self.queue)
@@ -154,7 +154,7 @@ class Receiver:
         )
         return outcome
 
-    # --- the way of an event ------------------------------------------------------------------
+    # --- processing an event ------------------------------------------------------------------
 
     def _answer(self, progress: Progress, deadline: Deadline) -> Outcome:
         """Size, token, claim, body, brand, links, limits, delivery."""

@@ -2,7 +2,7 @@
 
 Roomle's page "Authentication" gives the form `<algorithm>-<base64>` and the plain text
 `<timestamp>;<sessionToken>;<apiKey>`; the page "Webhook" says AES CBC PKCS5. The initialisation
-vector is documented nowhere, hence `TokenIv`. docs/security.md names the attack that each rule
+vector is not documented, so `TokenIv` sets it. docs/security.md names the attack that each rule
 prevents.
 """
 
@@ -96,7 +96,7 @@ def verify(token: Token, credentials: Iterable[Credential], *, iv: Iv) -> Claims
     """Verify a token of any age; raises TokenUnverified.
 
     Every credential is tried under every initialisation vector, and no check ends early, so that
-    the time taken does not tell which check failed.
+    the time does not reveal which check failed.
     """
     claims: Claims | None = None
     hint: str | None = None
