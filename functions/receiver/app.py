@@ -4,8 +4,6 @@ An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook
 fails before SES or SQS has the email in custody ends as one, and whatever fails later does not.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any

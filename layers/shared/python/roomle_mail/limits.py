@@ -4,13 +4,9 @@ Items, by the start of their `key`: `limit#` for one recipient, `cap#` for the s
 clock hour. Times are in seconds since the epoch. Every call may raise AwsCallFailed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from roomle_mail.table import Table
+from roomle_mail.table import Table
 
 _HOUR = 3_600
 
