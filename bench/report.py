@@ -1,6 +1,6 @@
-"""What was measured as tables and plots: bench/results/results.md and docs/performance.md.
+"""The results as tables and plots: bench/results/results.md and docs/performance.md.
 
-The document's text is written by hand, its tables from bench/results/results.json alone.
+The document's text is written by hand; its tables come only from bench/results/results.json.
 """
 
 import json
@@ -26,13 +26,13 @@ MIB = 1024 * 1024
 
 @cache
 def results() -> dict[str, Any]:
-    """What the last run found."""
+    """The results of the last run."""
     found: dict[str, Any] = json.loads(RESULTS.read_text())
     return found
 
 
 def variants() -> dict[str, dict[str, Any]]:
-    """What it found of each variant."""
+    """The results of each variant."""
     found: dict[str, dict[str, Any]] = results()["variants"]
     return found
 
@@ -46,17 +46,17 @@ def middle(name: str, what: str) -> float:
 
 
 def ratio(name: str, what: str, floor: str = "") -> float:
-    """How many times as much as the floor."""
+    """The ratio to the floor."""
     return middle(name, what) / middle(floor or variants()[name]["floor"], what)
 
 
 def ms(seconds: float, digits: int = 0) -> str:
-    """Write a time in milliseconds."""
+    """Format a time in milliseconds."""
     return f"{seconds * 1e3:.{digits}f}"
 
 
 def us(seconds: float, digits: int = 0) -> str:
-    """Write a time in microseconds."""
+    """Format a time in microseconds."""
     return f"{seconds * 1e6:.{digits}f}"
 
 
@@ -73,7 +73,7 @@ class Target(NamedTuple):
 
     @property
     def met(self) -> str:
-        """The verdict, of the figure as it is shown."""
+        """The verdict on the figure as it is shown."""
         shown = float(self.form.format(self.measured).strip("× µsMB"))
         return "met" if shown <= self.at_most else "**not met**"
 
@@ -131,7 +131,7 @@ def table_cold() -> str:
 
 
 def ratio_of(name: str, what: str) -> str:
-    """Write a ratio to the floor, where there is one to be held against."""
+    """Format the ratio to the floor, if the variant has one."""
     return "1" if variants()[name]["floor"] == name else f"× {ratio(name, what):.2f}"
 
 
@@ -175,7 +175,7 @@ def table_own() -> str:
 
 
 def table_sizes() -> str:
-    """Memory and what is uploaded."""
+    """Memory and upload size."""
     rows: Rows = [
         (
             each["title"],
@@ -205,7 +205,7 @@ def table_imports() -> str:
 
 
 def table_tuning() -> str:
-    """Reckon cold start, warm event and price by memory, from the processor's time."""
+    """Calculate cold start, warm event and price by memory size, from the processor time."""
     given = inputs()
     waiting = (
         given["speed.ses_call_ms"]
@@ -227,7 +227,7 @@ def table_tuning() -> str:
 
 
 def table_snapstart() -> str:
-    """Reckon what SnapStart costs beside a cold start's computing, by memory."""
+    """Calculate the price of SnapStart and that of computing cold starts, by memory size."""
     given = inputs()
     rows: Rows = []
     for memory in MEMORIES:
@@ -289,7 +289,7 @@ def table_keys() -> str:
 
 
 def table_refusals() -> str:
-    """A forged token against a good one."""
+    """A forged token compared with a valid one."""
     rows: Rows = [
         (
             each["size"],
