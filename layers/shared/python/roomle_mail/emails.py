@@ -147,9 +147,8 @@ class Catalog:
             links["url"] = rebuild_link(event.url, brand.link_hosts)
         if event.result_url is not None and "result_url" in needs["uses"]:
             links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
-        missing = [field for field in needs["requires"] if field not in links]
-        if missing:
-            raise errors.InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
+        if missing := [_FIELD_NAMES[field] for field in needs["requires"] if field not in links]:
+            raise errors.InvalidEvent(*missing)
         template, language = needs["name"], language_of(event, brand)
         image = _qr_code(links[needs["qr"]], event_id) if needs["qr"] in links else None
         content = self.render(template, brand, language, links, image.content_id if image else None)

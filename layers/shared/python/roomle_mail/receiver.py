@@ -11,7 +11,7 @@ import os
 import time
 from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -80,10 +80,9 @@ def _body(event: Mapping[str, Any]) -> bytes:
     if not isinstance(body, str):
         return b""
     if event.get("isBase64Encoded") is True:
-        try:
+        # What is not Base64 is not JSON either.
+        with suppress(ValueError):
             return b64decode(body, validate=True)
-        except ValueError:
-            pass  # then it is not JSON either
     return body.encode("utf-8", "surrogatepass")
 
 

@@ -72,7 +72,9 @@ class Table:
     ) -> Mapping[str, Any] | None:
         """Write if `condition` holds: None if it did, else DynamoDB's refusal."""
         given["ConditionExpression"] = condition
-        given["ExpressionAttributeNames"] = _names(f"{condition} {given.get('UpdateExpression')}")
+        given["ExpressionAttributeNames"] = _names(
+            f"{condition} {given.get('UpdateExpression', '')}"
+        )
         # DynamoDB refuses an empty map.
         if values:
             given["ExpressionAttributeValues"] = values
