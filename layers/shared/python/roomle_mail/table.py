@@ -71,10 +71,8 @@ class Table:
         self, write: Callable[..., object], condition: str, values: Item | None, **given: object
     ) -> Mapping[str, Any] | None:
         """Write if `condition` holds: None if it did, else DynamoDB's refusal."""
-        given["ConditionExpression"] = condition
-        given["ExpressionAttributeNames"] = _names(
-            f"{condition} {given.get('UpdateExpression', '')}"
-        )
+        names = _names(f"{condition} {given.get('UpdateExpression', '')}")
+        given |= {"ConditionExpression": condition, "ExpressionAttributeNames": names}
         # DynamoDB refuses an empty map.
         if values:
             given["ExpressionAttributeValues"] = values
