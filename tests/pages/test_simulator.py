@@ -256,7 +256,7 @@ def test_what_the_stack_refuses_is_explained_and_left_to_roomle(
 def test_a_failed_export_has_an_email_of_its_own(simulator: Simulator, window: Window) -> None:
     simulator.play(window.page, event="email.3DExportAsset", success="false")
 
-    assert "could not be created" in window.page.locator("#received .subject").inner_text()
+    assert "create your 3D file" in window.page.locator("#received .subject").inner_text()
 
 
 HOSTILE = '"><script>document.title = "taken"</script>{{ 7*7 }}'
