@@ -41,7 +41,7 @@ def names_in(node: ast.AST) -> set[str]:
 @pytest.mark.parametrize(
     "path", sorted(TESTS.rglob("test_*.py")), ids=lambda path: str(path.relative_to(TESTS))
 )
-def test_no_assertion_but_a_proofs_is_about_seconds(path: Path) -> None:
+def test_only_proofs_assert_on_seconds(path: Path) -> None:
     assert list(about_seconds(path.read_text())) == []
 
 
