@@ -43,6 +43,8 @@ MAILBOXES = {
     "bounce": "Email Bounced",
     "complaint": "Email Complaint Received",
 }
+# Without one of these the mailer can neither send an event nor give it up.
+_MAILER_NEEDS = frozenset((MAILER, "MailerLog", "Queue", "DeadLetterQueue", "Table"))
 KINDS = tuple(sorted(name.removeprefix("email.") for name in events.EVENTS))
 AR = "shareConfigurationAR"
 _ACCEPTED = 202
@@ -84,15 +86,34 @@ def prove_permissions(proof: Proof) -> Iterator[Result]:
 
 
 def prove_resources(proof: Proof) -> Iterator[Result]:
-    """Nothing was deleted or switched off by hand."""
-    found = [*causes.resources(proof.deployment), *causes.switches(proof.deployment)]
-    for cause in found:
-        if cause.of in (MAILER, "Queue", "DeadLetterQueue"):
-            proof.mailer_broken = cause.why
-        yield failed("resources", "not as it was deployed", cause)
-    if not found:
-        yield proved("resources", "all are there, and nothing is switched off")
-    for cause in causes.log_level(proof.deployment):
+    """Nothing was deleted, changed or switched off by hand."""
+    sound = True
+    for check in (
+        *(causes.resources, causes.variables, causes.invocation),
+        *(causes.switches, causes.ses_events),
+    ):
+        try:
+            found = list(check(proof.deployment))
+        except CliError as err:
+            # What is gone is told by the first check.
+            if sound or not causes.is_gone(err.__cause__):
+                sound = False
+                yield of_error(proof, "resources", err)
+            continue
+        for cause in found:
+            sound = False
+            if cause.of in _MAILER_NEEDS:
+                proof.mailer_broken = cause.why
+            yield failed("resources", "not as it was deployed", cause)
+    if sound:
+        yield proved("resources", "all are there as deployed, and nothing is switched off")
+    try:
+        silent = list(causes.log_level(proof.deployment))
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        silent = []
+    for cause in silent:
         # Nothing comes of waiting.
         proof.logged_within = 0
         yield failed("log", "can't show what went well", cause)
