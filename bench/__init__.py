@@ -1,1 +1,1 @@
-"""How fast and how large the built functions are, beside others that do the same job."""
+"""How fast and how large the built functions are, compared with others that do the same job."""

@@ -1,4 +1,4 @@
-"""Measure everything in one run, or write tables and plots of what was measured.
+"""Measure everything in one run, or write tables and plots of the results.
 
     python -m bench measure [--rounds 12] [--calls 2000] [--only NAME ...]
     python -m bench report
@@ -28,13 +28,13 @@ from bench.variants import PEERS, PLACE, RESULTS, Variant
 from bench.wire import Server
 from tools.sam import ROOT
 
-# Those whose imports are compared.
+# The variants whose imports are compared.
 TRACED = ("receiver", "floor", "fastapi", "flask", "chalice")
 TRACES = 3
 
 
 async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str, Any]:
-    """Run all variants in turn, in another order each round; the first round is not counted."""
+    """Run all variants in turn, in a different order each round; the first round is not counted."""
     cpus = Cpus.choose()
     os.sched_setaffinity(0, {cpus.rest})
     (PLACE / "home").mkdir(parents=True, exist_ok=True)
@@ -78,14 +78,14 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
             chosen[0], server, python, cpus, rounds=3, calls=max(calls // 10, 20)
         )
         say("growth")
-    # Lambda's file system is read-only: nothing may have been written there.
+    # Lambda's file system is read-only, so nothing may have been written there.
     if written := files_below(placed) - before:
-        raise RuntimeError(f"written beside the code: {sorted(map(str, written))[:5]}")
+        raise RuntimeError(f"written next to the code: {sorted(map(str, written))[:5]}")
     return found
 
 
 def files_below(folders: Sequence[Path]) -> set[Path]:
-    """List every file below some folders."""
+    """List every file in some folders."""
     return {path for folder in folders for path in folder.rglob("*")}
 
 
@@ -123,7 +123,7 @@ def summary(
 
 
 def middle_and_edge(seconds: list[float]) -> dict[str, float]:
-    """Sum up a distribution."""
+    """Summarize a distribution."""
     cuts = quantiles(seconds, n=100)
     return {"p50": round(median(seconds), 7), "p99": round(cuts[98], 7)}
 
@@ -160,7 +160,7 @@ def setting(rounds: int, calls: int, load: float) -> dict[str, Any]:
 
 
 def say(what: str) -> None:
-    """Tell how far it has come."""
+    """Print the progress."""
     sys.stderr.write(f"bench: {what}\n")
 
 

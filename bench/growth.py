@@ -1,4 +1,4 @@
-"""What an event costs as brands, stored records, API keys and forgeries become many."""
+"""What an event costs with many brands, stored records, API keys and forgeries."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ KEYS_SCRIPT = Path(__file__).with_name("keys.py").read_text()
 async def grow(
     receiver: Variant, server: Server, python: Path, cpus: Cpus, *, rounds: int, calls: int
 ) -> dict[str, Any]:
-    """Measure every kind of growth; within each the sizes take turns."""
+    """Measure every kind of growth; within each, the sizes alternate."""
 
     async def taking_turns(sizes: Sequence[Any], made: Sequence[Variant]) -> list[dict[str, Any]]:
         runs: list[list[measure.Run]] = [[] for _ in made]
@@ -59,7 +59,7 @@ async def grow(
 
 
 def with_brands(receiver: Variant, count: int) -> Variant:
-    """Make the receiver of so many brands, each with a configurator; the events are the last's."""
+    """Make a receiver with many brands, each with a configurator; the events are for the last."""
     (built,) = receiver.paths
     package = built / "python" / "roomle_mail_emails"
     folder = PLACE / f"brands-{count}"
@@ -84,12 +84,12 @@ def with_brands(receiver: Variant, count: int) -> Variant:
 
 
 def configurator_of(number: int) -> str:
-    """Name the configurator of a brand, each as long as the others."""
+    """Name a brand's configurator; all names have the same length."""
     return f"configurator{number:05}"
 
 
 def forged(receiver: Variant) -> Variant:
-    """Send the receiver tokens of somebody who has no secret; it looks once for a newer one."""
+    """Send the receiver forged tokens; it looks once for a newer secret."""
     return replace(
         receiver,
         name="forged",
@@ -103,7 +103,7 @@ def forged(receiver: Variant) -> Variant:
 async def records(
     receiver: Variant, server: Server, python: Path, cpus: Cpus, *, rounds: int, calls: int
 ) -> list[dict[str, Any]]:
-    """Measure with a table that holds so many tokens of others; no event comes twice."""
+    """Measure with `count` records of other tokens in the table; no event comes twice."""
     found: dict[int, list[measure.Run]] = {count: [] for count in RECORDS}
     for _ in range(rounds):
         for count in RECORDS:

@@ -2,8 +2,8 @@
 
 Usage, in the function's folder: python -c "<this>" RESULT API_KEY SECRET COUNT ...
 
-For each COUNT the token is the last key's of so many. The quickest of many loops is the one that
-nothing interrupted.
+For each COUNT the token belongs to the last of that many keys. The fastest of many loops is the one
+that nothing interrupted.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and the places in a document that they go to.
+"""Tables in Markdown, and their places in a document.
 
 A line `<!-- table NAME -->` is followed by the table of that name, up to the next `<!-- end -->`.
 """
@@ -10,13 +10,13 @@ type Rows = list[tuple[object, ...]]
 
 
 def table(head: Sequence[str], rows: Rows) -> str:
-    """Write a table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
 def filled(text: str, tables: dict[str, Callable[[], str]]) -> str:
-    """Return the text with those tables written anew."""
+    """Return the text with these tables replaced."""
 
     def fill(match: re.Match[str]) -> str:
         name = match[2]

@@ -1,4 +1,4 @@
-"""One function in one fresh process: from its start to its first answer, then call by call."""
+"""One function in one fresh process: from its start to the first answer, then call by call."""
 
 import asyncio
 import contextlib
@@ -21,23 +21,23 @@ TIMEOUT = 600
 
 @dataclass(frozen=True, slots=True)
 class Cpus:
-    """The processor of the function, and that of everything else."""
+    """The function's processor, and the one for everything else."""
 
     function: int
     rest: int
 
     @classmethod
     def choose(cls) -> "Cpus":
-        """Take two, or the only one twice."""
+        """Choose two, or the only one twice."""
         usable = sorted(os.sched_getaffinity(0))
         return cls(usable[-1], usable[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process took: seconds, and bytes at its peak; `cpu` until the first answer.
+    """What one process used: seconds, and bytes at its peak; `cpu` until the first answer.
 
-    `busy` is the processor's time of one of the warm ones, `sent` the bytes that it sends to AWS.
+    `busy` is the processor time of one warm event, `sent` the bytes that it sends to AWS.
     """
 
     cold: float
@@ -52,7 +52,7 @@ class Run:
 
 @contextlib.contextmanager
 def pinned(cpu: int, back: int) -> Iterator[None]:
-    """Let what is started in the block run on one processor."""
+    """Run everything that starts in the block on one processor."""
     os.sched_setaffinity(0, {cpu})
     try:
         yield
@@ -61,7 +61,7 @@ def pinned(cpu: int, back: int) -> Iterator[None]:
 
 
 async def run(variant: Variant, server: Server, python: Path, cpus: Cpus, *, calls: int) -> Run:
-    """Start a function, let it answer one event, then so many more."""
+    """Start a function, and let it answer one event, then more."""
     work = Work(variant.travelling(), 1)
     server.begin(work)
     with (PLACE / f"{variant.name}.log").open("wb") as log:
@@ -110,7 +110,7 @@ async def _ended(work: Work, process: subprocess.Popen[bytes], variant: Variant)
 
 
 def check(variant: Variant, work: Work) -> None:
-    """Hold a variant against what it must do: else it would be fast by leaving things out."""
+    """Check that a variant did all its work: otherwise it could be fast by leaving things out."""
     calls = Counter(variant.at_first)
     for call, times in variant.each.items():
         calls[call] += times * len(work.answers)
@@ -135,7 +135,7 @@ def processor_time(process: int) -> float:
 
 
 def peak_memory(process: int) -> int:
-    """Bytes of memory that a process has held at most."""
+    """The peak memory of a process, in bytes."""
     (found,) = re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(found) * 1024
 
@@ -143,7 +143,7 @@ def peak_memory(process: int) -> int:
 async def own_time(
     variant: Variant, server: Server, python: Path, cpus: Cpus, *, calls: int
 ) -> dict[str, list[float]]:
-    """Measure the seconds of each event without AWS, in another process; own.py says how."""
+    """Measure the seconds of each event without AWS, in another process, as own.py describes."""
     events, result = PLACE / f"{variant.name}.events", PLACE / f"{variant.name}.own"
     events.write_text("\n".join(map(json.dumps, variant.events)))
     arguments = (str(events), str(result), str(variant.warm_up + calls), str(variant.answer))
@@ -155,7 +155,7 @@ async def own_time(
 async def script(
     variant: Variant, server: Server, python: Path, cpus: Cpus, text: str, *arguments: str
 ) -> None:
-    """Run a script where a function would run."""
+    """Run a script in a function's environment."""
     server.begin(Work((), 0))
     with (PLACE / f"{variant.name}.log").open("wb") as log, pinned(cpus.function, cpus.rest):
         process = await asyncio.create_subprocess_exec(
@@ -202,11 +202,11 @@ _LINE = re.compile(r"import time: +(\d+) \| +\d+ \| ( *)(\S+)")
 
 
 def by_package(trace: str) -> dict[str, float]:
-    """Sum up a trace: a module of the standard library counts for the package that wanted it."""
+    """Summarize a trace: a standard library module counts for the package that imported it."""
     lines = [(int(m[1]), len(m[2]), m[3]) for m in map(_LINE.match, trace.splitlines()) if m]
     found: Counter[str] = Counter()
     above: list[tuple[int, str]] = []
-    # A module stands below those that it imported, so from the end each follows its importer.
+    # The trace lists a module after its imports, so in reverse each follows its importer.
     for microseconds, depth, module in reversed(lines):
         while above and above[-1][0] >= depth:
             above.pop()

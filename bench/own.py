@@ -1,13 +1,13 @@
 """Time a handler's own work, without AWS's, in the function's own interpreter and environment.
 
 Usage, in the function's folder: python -c "<this>" EVENTS RESULT COUNT STATUS
-COUNT is how many events AWS is called for; without AWS there are ten times as many.
+COUNT is the number of events with calls to AWS; without AWS there are ten times as many.
 
-Three times over:
+It measures three times:
 
-- alone: boto3's client answers at once what AWS answered the first time.
-- passed_on: the same, with standard output as Lambda's client has it, each line passed on at once.
-- between: AWS is called, and each call's time, from beginning to end of boto3's client, taken off.
+- alone: boto3's client immediately returns AWS's first answer.
+- passed_on: the same, but each line is passed on at once, as by Lambda's client.
+- between: AWS is called, and the time inside boto3's client is subtracted.
 """
 
 import importlib
@@ -21,7 +21,7 @@ from typing import Any
 
 
 class Switch:
-    """Standard output that can be exchanged: a logger keeps the stream that it finds at first."""
+    """Standard output that can be replaced later, because a logger keeps its first stream."""
 
     def __init__(self, stream: Any) -> None:  # noqa: ANN401
         """Write to `stream`."""
@@ -36,7 +36,7 @@ stdout = Switch(sys.stdout)
 sys.stdout = stdout
 module, _, name = os.environ["_HANDLER"].partition(".")
 handler = getattr(importlib.import_module(module), name)
-# The function imports first, as on Lambda.
+# The function is imported first, as on Lambda.
 Unbuffered: Any = importlib.import_module("awslambdaric.bootstrap").Unbuffered
 client: Any = importlib.import_module("botocore.client")
 
@@ -46,7 +46,7 @@ CONTEXT = SimpleNamespace(
     invoked_function_arn="an ARN",
     aws_request_id="an id",
 )
-QUICK = 10  # as many events pass in about the time of one that calls AWS
+QUICK = 10  # this many events take about as long as one that calls AWS
 
 BaseClient: Any = client.BaseClient
 make_api_call, clock = BaseClient._make_api_call, time.perf_counter  # noqa: SLF001
@@ -55,7 +55,7 @@ spent = 0.0
 
 
 def timed(self: Any, operation: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Make the call, and count how long it took."""
+    """Make the call, and add up its time."""
     global spent  # noqa: PLW0603
     began = clock()
     try:
@@ -66,12 +66,12 @@ def timed(self: Any, operation: str, parameters: dict[str, Any]) -> Any:  # noqa
 
 
 def answered(_self: object, operation: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Answer the call as it was answered before."""
+    """Return the recorded answer."""
     return answers[operation, parameters.get("VersionStage")]
 
 
 def measure(texts: list[str], count: int, status: int) -> list[float]:
-    """Give the handler so many events; seconds for each."""
+    """Call the handler with `count` events; return the seconds of each."""
     global spent  # noqa: PLW0603
     times = []
     for number in range(count):
@@ -87,7 +87,7 @@ def measure(texts: list[str], count: int, status: int) -> list[float]:
     return times
 
 
-# Lambda's client sets it for each event.
+# Lambda's client sets this for each event.
 os.environ["_X_AMZN_TRACE_ID"] = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1"
 texts = Path(sys.argv[1]).read_text().splitlines()
 count, status = map(int, sys.argv[3:])

@@ -1,4 +1,4 @@
-"""The plots of what was measured."""
+"""The plots of the results."""
 
 from pathlib import Path
 from statistics import median
@@ -12,7 +12,7 @@ OURS, OTHERS = "#15803d", "#9ca3af"
 
 
 def draw(variants: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Cold starts, each process a dot, and warm events, all beside the floor."""
+    """Cold starts, with a dot for each process, and warm events, all compared with the floor."""
     answering = {name: each for name, each in variants.items() if "mailer" not in name}
     names = [each["title"].strip("*") for each in answering.values()][::-1]
     colours = [OURS if name.startswith("receiver") else OTHERS for name in answering][::-1]

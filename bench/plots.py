@@ -1,4 +1,4 @@
-"""How plots are written: as SVG, the same bytes for the same data."""
+"""Writes plots as SVG; the same data gives the same bytes."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ mpl.rcParams |= {"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a picture, the same bytes for the same data."""
+    """Write a plot; the same data gives the same bytes."""
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(visible=True, alpha=0.3)

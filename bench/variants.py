@@ -1,4 +1,4 @@
-"""What is measured: our functions as they are built, and the peers, each laid out as on Lambda."""
+"""The measured variants: our functions as built, and the peers, each laid out as on Lambda."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ RESULTS = Path(__file__).with_name("results") / "results.json"
 PLACE = ROOT / "build" / "bench"
 PEERS = Path(__file__).with_name("peers")
 WARM_UP = 20
-EVENTS = 64  # as many different events come, so that remembering one doesn't help
+EVENTS = 64  # this many different events come, so that caching one doesn't help
 
 MEMORY = Counter(PutItem=1, UpdateItem=1)
 LIMITS = Counter(UpdateItem=2)
@@ -34,11 +34,11 @@ SECRET = Counter(GetSecretValue=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One function: where its code lies, how it is started, what it is sent, what it must call.
+    """One function: its code, how it starts, what it receives, and what it must call.
 
-    `at_first` is called once in a process's life, `each` for every event. `floor` is the variant
-    that it is held against. Of a variant that is `slower` by so much fewer events are measured.
-    `emails` is a folder that holds other emails than those of the layers.
+    `at_first` are the calls once per process, `each` those for every event. `floor` is the variant
+    that it is compared with. A variant that is `slower` by this factor is measured with fewer
+    events. `emails` is a folder with other emails than the layer's.
     """
 
     name: str
@@ -57,17 +57,17 @@ class Variant:
 
     @property
     def warm_up(self) -> int:
-        """How many events pass before warm ones are counted."""
+        """The number of events before warm ones are counted."""
         return max(WARM_UP // self.slower, 3)
 
     @property
     def folders(self) -> list[Path]:
-        """What is uploaded."""
+        """The files that are uploaded."""
         return [self.task, *([self.layers] if self.layers else [])]
 
     @property
     def paths(self) -> list[Path]:
-        """Where Python looks for packages beside the function."""
+        """Where Python looks for packages, in addition to the function's folder."""
         return [each for each in (self.emails, self.layers) if each]
 
     def travelling(self) -> list[Event]:
@@ -103,7 +103,7 @@ class Variant:
 
 
 def size(variant: Variant) -> tuple[int, int]:
-    """Bytes that are uploaded, zipped as SAM does it and unzipped."""
+    """The size of the upload in bytes, zipped as SAM does it and unzipped."""
     zipped = unzipped = 0
     for folder in variant.folders:
         archive = BytesIO()
@@ -122,7 +122,7 @@ def size(variant: Variant) -> tuple[int, int]:
 def posts(
     count: int = EVENTS, *, configurator: str = "myConfigurator", secret: str = wire.SECRET
 ) -> list[dict[str, Any]]:
-    """Make events of different people as API Gateway hands them on, each with its own token."""
+    """Make events of different people as API Gateway passes them on, each with its own token."""
     now = datetime.now(UTC)
     return [
         sign.sign(
@@ -147,7 +147,7 @@ def posts(
 
 
 def as_format_1(event: dict[str, Any]) -> dict[str, Any]:
-    """Write an event as a REST API hands it on (payload format 1.0), for Chalice."""
+    """Convert an event to the form of a REST API (payload format 1.0), for Chalice."""
     context = event["requestContext"]
     return {
         "version": "1.0",
@@ -174,7 +174,7 @@ def as_format_1(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def batches(count: int) -> list[dict[str, Any]]:
-    """Make events of different people as SQS hands them to the mailer, so many at once."""
+    """Make batches of different people's events as SQS hands them to the mailer."""
     return [
         fixtures.sqs_event(
             f"bench {batch}",
@@ -197,7 +197,7 @@ def batches(count: int) -> list[dict[str, Any]]:
 
 
 def interpreter() -> Path:
-    """Make an interpreter that has AWS's runtime client, compiled, and nothing else."""
+    """Make an interpreter that has only AWS's runtime client, compiled."""
     folder = PLACE / "interpreter"
     wanted = json.dumps([sys.version, fixtures.digest((ROOT / "requirements/dev.txt").read_text())])
     if not _is_made(folder, wanted):
@@ -208,7 +208,7 @@ def interpreter() -> Path:
 
 
 def ours() -> dict[str, Path]:
-    """Lay out what `make build` made."""
+    """Lay out the output of `make build`."""
     places = {name: PLACE / "ours" / name for name in ("opt", "ReceiverFunction", "MailerFunction")}
     shutil.rmtree(PLACE / "ours", ignore_errors=True)
     for layer in artefacts.layers():
@@ -219,7 +219,7 @@ def ours() -> dict[str, Path]:
 
 
 def peer(name: str, *, compiled: bool = True) -> Path:
-    """Install a peer's packages beside its code, as `sam build` does."""
+    """Install a peer's packages next to its code, as `sam build` does."""
     source = PEERS / name
     # The naive one needs the same packages as the floor.
     requirements = PEERS / ("floor" if name == "naive" else name) / "requirements.txt"
@@ -230,7 +230,7 @@ def peer(name: str, *, compiled: bool = True) -> Path:
         return folder
     packages = folder
     if name == "chalice":
-        # `chalice package` uploads these two files of itself, and no tool that it needs to do so.
+        # `chalice package` uploads only these two files of itself.
         packages = PLACE / "chalice-all"
     _install(requirements, packages)
     if name == "chalice":
@@ -272,7 +272,7 @@ def _install(requirements: Path, folder: Path) -> None:
 
 
 def _compile(folder: Path) -> None:
-    """Compile as layers/build.mk does, so that no peer pays for what we don't."""
+    """Compile as layers/build.mk does, so that the peers have the same advantage."""
     subprocess.run(
         [
             *(sys.executable, "-m", "compileall", "-q", "-f"),
@@ -290,7 +290,7 @@ def functions() -> list[Variant]:
     places, requests = ours(), posts()
     settings = fixtures.environment()["ReceiverFunction"]
     del settings["AWS_ENDPOINT_URL"]
-    # What template.yaml says, where the fixtures need something else.
+    # The values of template.yaml where the fixtures use others.
     settings |= {
         "LOCAL_STACK": "false",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
@@ -351,7 +351,7 @@ def functions() -> list[Variant]:
             name="floor-uncompiled",
             title="floor as `sam build` leaves it, without .pyc",
             task=peer("floor", compiled=False),
-            # Lambda's file system is read-only: nothing is written there either.
+            # Lambda's file system is read-only, so nothing is written there either.
             settings={**same, "PYTHONDONTWRITEBYTECODE": "1"},
             events=requests,
             slower=10,

@@ -1,8 +1,8 @@
-"""A small Runtime API and an instant AWS, over loopback, in one loop without threads.
+"""A small Runtime API and a fake AWS that answers at once, on loopback, in one event loop.
 
-AWS's page "Using the Lambda runtime API for custom runtimes" describes the calls of the first; the
-second knows the answers to the calls that the functions make, and answers at once. It keeps count,
-so that a variant that leaves a call out is found out.
+AWS's page "Using the Lambda runtime API for custom runtimes" describes the calls of the first. The
+second has the answers to the calls that the functions make. It counts the calls, so that a variant
+that leaves one out is noticed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _SECRET_VALUE = {
     "VersionId": "00000000-0000-4000-8000-000000000000",
     "SecretString": json.dumps({API_KEY: SECRET}),
     "VersionStages": ["AWSCURRENT"],
-    # Long ago, so that the version before no longer counts and isn't asked for.
+    # Long ago, so that the previous version no longer counts and isn't requested.
     "CreatedDate": 1_700_000_000.0,
 }
 _ANSWERS = {
@@ -42,21 +42,21 @@ _THERE = b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedEx
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as it travels, in two halves: API Gateway's time of the request goes between."""
+    """An event's bytes in two halves: API Gateway's time of the request goes between them."""
 
     before: bytes
     after: bytes
 
     @classmethod
     def of(cls, event: object) -> "Event":
-        """Split an event at the time that stands in it, if any."""
+        """Split an event at its time, if it has one."""
         before, found, after = json.dumps(event).partition('"timeEpoch": ')
         if not found:
             return cls(before.encode(), b"")
         return cls((before + found).encode(), after.lstrip("0123456789").encode())
 
     def now(self) -> bytes:
-        """Write it as if it arrived this moment."""
+        """Return it as if it arrived now."""
         if not self.after:
             return self.before
         return b"%b%d%b" % (self.before, int(time.time() * 1000), self.after)
@@ -64,7 +64,7 @@ class Event:
 
 @dataclass(slots=True)
 class Work:
-    """What one function is to do, and what came of it; moments are `time.perf_counter`'s."""
+    """One function's work and its results; times are from `time.perf_counter`."""
 
     events: Sequence[Event]
     count: int
@@ -76,7 +76,7 @@ class Work:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def more(self, count: int) -> None:
-        """Ask for more events than so far."""
+        """Add more events."""
         self.count += count
         self.done.clear()
 
@@ -84,8 +84,8 @@ class Work:
 class Server:
     """Both sides of a function, at one address; one function at a time.
 
-    `records` are the keys that the table holds, where that is of interest: what is put a second
-    time is refused then, as every `PutItem` here asks for.
+    `records` are the keys in the table, if that matters. A second put of a key is then refused,
+    because every `PutItem` here has that condition.
     """
 
     def __init__(self) -> None:
@@ -96,9 +96,9 @@ class Server:
 
     @property
     def work(self) -> Work:
-        """What the function at work is to do."""
+        """The current function's work."""
         if self._work is None:
-            raise RuntimeError("nothing is to be done yet")
+            raise RuntimeError("no function is being served")
         return self._work
 
     async def start(self) -> None:
@@ -114,7 +114,7 @@ class Server:
         self._work, self._waiting = work, None
 
     async def more(self, count: int) -> None:
-        """Let the function that waits have more events, and wait for its answers."""
+        """Give the waiting function more events, and wait for its answers."""
         self.work.more(count)
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
@@ -122,7 +122,7 @@ class Server:
         await self.work.done.wait()
 
     def answer(self, transport: asyncio.Transport, path: bytes, head: bytes, body: bytes) -> None:
-        """Answer a request of the function's."""
+        """Answer a request from the function."""
         if not path.startswith(_RUNTIME):
             self._answer_call(transport, path, head, body)
         elif path.endswith(b"/invocation/next"):
@@ -192,7 +192,7 @@ def _response(body: bytes, status: bytes, head: bytes = b"") -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, on which requests come one after another."""
+    """One connection, with one request after another."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

@@ -1,1 +1,1 @@
-"""What a developer runs beside the shipped code; nothing in here is deployed."""
+"""Tools for developers. Nothing in here is deployed."""

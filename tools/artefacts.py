@@ -1,4 +1,4 @@
-"""What `make build` made, laid out as Lambda does, and an interpreter with nothing else."""
+"""The output of `make build`, laid out as on Lambda, and an interpreter with nothing else."""
 
 import importlib.metadata
 import os
@@ -21,13 +21,13 @@ ARCHITECTURE = {"aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "x
 
 @cache
 def template() -> dict[str, Any]:
-    """Read the built template, in which SAM has written every function in its long form."""
+    """Read the built template, where SAM has expanded every function to its long form."""
     found: dict[str, Any] = yaml.safe_load((BUILD / "template.yaml").read_text())
     return found
 
 
 def layers() -> list[Path]:
-    """Find the built layers of the functions, those for this machine's architecture."""
+    """Find the functions' built layers for this machine's architecture."""
     resources = template()["Resources"]
     names = re.findall(r"'Ref': '(\w+)'", str(template()["Globals"]["Function"]["Layers"]))
     layers = [resources[name]["Properties"] for name in names]
@@ -44,7 +44,7 @@ def task(function: str) -> Path:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Lay a folder's files below another, as Lambda unpacks layers; two must not share a file."""
+    """Copy a folder's files into another, as Lambda unpacks layers; no file may come twice."""
     for path in source.rglob("*"):
         if path.is_file():
             there = target / path.relative_to(source)
@@ -60,9 +60,9 @@ def files(folder: Path) -> set[Path]:
 
 
 def make_interpreter(folder: Path) -> Path:
-    """Make an interpreter that can import awslambdaric, what that needs, and nothing else.
+    """Make an interpreter that can import awslambdaric, its dependencies, and nothing else.
 
-    They are copied from the development environment, which holds the locked versions.
+    They are copied from the development environment, which has the locked versions.
     """
     venv.create(folder, symlinks=os.name != "nt")
     (library,) = folder.glob("lib/*/site-packages")
@@ -77,12 +77,12 @@ def make_interpreter(folder: Path) -> Path:
 
 
 def closure(name: str) -> set[str]:
-    """Name a distribution and all that it needs."""
+    """Name a distribution and all its dependencies."""
     return {name}.union(*(closure(each) for each in requirements(name)))
 
 
 def requirements(name: str) -> Iterator[str]:
-    """Name what a distribution needs (awslambdaric's own need no markers)."""
+    """Name a distribution's direct dependencies (awslambdaric's have no markers)."""
     for requirement in importlib.metadata.requires(name) or ():
         if "extra ==" not in requirement and (match := re.match(r"[\w.-]+", requirement)):
             yield match[0]

@@ -1,7 +1,7 @@
-"""Look for known vulnerabilities in what the locks name: python -m tools.audit LOCK ...
+"""Look for known vulnerabilities in locked packages: python -m tools.audit LOCK ...
 
-Exit status 0: all of it was looked up, and nothing is known. 1: something is known. 2: it could
-not be looked up, which is no pass either.
+Exit status 0: everything was looked up, and nothing is known. 1: something is known. 2: something
+could not be looked up, which is not a pass.
 """
 
 import json
@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 CLEAN, VULNERABLE, NOT_AUDITED = range(3)
-# A marker that follows is no matter: what is for another platform is looked up all the same.
+# Markers are ignored: packages for other platforms are looked up as well.
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 class NotAudited(Exception):
-    """Something could not be looked up; the text says what, or why."""
+    """Something could not be looked up; the text says what or why."""
 
 
 def main(locks: Sequence[str], *options: str) -> int:
-    """Audit the locks and tell what was found."""
+    """Audit the locks and report what was found."""
     pins = {pin for lock in locks for pin in PIN.findall(Path(lock).read_text())}
     try:
         found = looked_up(pins, options)
@@ -46,7 +46,7 @@ def looked_up(pins: set[tuple[str, str]], options: Iterable[str]) -> list[dict[s
 
 
 def groups(pins: Iterable[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Divide them, for the locks differ in versions and pip-audit takes one of each package."""
+    """Group them: the locks differ in versions, and pip-audit takes one version per package."""
     found: list[list[tuple[str, str]]] = []
     taken: dict[str, int] = {}
     for name, version in sorted(pins):
@@ -65,7 +65,7 @@ def audited(pins: Iterable[tuple[str, str]], options: Iterable[str]) -> list[dic
         finished = subprocess.run(
             [
                 *(sys.executable, "-m", "pip_audit"),
-                # Without --strict it is content with what it could not look up.
+                # Without --strict it ignores what it could not look up.
                 *("--strict", "--no-deps", "--disable-pip", "--progress-spinner", "off"),
                 *("--format", "json", "--desc", "off", *options, "--requirement", file.name),
             ],
@@ -81,7 +81,7 @@ def report(stdout: str, stderr: str) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = json.loads(stdout)["dependencies"]
     except (ValueError, KeyError):
-        # There is no report then, and its exit status is that of a vulnerability.
+        # Then there is no report, and the exit status is the same as for a vulnerability.
         reason = (stderr.strip().splitlines() or ["pip-audit said nothing"])[-1]
         raise NotAudited(reason.rpartition("pip_audit._cli:")[2]) from None
     for each in found:

@@ -1,8 +1,8 @@
-"""Chromium, headless: the one that is there, else Debian's, else Playwright's own.
+"""Headless Chromium: an installed one, else Debian's, else Playwright's.
 
     python -m tools.browser
 
-sees to it that there is one: `make browser`.
+installs one if there is none: `make browser`.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# It is to ask for nothing but the pages it is shown, and to start as root in a container too.
+# It must request only the pages that it is given, and must also start as root in a container.
 QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -24,17 +24,17 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # No page that it is shown can make it ask for another host's name.
+    # No page can make it look up another host.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    # The same letters on every machine, for pictures.
+    # The same font rendering on every machine, for screenshots.
     "--font-render-hinting=none",
 )
 
 
 def installed() -> str | None:
-    """Return the path of a Chromium of the system that starts."""
+    """Return the path of an installed Chromium that starts."""
     for path in filter(None, map(shutil.which, NAMES)):
-        # Ubuntu's chromium-browser may be a script that only asks for a snap.
+        # Ubuntu's chromium-browser may be a script that only tells people to install a snap.
         with contextlib.suppress(OSError, subprocess.SubprocessError):
             subprocess.run([path, "--version"], check=True, capture_output=True, timeout=60)
             return path
@@ -43,7 +43,7 @@ def installed() -> str | None:
 
 @contextlib.contextmanager
 def opened() -> Iterator[Browser]:
-    """Start Chromium with a new empty profile, and end it with the block."""
+    """Run Chromium with a new empty profile during the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=installed(), chromium_sandbox=False, args=list(QUIET)
@@ -55,12 +55,12 @@ def opened() -> Iterator[Browser]:
 
 
 def downloaded(playwright: Playwright) -> bool:
-    """Tell whether Playwright's own Chromium is there."""
+    """Return whether Playwright's Chromium is installed."""
     return Path(playwright.chromium.executable_path).exists()
 
 
 def install() -> None:
-    """Install a Chromium unless there is one; raises CalledProcessError."""
+    """Install Chromium unless it is installed; raises CalledProcessError."""
     if installed():
         return
     if shutil.which("apt-get") and os.geteuid() == 0:

@@ -29,7 +29,7 @@ SCHEMAS = DOCS / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 BODY_LIMIT = 64 * 1024
 
-# What the receiver answers with 200 and 202 isn't an error, so no class has it.
+# The answers with 200 and 202 are not errors, so no class has them.
 DONE = (Outcome(200, "sent"), Outcome(200, "suppressed"), Outcome(200, "ignored"),
         Outcome(202, "queued"))  # fmt: skip
 MEANING = {
@@ -49,7 +49,7 @@ MEANING = {
     "or a service can't be reached",
     "internal": "an unexpected error",
 }
-# What API Gateway answers by itself (its page "Throttle requests to your HTTP APIs" and others).
+# Answers of API Gateway itself (its page "Throttle requests to your HTTP APIs" and others).
 GATEWAY = {
     404: "another path or method",
     413: "a body over 10 MB",
@@ -63,13 +63,13 @@ GATEWAY = {
 
 
 def event_schema(name: str) -> Schema:
-    """Write the JSON Schema of one of Roomle's events."""
+    """Return the JSON Schema of one of Roomle's events."""
     schema = contract_models.EVENTS[name].model_json_schema()
     return {**schema, "title": name, "examples": [example(name)]}
 
 
 def components() -> dict[str, Schema]:
-    """Write the schemas of all events, as OpenAPI's components."""
+    """Return the schemas of all events, as OpenAPI's components."""
     _, schema = models_json_schema(
         [(model, "validation") for model in contract_models.MODELS],
         ref_template="#/components/schemas/{model}",
@@ -81,7 +81,7 @@ def components() -> dict[str, Schema]:
 
 
 def examples() -> dict[str, Schema]:
-    """Write an event of each model, by the model's name."""
+    """Return an example event for each model, by the model's name."""
     found = {model.__name__: example(name) for name, model in contract_models.EVENTS.items()}
     return found | {
         "AnotherEvent": {"event": "configuration.deleted", "data": {}},
@@ -90,7 +90,7 @@ def examples() -> dict[str, Schema]:
 
 
 def example(name: str) -> Schema:
-    """Write an event as in Roomle's documentation."""
+    """Return an event as in Roomle's documentation."""
     more = {"resultUrl": fixtures.ASSET} if name == events.EXPORT else {}
     return fixtures.payload(name, **more)
 
@@ -110,7 +110,7 @@ def classes(base: type[errors.RoomleMailError]) -> list[type[errors.RoomleMailEr
 
 
 def responses() -> dict[str, Schema]:
-    """Write the answers by status."""
+    """Return the answers by status."""
     ours: dict[int, list[Outcome]] = {}
     for outcome in outcomes():
         ours.setdefault(outcome.status, []).append(outcome)
@@ -119,7 +119,7 @@ def responses() -> dict[str, Schema]:
 
 
 def response(status: int, ours: Sequence[Outcome]) -> Schema:
-    """Write one status: what it means, and the bodies that it comes with."""
+    """Describe one status: its meaning and its possible bodies."""
     meanings = [f"`{each.code}`: {MEANING[each.code]}" for each in ours]
     schemas = [
         {
@@ -142,7 +142,7 @@ def response(status: int, ours: Sequence[Outcome]) -> Schema:
 
 
 def openapi() -> Schema:
-    """Write the OpenAPI document."""
+    """Return the OpenAPI document."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {
         "openapi": "3.1.1",
@@ -217,7 +217,7 @@ def openapi() -> Schema:
 
 
 def documents() -> dict[Path, str]:
-    """Write all documents, by the file that each belongs into."""
+    """Return all documents, by file."""
     found = {OPENAPI: openapi()}
     for name in events.EVENTS:
         found[SCHEMAS / f"{name}.json"] = {"$schema": DIALECT, **event_schema(name)}
@@ -228,7 +228,7 @@ def documents() -> dict[Path, str]:
 
 
 def outdated() -> list[Path]:
-    """List the files that differ from what is generated, or that no document needs."""
+    """List the files that differ from the generated documents, or that are not needed."""
     wanted = documents()
     wrong = [path for path, text in wanted.items()
              if not path.is_file() or path.read_text() != text]  # fmt: skip

@@ -1,9 +1,9 @@
-"""Roomle's events as pydantic models: what docs/schemas and docs/openapi.json publish.
+"""Roomle's events as pydantic models, the source of docs/schemas and docs/openapi.json.
 
 The functions don't import these: importing pydantic's classes takes a fifth of a cold start, so
 `roomle_mail.events` states the same rules for pydantic's core. tests/unit/test_contract_models.py
-holds both to the same verdict and the same places of errors. So every limit stands here again, and
-nothing is taken from `roomle_mail.events`.
+checks that both give the same verdict and report errors in the same fields. So every limit is
+repeated here, and nothing is imported from `roomle_mail.events`.
 
 Roomle's page "Webhook" documents the fields.
 """
@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-# RFC 5321's mailbox in its plain form, for any dialect of regular expressions. The last part is for
-# dialects in which `$` also matches before a line break.
+# RFC 5321's mailbox in its plain form, for any dialect of regular expressions. In some dialects `$`
+# also matches before a line break, so the last part excludes that.
 ADDRESS = (
     r"^(?=.{1,64}@)(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*)"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
@@ -32,14 +32,14 @@ Text = Annotated[str, Field(max_length=4_096)] | None
 
 
 def filled(field: str) -> Schema:
-    """Require a field that is neither missing nor null nor empty."""
+    """Require a field that is not missing, null or empty."""
     return {"required": [field], "properties": {field: {"type": "string", "minLength": 1}}}
 
 
 class Model(BaseModel):
-    """What all have in common: no type is converted, and unknown fields are kept.
+    """The common base: no type is converted, and unknown fields are kept.
 
-    `rules` are the parts of the JSON Schema that concern several fields.
+    `rules` are the parts of the JSON Schema that involve several fields.
     """
 
     rules: ClassVar[Schema] = {}
@@ -47,7 +47,7 @@ class Model(BaseModel):
     @staticmethod
     def _publish(schema: Schema, model: type["Model"]) -> None:
         for field in schema["properties"].values():
-            # They say no more than the name, and that a field may be missing.
+            # They only repeat the name, and that a field may be missing.
             field.pop("title", None)
             field.pop("default", None)
         schema.update(model.rules)
@@ -56,19 +56,19 @@ class Model(BaseModel):
         strict=True,
         extra="allow",
         alias_generator=to_camel,
-        regex_engine="python-re",  # pydantic's own knows no lookahead
+        regex_engine="python-re",  # pydantic's default engine has no lookahead
         json_schema_extra=_publish,
     )
 
 
 class Data(Model):
-    """What Roomle tells of an email: to whom it goes, and of which configuration or item."""
+    """An email's data from Roomle: the recipient, and the configuration or item."""
 
     rules = {"anyOf": [filled("configurationId"), filled("itemId")]}
 
-    # Checked with the rules, so that an error here doesn't hide theirs.
+    # Checked together with the rules, so that an error here doesn't hide theirs.
     email: str = Field(
-        description="To whom the email goes: one plain address, without a name.",
+        description="The recipient: one plain address, without a name.",
         json_schema_extra={"maxLength": MAX_ADDRESS, "pattern": ADDRESS},
     )
     success: bool | None = Field(
@@ -76,9 +76,9 @@ class Data(Model):
         description="Whether Roomle's own processing succeeded. Older versions leave it out.",
     )
     configuration_id: Text = Field(
-        None, description="The configuration, or a plan's id. Either this or itemId is there."
+        None, description="The id of a configuration or a plan. Either this or itemId is present."
     )
-    item_id: Text = Field(None, description="The item, where there is no configuration.")
+    item_id: Text = Field(None, description="The item, if there is no configuration.")
     configurator_id: Text = Field(
         None, description="Where the event comes from; it picks the brand."
     )
@@ -91,7 +91,7 @@ class Data(Model):
     )
 
     def broken_rules(self) -> Iterator[str]:
-        """Name the field that breaks each rule; an empty text counts as missing."""
+        """Return the field that breaks each rule; an empty text counts as missing."""
         if len(self.email) > MAX_ADDRESS or not re.search(ADDRESS, self.email):
             yield "email"
         if not (self.configuration_id or self.item_id):
@@ -185,7 +185,7 @@ class AnotherEvent(Payload):
 
 
 class AnotherEmail(Payload):
-    """An email of a kind that came later: 501, so that Roomle sends its own."""
+    """An unknown kind of email: answered with 501, so that Roomle sends its own."""
 
     event: Annotated[Name, Field(pattern=rf"^(?!(?:{KNOWN})$(?!\n)){LIKE_AN_EMAIL}")]
 
@@ -194,7 +194,7 @@ MODELS: tuple[type[Payload], ...] = (*EVENTS.values(), AnotherEvent, AnotherEmai
 
 
 def read(payload: object) -> Payload:
-    """Read an event by the model that its name picks; raises pydantic's ValidationError."""
+    """Validate an event with the model for its name; raises pydantic's ValidationError."""
     name = Payload.model_validate(payload).event
     other = AnotherEmail if re.match(LIKE_AN_EMAIL, name) else AnotherEvent
     return EVENTS.get(name, other).model_validate(payload)

@@ -1,6 +1,6 @@
 """Calculate what a stack costs, from docs/cost.toml and docs/prices.toml.
 
-`python -m tools.cost` writes the two tables of docs/operations.md again.
+`python -m tools.cost` updates the two tables in docs/operations.md.
 """
 
 import re
@@ -15,7 +15,7 @@ MEMORY_GB = 1  # MemorySize
 
 
 def inputs() -> dict[str, dict[str, Any]]:
-    """Read prices and amounts; both files' prices are put together."""
+    """Read prices and amounts; the prices of both files are merged."""
     ours = tomllib.loads((ROOT / "docs" / "cost.toml").read_text())
     theirs = tomllib.loads((ROOT / "docs" / "prices.toml").read_text())["prices"]
     shared = {name: price["value"] for name, price in theirs.items()}
@@ -23,7 +23,7 @@ def inputs() -> dict[str, dict[str, Any]]:
 
 
 def per_1000_emails() -> list[tuple[str, str, float]]:
-    """What it is for, how it is calculated, US dollars for 1,000 emails."""
+    """Purpose, calculation, and US dollars for 1,000 emails."""
     price, work = inputs()["prices"], inputs()["work"]
     thousand = [
         ("SES", "1,000 emails", price["ses_per_1000_emails"]),
@@ -59,7 +59,7 @@ def per_1000_emails() -> list[tuple[str, str, float]]:
 
 
 def per_month() -> list[tuple[str, str, float]]:
-    """What it is for, how it is calculated, US dollars for a month without any email."""
+    """Purpose, calculation, and US dollars for a month without any email."""
     price, stack = inputs()["prices"], inputs()["stack"]
     month = [
         ("Secret", f"{stack['secrets']}", stack["secrets"] * price["secret_per_month"]),
@@ -84,13 +84,13 @@ def per_month() -> list[tuple[str, str, float]]:
 
 
 def table(rows: list[tuple[str, str, float]], digits: int) -> str:
-    """Write a table in Markdown."""
+    """Return a table in Markdown."""
     lines = [f"| {what} | {how} | {dollars:.{digits}f} |" for what, how, dollars in rows]
     return "\n".join(["| for | calculated as | US$ |", "|---|---|--:|", *lines])
 
 
 def render(page: str) -> str:
-    """Put the tables into the page, each between its marks."""
+    """Put the tables into the page, each between its markers."""
     for name, made in (
         ("per 1000 emails", table(per_1000_emails(), 4)),
         ("per month", table(per_month(), 2)),

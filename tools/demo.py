@@ -1,8 +1,8 @@
 """Show the whole path at work on the local stack: `make demo`, `make demo ONCE=1`.
 
-Every fixture of events/ goes its way: the receiver's are signed at this moment and POSTed, the
-mailer's are put into the queue. Printed are the answers and the emails that arrived. Then a page
-that plays Roomle is served beside the stack (tools/simulator).
+Every fixture of events/ is sent: the receiver's are signed now and POSTed, the mailer's are put
+into the queue. The answers and the emails that arrived are printed. Then the simulator page
+(tools/simulator) is served, which plays Roomle.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from tools.stack.deployment import Stack
 from tools.stack.foreground import in_foreground, parser
 from tools.stack.webhook import Email
 
-# How long a queued email may take, in seconds: the mailer's cold start on a busy machine included.
+# How long a queued email may take, in seconds, including a cold start on a busy machine.
 PATIENCE = 60
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a fixture, and what is wrong with that, if anything."""
+    """The result of a fixture, and what is wrong with it, if anything."""
 
     name: str
     outcome: str
@@ -35,7 +35,7 @@ class Result:
     faults: Sequence[str]
 
     def __str__(self) -> str:
-        """Write it for people."""
+        """Format it for people."""
         lines = [f"{self.name}: {self.outcome}"]
         for number, email in enumerate(self.emails):
             lines += [""] if number else []
@@ -54,7 +54,7 @@ def run(stack: Stack) -> Iterator[Result]:
 
 
 def send(stack: Stack, name: str) -> Result:
-    """Send a fixture, `receiver/<name>` or `mailer/<name>`, and compare with what is expected."""
+    """Send a fixture, `receiver/<name>` or `mailer/<name>`, and compare the result."""
     expected = fixtures.expectations()[name]
     way = post if name.startswith("receiver/") else queue
     return way(stack, name, expected)
@@ -111,7 +111,7 @@ def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
 def faults_of(
     emails: Sequence[Email], expected: dict[str, Any], subjects: Sequence[str]
 ) -> list[str]:
-    """Compare the emails that arrived, in any order, with the recipient and subjects expected."""
+    """Compare the emails that arrived, in any order, with the expected recipient and subjects."""
     if "recipient" not in expected:
         return ["no email should have been sent"] if emails else []
     faults = []
@@ -130,7 +130,7 @@ def faults_of(
 
 
 def show(stack: Stack) -> int:
-    """Print what becomes of every fixture; return 0 if all was as expected."""
+    """Print the result of every fixture; return 0 if all were as expected."""
     as_expected = []
     for result in run(stack):
         print(f"\n{result}", flush=True)
@@ -142,7 +142,7 @@ def show(stack: Stack) -> int:
 
 @contextlib.contextmanager
 def simulator(stack: Stack) -> Iterator[None]:
-    """Serve the simulator page beside the stack, and say where it is."""
+    """Serve the simulator page next to the stack, and print its address."""
     with page.beside(stack) as address:
         processes.say("simulator", f"play Roomle at {address}")
         yield

@@ -1,9 +1,9 @@
-"""The events in ``events/``: what API Gateway and SQS send, and what is to be answered.
+"""The events in ``events/``: what API Gateway and SQS send, and the expected answers.
 
     python -m tools.fixtures
 
-writes them anew. They are signed at one fixed moment with Roomle's public example key, so writing
-them twice gives the same bytes; ``fresh`` gives one as if it arrived now.
+writes them again. They are signed at one fixed moment with Roomle's public example key, so writing
+them twice gives the same bytes; ``fresh`` returns one as if it arrived now.
 """
 
 import argparse
@@ -23,14 +23,14 @@ DIRECTORY = Path(__file__).resolve().parent.parent / "events"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 API = "a1b2c3d4e5"
-# What `make local` deploys, as a container sees it; the emulator derives the names from the
-# stack's.
+# What `make local` deploys, as seen from a container. The emulator derives the names from the
+# stack's name.
 LOCAL_STACK = "http://host.docker.internal:24566"
 QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
 DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
 
-# The examples of Roomle's page "Webhook". The address can belong to nobody, and each fixture gets
-# one of its own, so that an email is known by it and no limit for one recipient is met.
+# The examples of Roomle's page "Webhook". The addresses can't belong to anybody. Each fixture has
+# its own, which identifies its email and keeps it below the limit per recipient.
 RECIPIENT = "jane.doe@customer.example"
 DOMAIN = "customer.example"
 CONFIGURATION = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C"
@@ -52,13 +52,13 @@ SUBJECTS = {
 
 
 def link_to(content: str, **parameters: str) -> str:
-    """Write the link that Roomle puts into ``url``."""
+    """Return the link that Roomle puts into ``url``."""
     query = "".join(f"&{name}={value}" for name, value in parameters.items())
     return f"https://test.roomle.com/t/cp/?id={content}&configuratorId=vizmotor{query}"
 
 
 def payload(name: str = SAVED, /, **changes: object) -> dict[str, Any]:
-    """Write the JSON of one of Roomle's events; a field whose change is None is left out."""
+    """Return the JSON of one of Roomle's events; a field that is set to None is left out."""
     data = {
         "success": True,
         "email": RECIPIENT,
@@ -70,7 +70,7 @@ def payload(name: str = SAVED, /, **changes: object) -> dict[str, Any]:
 
 
 def compact(value: object) -> str:
-    """Write JSON as it travels."""
+    """Encode JSON compactly."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -78,9 +78,9 @@ def compact(value: object) -> str:
 class Post:
     """One POST to the webhook and what the receiver answers.
 
-    ``body`` is sent in Base64 if it is bytes, and left out if it is None. ``token`` is the
-    header's value where the token itself is the fault: such a fixture is not signed anew, and an
-    empty one means that there is no header.
+    ``body`` is sent in Base64 if it is bytes, and left out if it is None. ``token`` is the header's
+    value if the token itself is the fault: such a fixture is not signed again, and an empty value
+    means that there is no header.
     """
 
     code: str
@@ -132,7 +132,7 @@ def posts() -> dict[str, Post]:
 
 
 def addressed(post: Post, recipient: str) -> Post:
-    """Put another recipient into a POST."""
+    """Replace a POST's recipient."""
     body = post.body
     if isinstance(body, bytes):
         return replace(post, body=body.replace(RECIPIENT.encode(), recipient.encode()))
@@ -140,7 +140,7 @@ def addressed(post: Post, recipient: str) -> Post:
 
 
 def accepted_posts() -> dict[str, Post]:
-    """Events that end as an email, or that owe none."""
+    """Events that lead to an email, or that call for none."""
     failed = payload(EXPORTED, success=False)
     return {
         "saved_configuration": sent(),
@@ -163,7 +163,7 @@ def accepted_posts() -> dict[str, Post]:
             body=compact(payload(itemId="", resultUrl="")).replace("true", "null"),
             subject=SUBJECTS[SAVED],
         ),
-        # It arrives, but as a part of the link and not of the email's HTML.
+        # It arrives as a part of the link, not of the email's HTML.
         "saved_configuration_with_markup_in_its_link": sent(
             url=link_to(CONFIGURATION, name='"><script>alert(1)</script>')
         ),
@@ -213,7 +213,7 @@ def posts_without_a_valid_token() -> dict[str, Post]:
     tokens = {
         "no_token": "",
         "forged_token": sign.make_token(now=MOMENT, api_key=key, secret=another),
-        # Far older than any TokenMaxAge, the twenty years of env.json included.
+        # Far older than any TokenMaxAge, including the twenty years in env.json.
         "expired_token": sign.make_token(
             now=datetime(2001, 1, 1, tzinfo=UTC), api_key=key, secret=secret
         ),
@@ -232,7 +232,7 @@ def posts_without_a_valid_token() -> dict[str, Post]:
 
 
 def posts_with_a_bad_body() -> dict[str, Post]:
-    """Bodies that are no event of Roomle's."""
+    """Bodies that are not one of Roomle's events."""
     depth, digits, limit = 10_000, 10_000, 64 * 1024
     whole = compact(payload())
     malformed: dict[str, str | bytes | None] = {
@@ -281,7 +281,7 @@ def posts_with_a_bad_address() -> dict[str, Post]:
 
 
 def posts_with_a_bad_link() -> dict[str, Post]:
-    """Links that must not leave in a brand's name."""
+    """Links that must not be sent in a brand's name."""
     path = f"/t/cp/?id={CONFIGURATION}"
     links = {
         "link_to_another_host": f"https://shop.other.example{path}",
@@ -320,7 +320,7 @@ def posts_without_a_template() -> dict[str, Post]:
 
 
 def http_event(name: str, post: Post, *, now: datetime) -> dict[str, Any]:
-    """Write a POST as API Gateway's HTTP API hands it on (payload format 2.0)."""
+    """Build a POST's event as API Gateway's HTTP API passes it on (payload format 2.0)."""
     body = post.body
     headers = {
         "accept": "application/json, */*",
@@ -379,9 +379,9 @@ def http_event(name: str, post: Post, *, now: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Messages that SQS hands to the mailer: the bodies, and what becomes of them.
+    """Messages that SQS hands to the mailer: the bodies, and their results.
 
-    None of them goes back to the queue: ``dead_letters`` counts those that can never be sent.
+    No message goes back to the queue: ``dead_letters`` counts those that can never be sent.
     """
 
     bodies: Sequence[str]
@@ -390,7 +390,7 @@ class Batch:
 
 
 def message(name: str, event: dict[str, Any]) -> str:
-    """Write what the receiver leaves in the queue for the mailer."""
+    """Build the message that the receiver puts into the queue for the mailer."""
     return compact(
         {
             "id": digest(f"id {name}")[:32],
@@ -454,7 +454,7 @@ def batches() -> dict[str, Batch]:
 
 
 def sqs_event(name: str, batch: Batch) -> dict[str, Any]:
-    """Write a batch as Lambda's event source mapping of SQS hands it on."""
+    """Build a batch as Lambda's event source mapping for SQS passes it on."""
     sent_at = int(MOMENT.timestamp() * 1000)
     return {
         "Records": [
@@ -469,7 +469,7 @@ def sqs_event(name: str, batch: Batch) -> dict[str, Any]:
                     "ApproximateFirstReceiveTimestamp": str(sent_at + 7),
                 },
                 "messageAttributes": {},
-                # SQS says so about the body; nothing relies on it.
+                # SQS sends this checksum of the body; nothing relies on it.
                 "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
                 "eventSource": "aws:sqs",
                 "eventSourceARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}",
@@ -481,13 +481,13 @@ def sqs_event(name: str, batch: Batch) -> dict[str, Any]:
 
 
 def message_id(name: str, place: int) -> str:
-    """Give a message of a batch the kind of id that SQS gives."""
+    """Return an id like SQS's for a message of a batch."""
     text = digest(f"message {name} {place}")
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:32]))
 
 
 def environment() -> dict[str, dict[str, str]]:
-    """Write the variables for ``sam local invoke --env-vars``: the local stack's, age unchecked."""
+    """Return the variables for ``sam local invoke --env-vars``: the local stack, any token age."""
     common = {
         "DELIVERY": "ses,sqs",
         "ANSWER_WITHIN": "8",
@@ -505,7 +505,7 @@ def environment() -> dict[str, dict[str, str]]:
         "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",
         "TABLE_NAME": "roomle-mail-Table-3A572377090B8",
         "QUEUE_URL": f"{LOCAL_STACK}/000000000000/{QUEUE}",
-        # The emulator invents its name anew each time, and takes any.
+        # The emulator makes up a new name each time, and accepts any.
         "CONFIGURATION_SET": "roomle-mail-ConfigurationSet",
         "AWS_ENDPOINT_URL": LOCAL_STACK,
         "POWERTOOLS_LOG_LEVEL": "INFO",
@@ -523,12 +523,12 @@ def environment() -> dict[str, dict[str, str]]:
 
 
 def digest(text: str) -> str:
-    """Give 64 hexadecimal digits that look random and are always the same."""
+    """Return 64 hexadecimal digits that look random and are always the same."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def files() -> Iterator[tuple[Path, object]]:
-    """Give every generated file, by its path below ``events``, and what it holds."""
+    """Return every generated file and its content, by path below ``events``."""
     expected: dict[str, object] = {}
     for second, (name, post) in enumerate(posts().items()):
         # A second apart: two tokens of the same millisecond would be a replay.
@@ -554,25 +554,25 @@ def files() -> Iterator[tuple[Path, object]]:
 
 
 def render(value: object) -> str:
-    """Write a fixture as it stands in its file."""
+    """Format a fixture as in its file."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 @cache
 def expectations() -> dict[str, dict[str, Any]]:
-    """Read what is to be answered, by ``receiver/<name>`` and ``mailer/<name>``."""
+    """Read the expected results, by ``receiver/<name>`` and ``mailer/<name>``."""
     read: dict[str, dict[str, Any]] = json.loads((DIRECTORY / "expected.json").read_text())
     return read
 
 
 def load(name: str) -> dict[str, Any]:
-    """Read a fixture, ``receiver/<name>`` or ``mailer/<name>``, as it stands in its file."""
+    """Read a fixture, ``receiver/<name>`` or ``mailer/<name>``, from its file."""
     event: dict[str, Any] = json.loads((DIRECTORY / f"{name}.json").read_text())
     return event
 
 
 def fresh(name: str, *, now: datetime, api_key: str, secret: str) -> dict[str, Any]:
-    """Read a receiver's fixture as if it arrived now, signed unless its token is the fault."""
+    """Read a receiver fixture as if it arrived now, signed unless its token is the fault."""
     if expectations()[name].get("sign") is False:
         return sign.stamp(load(name), now=now)
     form = posts()[name.removeprefix("receiver/")].form
@@ -580,13 +580,13 @@ def fresh(name: str, *, now: datetime, api_key: str, secret: str) -> dict[str, A
 
 
 def body_of(event: dict[str, Any]) -> bytes:
-    """Give the bytes that were POSTed."""
+    """Return the bytes that were POSTed."""
     body: str = event.get("body", "")
     return base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
 
 
 def write() -> None:
-    """Write all fixtures, and remove those that are no more."""
+    """Write all fixtures, and remove those that no longer exist."""
     current = {DIRECTORY / path: render(value) for path, value in files()}
     for old in set(DIRECTORY.glob("**/*.json")) - set(current):
         old.unlink()

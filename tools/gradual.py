@@ -1,17 +1,17 @@
-"""Build and deploy so that a new version takes over gradually, and is taken back if alarms ring.
+"""Build and deploy so that a new version takes over gradually, with rollback if alarms ring.
 
 `python -m tools.gradual Canary10Percent5Minutes` does what `sam build && sam deploy` does, and adds
 three properties to each function: an alias, which API Gateway and the queue then call; a version
-for each deploy; and SAM's DeploymentPreference, by which CodeDeploy moves the alias. They are not
-in template.yaml, because SAM makes a new version only where it sees a change in the template: a
-changed parameter would be deployed and have no effect.
+for each deploy; and SAM's DeploymentPreference, which makes CodeDeploy move the alias. They are not
+in template.yaml, because SAM publishes a new version only if it sees a change in the template: a
+changed parameter would be deployed but have no effect.
 
-Only a deploy to a stack that has the alias is gradual. The first deploy by this command creates
-the alias, and a plain `sam deploy` removes it again: after either, all events go to the new version
-at once. This command asks CloudFormation, and says so before it begins.
+Only a deploy to a stack that has the alias is gradual. The first deploy by this command creates the
+alias, and a plain `sam deploy` removes it again. In both cases all events go to the new version at
+once. This command asks CloudFormation, and says so before it begins.
 
 `--snap-start` lets each version start from a snapshot (docs/performance.md says when that is worth
-its price). What stands after `--` is for `sam deploy`.
+its price). Arguments after `--` are for `sam deploy`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from roomle_mail_cli.screen import CliError
 from tools import sam
 
 TEMPLATE = sam.ROOT / "template.yaml"
-# Beside the other build results, and apart from what `sam build` makes for the local stack.
+# Next to the other build results, and separate from what `sam build` makes for the local stack.
 GRADUAL = sam.ROOT / ".aws-sam" / "gradual.yaml"
 BUILT = sam.ROOT / ".aws-sam" / "gradual"
 ALIAS = "live"
@@ -39,8 +39,8 @@ TYPES = (
     *("Canary10Percent30Minutes", "Linear10PercentEvery1Minute", "Linear10PercentEvery2Minutes"),
     *("Linear10PercentEvery3Minutes", "Linear10PercentEvery10Minutes", "AllAtOnce"),
 )
-# If one of these rings, the old version is taken back. Not ServerErrorsAlarm: it looks at the API,
-# which calls the alias, which waits for its alarms.
+# If one of these rings, CodeDeploy rolls back. ServerErrorsAlarm is left out: it depends on the
+# API, which depends on the alias, which depends on its alarms.
 ALARMS = {
     "ReceiverFunction": ("ReceiverErrorsAlarm", "UnforeseenAlarm"),
     "MailerFunction": ("MailerErrorsAlarm", "UnforeseenAlarm"),
@@ -72,8 +72,8 @@ def gradual(template: str, kind: str, *, release: str, snap_start: bool = False)
 def target(arguments: Sequence[str]) -> tuple[str, str | None, str | None]:
     """Return the stack, region and profile that `sam deploy` with these arguments deploys to.
 
-    As SAM's page "SAM CLI configuration file" says: an option, else what the file has for the
-    command, else what it has for all commands.
+    The order is that of SAM's page "SAM CLI configuration file": an option, else the file's value
+    for the command, else its value for all commands.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for option in ("--stack-name", "--region", "--profile"):
@@ -111,7 +111,7 @@ def functions_without_alias(deployment: Deployment) -> list[str]:
 
 
 def announce(arguments: Sequence[str]) -> bool:
-    """Say whether this deploy is gradual, before it begins; return whether that is known and so."""
+    """Print whether this deploy will be gradual; return True if that is certain."""
     stack, region, profile = target(arguments)
     try:
         with session.options(region, profile):
@@ -132,7 +132,7 @@ def announce(arguments: Sequence[str]) -> bool:
 
 
 def say(text: str) -> None:
-    """Print a line beside SAM's own output."""
+    """Print a line between SAM's own output."""
     print(f"gradual: {text}", file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Take the pictures that the README shows, of a stack that runs for it: `make pictures`."""
+"""Take the README's screenshots from a real local stack: `make pictures`."""
 
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ TARGET = ROOT / "docs" / "images"
 
 
 def main() -> None:
-    """Deploy a stack, play an event on it, and take all pictures."""
+    """Deploy a stack, send an event to it, and take all pictures."""
     processes.interrupt_on_signals()
     TARGET.mkdir(parents=True, exist_ok=True)
     with (
@@ -36,14 +36,14 @@ def main() -> None:
 def window(
     chromium: Browser, width: int, height: int, scheme: Literal["light", "dark"] = "light"
 ) -> Page:
-    """Open a window with sharp letters."""
+    """Open a window with a high resolution."""
     return chromium.new_page(
         viewport={"width": width, "height": height}, color_scheme=scheme, device_scale_factor=2
     )
 
 
 def take_emails(chromium: Browser, address: str) -> None:
-    """Two emails as they arrived, alone: on a desk in light and on a phone in dark colours."""
+    """Two emails as they arrived: one on a desktop in light mode, one on a phone in dark mode."""
     page = window(chromium, 1280, 900)
     play(page, address, configurator="exampleStudio", language="en")
     arrived = page.locator("#received iframe").get_attribute("src")
@@ -59,7 +59,7 @@ def take_emails(chromium: Browser, address: str) -> None:
 
 
 def take_simulator(chromium: Browser, address: str) -> None:
-    """A throttled SES: the email comes by the queue, and it is one."""
+    """SES throttles: one email arrives, through the queue."""
     page = window(chromium, 1200, 1120)
     play(page, address, configurator="exampleStudio", language="en", ses="throttles")
     page.locator("#request > summary").click()
@@ -76,7 +76,7 @@ def take_preview(chromium: Browser, address: str) -> None:
 
 
 def play(page: Page, address: str, **choices: str) -> None:
-    """Send an event on the simulator page, and wait for all that follows."""
+    """Send an event on the simulator page, and wait until it is settled."""
     page.goto(address)
     for name, value in choices.items():
         page.locator(f"#{name}").select_option(value)
@@ -86,7 +86,7 @@ def play(page: Page, address: str, **choices: str) -> None:
 
 
 def save(page: Page, name: str, *, whole: bool = False) -> Path:
-    """Write a picture."""
+    """Save a picture."""
     path = TARGET / f"{name}.png"
     page.screenshot(path=path, full_page=whole, animations="disabled")
     return path

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 def pinned(package: str, program: str, *, lock: str = "") -> list[str]:
     """Return the command that runs a program from what requirements/<lock>.txt locks.
 
-    Without `lock` it is the one named after the program. The interpreter is given in full:
-    otherwise uv looks for one from the current folder.
+    Without `lock`, the lock has the program's name. The interpreter is an absolute path: otherwise
+    uv searches from the current folder.
     """
     uv, locked = ROOT / ".tools" / "bin" / "uv", ROOT / "requirements" / f"{lock or program}.txt"
     return [
@@ -31,9 +31,9 @@ def pinned(package: str, program: str, *, lock: str = "") -> list[str]:
 def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for SAM: ours, or `base` instead.
 
-    No telemetry, our interpreter and uv first on PATH, and region and profile where SAM reads
-    them, if they are set at all. Without them SAM looks at its options, samconfig.toml and the
-    profile.
+    It turns off telemetry, puts our interpreter and uv first on PATH, and sets region and profile
+    where SAM reads them, if they are set at all. Without them SAM looks at its options,
+    samconfig.toml and the profile.
     """
     inherited = os.environ if base is None else base
     path = [

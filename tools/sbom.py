@@ -1,4 +1,4 @@
-"""Write the bill of materials, in CycloneDX, of what is deployed: python -m tools.sbom FILE."""
+"""Write the CycloneDX bill of materials of what is deployed: python -m tools.sbom FILE."""
 
 import os
 import subprocess
@@ -7,20 +7,20 @@ from pathlib import Path
 
 from tools import sam
 
-# What ships beside our own code. The emails' layer holds none of what builds it.
+# The packages that ship with our own code. The emails' layer contains none of its build packages.
 LOCK = sam.ROOT / "layers" / "dependencies" / "requirements.txt"
 PROJECT = sam.ROOT / "pyproject.toml"
 
 
 def write(target: Path) -> None:
-    """Write it, the same bytes for the same lock."""
+    """Write it; the same lock gives the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "cyclonedx_py"),
         *("requirements", "--output-reproducible", "--mc-type", "application"),
         *("--pyproject", str(PROJECT), "--output-file", str(target), str(LOCK)),
     ]
-    # It warns that a list of packages does not say which needs which.
+    # It warns that a list of packages has no dependency graph.
     subprocess.run(command, check=True, env=os.environ | {"PYTHONWARNINGS": "ignore"})
 
 

@@ -1,8 +1,8 @@
-"""SpamAssassin with its local rules: no network, no learning, nothing of the machine's own.
+"""SpamAssassin with its local rules: no network, no learning, no settings of this machine.
 
     python -m tools.spamassassin
 
-sees to it that there is one: `make proof` calls it.
+installs it if it is missing: `make proof` calls it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from email.message import Message
 from pathlib import Path
 
 PROGRAM = "spamassassin"
-# As SES's messages arrive at a mailbox.
+# The headers that SES's messages have when they arrive.
 ENVELOPE = (
     "Received: from a0-1.smtp-out.eu-west-1.amazonses.com (a0-1.smtp-out.eu-west-1.amazonses.com "
     "[54.240.0.1])\r\n\tby mx.example.org with ESMTPS; Fri, 27 Nov 2026 08:15:02 +0000\r\n"
@@ -31,11 +31,11 @@ VERDICT = re.compile(
 
 
 class SpamAssassinMissing(Exception):
-    """There is no SpamAssassin, and none can be installed. The text says what to do."""
+    """SpamAssassin is missing and can't be installed. The text says what to do."""
 
 
 def install() -> None:
-    """Install Debian's SpamAssassin unless there is one; raises SpamAssassinMissing."""
+    """Install Debian's SpamAssassin if it is missing; raises SpamAssassinMissing."""
     if shutil.which(PROGRAM):
         return
     if shutil.which("apt-get") and os.geteuid() == 0:
@@ -53,9 +53,9 @@ def install() -> None:
 
 
 def verdicts(messages: Sequence[Message]) -> list[tuple[float, list[str]]]:
-    """Each message's score, and the rules that it met; raises CalledProcessError.
+    """Each message's score and the rules that matched; raises CalledProcessError.
 
-    Messages that are no spam score 0 or less.
+    Messages that are not spam score 0 or less.
     """
     with tempfile.TemporaryDirectory() as home:
         box = b"".join(

@@ -1,1 +1,1 @@
-"""How many emails an hour a stack takes, what becomes of the rest, and what it costs."""
+"""How many emails per hour a stack handles, what happens to the rest, and what it costs."""

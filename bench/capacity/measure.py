@@ -1,7 +1,7 @@
-"""Measure on the local stack what the capacity model needs: our own work, not AWS's.
+"""Measure on the local stack what the capacity model needs: our own work without AWS's.
 
-Events are posted one after the other, so that nothing waits for anything else; what the functions
-log of themselves is read.
+Events are posted one after the other, so that nothing waits for anything else. The times come from
+the functions' logs.
 """
 
 import json
@@ -17,7 +17,7 @@ from tools.stack import deployment
 from tools.stack.local import MAILER, RECEIVER, LocalStack, forwarding_to
 
 COLD_STARTS = 8
-# Kept of each measurement: enough for a distribution, few enough for a file.
+# Values kept per measurement: enough for a distribution, few enough for a file.
 KEPT = 101
 DYNAMODB_WRITES = ("PutItem", "UpdateItem")
 
@@ -29,7 +29,7 @@ def measure(events: int) -> dict[str, Any]:
 
 
 def measure_stack(stack: LocalStack, events: int) -> dict[str, Any]:
-    """Measure a stack that runs."""
+    """Measure a running stack."""
     cold = [cold_start(stack) for _ in range(COLD_STARTS)]
     with stack.environment(RECEIVER, MAX_EMAILS_PER_HOUR="1000000"):
         post(stack, 10)  # until all is loaded
@@ -54,7 +54,7 @@ def measure_stack(stack: LocalStack, events: int) -> dict[str, Any]:
 
 
 def post(stack: LocalStack, events: int) -> None:
-    """Post events of as many people, one after the other, until so many were accepted."""
+    """Post events of different people, one after the other, until enough were accepted."""
     accepted, refused = 0, 0
     while accepted < events:
         recipient = f"{uuid.uuid4().hex}@{fixtures.DOMAIN}"
@@ -67,18 +67,18 @@ def post(stack: LocalStack, events: int) -> None:
 def settle(stack: LocalStack) -> None:
     """Wait until the queue is empty."""
     if not stack.wait_until(lambda: not stack.queued(), within=300):
-        raise RuntimeError("the queue does not get empty")
+        raise RuntimeError("the queue does not become empty")
 
 
 def cold_start(stack: LocalStack) -> float:
-    """Measure a first answer, less a second one."""
+    """Measure the time of a first answer minus that of a second one."""
     stack.restart(RECEIVER)
     first, second = (stack.post({"event": "warm.up", "id": uuid.uuid4().hex}) for _ in range(2))
     return max(0.0, first.seconds - second.seconds)
 
 
 def lines_of(stack: LocalStack, function: str, what: str, work: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Read what a function logs while something is done."""
+    """Read what a function logs during the block."""
     before = len(stack.log(function))
     work()
     settle(stack)
@@ -93,7 +93,7 @@ def lines_of(stack: LocalStack, function: str, what: str, work: Any) -> dict[str
 
 
 def writes(stack: LocalStack, function: str) -> int:
-    """Count the writes to DynamoDB that one event costs, by putting a counter in its place."""
+    """Count the writes to DynamoDB that one event causes, with a counter in its place."""
     with (
         stack.environment(RECEIVER, DELIVERY="sqs" if function == MAILER else "ses"),
         stack.endpoint(function, "DYNAMODB", forwarding_to(stack.emulator)) as calls,

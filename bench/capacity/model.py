@@ -1,7 +1,7 @@
-"""A discrete-event model (simpy) of the way of an event under load.
+"""A discrete-event model (simpy) of event processing under load.
 
-It has API Gateway's throttle, Lambda's environments, SES's rate, the queue, and the mailer with its
-waits. How long our own work takes is measured on the local stack. Limits are in
+It models API Gateway's throttle, Lambda's environments, SES's rate, the queue, and the mailer with
+its waits. The duration of our own work is measured on the local stack. Limits are in
 bench/capacity/inputs.toml and prices in docs/prices.toml, each with its source.
 """
 
@@ -27,7 +27,7 @@ from tools.sam import ROOT
 INPUTS = (Path(__file__).with_name("inputs.toml"), ROOT / "docs" / "prices.toml")
 MEASURED = Path(__file__).with_name("measured.json")
 HOUR = 3_600.0
-IN_TIME = 60.0  # an email is in time if SES has it so soon after the event
+IN_TIME = 60.0  # an email is in time if SES has it this soon after the event
 SEED = 20_260_115
 # The template's; tests/unit/test_capacity.py compares.
 BATCH, MAX_RECEIVES, MEMORY_MB = 5, 28, 1024
@@ -56,7 +56,7 @@ def sourced_inputs() -> dict[str, dict[str, Any]]:
 
 @cache
 def measured() -> dict[str, Any]:
-    """Read what was measured on the local stack."""
+    """Read the measurements from the local stack."""
     return dict(json.loads(MEASURED.read_text()))
 
 
@@ -65,7 +65,7 @@ def measured() -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """The template's parameters that matter here, with its defaults, and the account's rate."""
+    """The relevant parameters of the template, with their defaults, and the account's rate."""
 
     delivery: Way = "ses,sqs"
     throttle_rate: float = 50
@@ -74,18 +74,18 @@ class Parameters:
     mailer_concurrency: int = 2
     ses_rate: float = field(default_factory=lambda: inputs()["limits.ses_rate_per_s"])
     slower: float = 1.0
-    """By how much everything takes longer than reckoned."""
+    """The factor by which everything takes longer than calculated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Events in an hour; `peak` is the share that comes within five minutes of it."""
+    """Events in an hour; `peak` is the share that comes within five minutes."""
 
     events: int
     peak: float = 0.0
 
     def arrivals(self, random_: random.Random) -> list[float]:
-        """Return the moments of the events, in seconds."""
+        """Return the times of the events, in seconds."""
         in_peak = round(self.events * self.peak)
         moments = [1_500 + 300 * random_.random() for _ in range(in_peak)]
         moments += [HOUR * random_.random() for _ in range(self.events - in_peak)]
@@ -93,7 +93,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Events a second at the height of it."""
+        """Events per second at the peak."""
         even = self.events * (1 - self.peak) / HOUR
         return even + self.events * self.peak / 300
 
@@ -103,7 +103,7 @@ class Load:
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `rate` a second, `size` at once."""
+    """A token bucket: `rate` per second, `size` at once."""
 
     rate: float
     size: float
@@ -114,7 +114,7 @@ class Bucket:
         self.level = self.size
 
     def take(self, now: float) -> bool:
-        """Take one, if there is one."""
+        """Take a token, if there is one."""
         self.level = min(self.size, self.level + (now - self.filled_at) * self.rate)
         self.filled_at = now
         if self.level < 1:
@@ -125,7 +125,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class Environments:
-    """Lambda's environments of one function: warm ones are used again, newest first."""
+    """Lambda's environments for one function: warm ones are reused, newest first."""
 
     limit: int
     idle: list[float] = field(default_factory=list)
@@ -138,7 +138,7 @@ class Environments:
         self.scaling = Bucket(scaling / 10, scaling)
 
     def enter(self, now: float) -> bool | None:
-        """Begin a run: True if the start is cold, None if it is throttled."""
+        """Start a run: True if it is a cold start, None if it is throttled."""
         kept = inputs()["limits.environment_kept_s"]
         while self.idle and now - self.idle[0] > kept:
             self.idle.pop(0)
@@ -171,7 +171,7 @@ class Queued:
 
 @dataclass(slots=True)
 class Results:
-    """What became of the events."""
+    """The results of the events."""
 
     ends: Counter[str] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
@@ -182,32 +182,32 @@ class Results:
 
     @property
     def events(self) -> int:
-        """How many there were."""
+        """How many events there were."""
         return self.ends.total()
 
     @property
     def sent(self) -> int:
-        """How many emails of the brand's left."""
+        """How many of the brand's emails were sent."""
         return self.ends["sent"]
 
     @property
     def in_time(self) -> float:
-        """The share of all events whose email of the brand's left in time."""
+        """The share of all events whose brand email was sent in time."""
         return sum(delay <= IN_TIME for delay in self.delays) / max(self.events, 1)
 
     @property
     def fallbacks(self) -> float:
-        """The share of all events for which Roomle mails instead."""
+        """The share of all events for which Roomle sends its own email."""
         failed = sum(number for end, number in self.ends.items() if end.startswith("Roomle"))
         return failed / max(self.events, 1)
 
     def delay(self, share: float) -> float:
-        """Seconds from event to SES that a share of the emails sent stayed below."""
+        """The quantile of the seconds from event to SES, over the emails sent."""
         ordered = sorted(self.delays)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else math.nan
 
     def cost(self) -> dict[str, float]:
-        """US dollars by service, free tiers not counted."""
+        """US dollars by service, without free tiers."""
         price, work = inputs(), self.work
         gb = work["lambda_ms"] / 1000 * MEMORY_MB / 1024
         return {
@@ -226,7 +226,7 @@ class Results:
         return sum(self.cost().values()) / max(self.events, 1) * 1000
 
 
-# --- the way of an event ----------------------------------------------------------------------
+# --- how an event is processed -------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -253,7 +253,7 @@ class Stack:
         self.ready = simpy.Store(self.clock)
 
     def run(self, load: Load) -> Results:
-        """Let the load come, and wait until the queue is empty or has given up."""
+        """Run the load, and wait until the queue is empty or its messages are given up."""
         self.clock.process(self._arrive(load.arrivals(self.random)))
         for place in range(self.parameters.mailer_concurrency):
             self.clock.process(self._mail(place))
@@ -283,8 +283,8 @@ class Stack:
         results.work["log_bytes"] += measured()["log_bytes"]["receiver"]
         results.work["writes"] += measured()["writes"]["receiver"]
         hour = int(came_at // HOUR)
-        # The last step, remembering, comes after the send: three quarters of the way is a guess
-        # that only moves milliseconds.
+        # Storing the outcome comes after the send. The factor of three quarters is a guess that
+        # only shifts milliseconds.
         yield self.clock.timeout(start + work * 0.75)
         end = self._send_or_queue(came_at, hour)
         yield self.clock.timeout(work * 0.25)
@@ -293,7 +293,7 @@ class Stack:
         self.receivers.leave(self.clock.now)
 
     def _send_or_queue(self, came_at: float, hour: int) -> str | None:
-        """Deliver; the event's end, or None while it is in the queue."""
+        """Deliver; return the event's result, or None while it is in the queue."""
         now, results = self.clock.now, self.results
         cap = self.parameters.max_emails_per_hour
         if cap and self.accepted[hour] >= cap:
@@ -314,7 +314,7 @@ class Stack:
         return None
 
     def _mail(self, place: int) -> Process:
-        """Be one of the mailer's runs at a time; more come by and by."""
+        """Run the mailer in a loop; Lambda adds more such loops over time."""
         first = inputs()["limits.sqs_first_batches"]
         if place >= first:
             more = inputs()["limits.sqs_more_batches_per_minute"] / 60
@@ -362,7 +362,7 @@ class Stack:
         self.ready.put(message)
 
     def _takes(self, what: str) -> float:
-        """Seconds that a step takes: one that was measured, put where Lambda runs it."""
+        """The seconds of a step: a measured value, scaled to Lambda."""
         took: float = self.random.choice(measured()["seconds"][what]) / inputs()["speed.cpu_share"]
         if what != "cold_start":
             calls = measured()["writes"][what] * inputs()["speed.other_call_ms"]
@@ -376,14 +376,14 @@ def simulate(load: Load, parameters: Parameters, *, seed: int = SEED) -> Results
 
 
 def advise(load: Load) -> Parameters:
-    """Choose parameters for a load, with the queue as SES's reserve."""
+    """Choose parameters for a load, with the queue as the buffer for SES."""
     per_mail = statistics.fmean(measured()["seconds"]["mailer"]) / inputs()["speed.cpu_share"]
     per_mail += (measured()["writes"]["mailer"] * inputs()["speed.other_call_ms"]
                  + inputs()["speed.ses_call_ms"]) / 1000  # fmt: skip
-    # A third above the height of it: people don't come evenly.
+    # A third above the peak, because people don't come evenly.
     height = max(1.0, load.rate * 4 / 3)
     ses_rate = max(inputs()["limits.ses_rate_per_s"], math.ceil(height))
-    # The cap is counted on one item.
+    # The cap is counted in one DynamoDB item.
     too_fast = height > inputs()["limits.dynamodb_writes_per_item_per_s"]
     return Parameters(
         throttle_rate=max(50, math.ceil(height * 2)),

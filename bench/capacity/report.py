@@ -40,7 +40,7 @@ def defaults_by_way() -> dict[tuple[int, str], Results]:
 
 
 def advised() -> dict[int, tuple[Parameters, Results]]:
-    """Every burst with the parameters that are advised for it."""
+    """Every burst with the recommended parameters."""
     found = {}
     for events in BURSTS:
         load = Load(events, PEAK)
@@ -49,7 +49,7 @@ def advised() -> dict[int, tuple[Parameters, Results]]:
 
 
 def rates() -> dict[tuple[float, str], Results]:
-    """The largest burst under several rates of SES, all else as advised."""
+    """The largest burst under several SES rates, otherwise with the recommended parameters."""
     load = Load(100_000, PEAK)
     return {
         (rate, way): simulate(
@@ -67,13 +67,13 @@ def rates() -> dict[tuple[float, str], Results]:
 
 
 def concurrency_for(rate: float) -> int:
-    """How many runs of the mailer send at a rate: those of `advise`, scaled."""
+    """The mailer's concurrency for a rate: that of `advise`, scaled."""
     whole = advise(Load(100_000, PEAK))
     return max(2, round(whole.mailer_concurrency * rate / whole.ses_rate))
 
 
 def regions() -> dict[int, Results]:
-    """100,000 events of many tenants, over one region or several, each with SES's first rate."""
+    """100,000 events of many tenants in one or more regions, each with SES's initial rate."""
     rate = inputs()["limits.ses_rate_per_s"]
     return {
         number: simulate(
@@ -89,7 +89,7 @@ def regions() -> dict[int, Results]:
 
 
 def mailers() -> dict[int, Results]:
-    """The queue behind SES's first rate, under several concurrencies of the mailer."""
+    """The queue at SES's initial rate, under several concurrencies of the mailer."""
     load, rate = Load(30_000, PEAK), inputs()["limits.ses_rate_per_s"]
     return {
         number: simulate(load, replace(advise(load), ses_rate=rate, mailer_concurrency=number))
@@ -98,7 +98,7 @@ def mailers() -> dict[int, Results]:
 
 
 def slower() -> dict[float, Results]:
-    """The advice for 10,000 an hour where everything takes so many times longer."""
+    """The recommendation for 10,000 per hour if everything takes several times longer."""
     load = Load(10_000, PEAK)
     return {by: simulate(load, replace(advise(load), slower=by)) for by in (0.5, 1, 2, 4)}
 
@@ -107,7 +107,7 @@ def slower() -> dict[float, Results]:
 
 
 def percent(share: float) -> str:
-    """Write a share; only none is 0 % and only all is 100 %."""
+    """Format a share; only none is 0 % and only all is 100 %."""
     if 0 < share < 0.0005:  # noqa: PLR2004
         return "< 0.1 %"
     if 0.9995 <= share < 1:  # noqa: PLR2004
@@ -116,7 +116,7 @@ def percent(share: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """Write a time as people say it."""
+    """Format a time for people."""
     if seconds < 1:
         return f"{seconds:.1f} s"
     if seconds < 120:  # noqa: PLR2004
@@ -125,7 +125,7 @@ def span(seconds: float) -> str:
 
 
 def causes(result: Results) -> str:
-    """Write why Roomle mails, most frequent first."""
+    """List why Roomle sends its own emails, most frequent first."""
     found = [(number, end.removeprefix("Roomle: ")) for end, number in result.ends.items()
              if end.startswith("Roomle") and number]  # fmt: skip
     return ", ".join(f"{name} {number:,}" for number, name in sorted(found, reverse=True)) or "-"
@@ -150,7 +150,7 @@ def table_defaults(results: dict[tuple[int, str], Results]) -> str:
 
 
 def table_advice(results: dict[int, tuple[Parameters, Results]]) -> str:
-    """The advice for every burst, and what comes of it."""
+    """The recommendation for every burst, and its results."""
     rows: Rows = [
         (
             f"{events:,}",
@@ -173,7 +173,7 @@ def table_advice(results: dict[int, tuple[Parameters, Results]]) -> str:
 
 
 def table_rates(results: dict[tuple[float, str], Results]) -> str:
-    """SES's rate against 100,000 events."""
+    """SES's rate for 100,000 events."""
     rows: Rows = [
         (f"{rate:g}/s", f"`{way}`", percent(each.in_time), percent(each.fallbacks),
          span(each.oldest), f"{each.deepest:,}", each.ends["dead letter"])
@@ -201,12 +201,12 @@ def table_mailers(results: dict[int, Results]) -> str:
          span(each.delay(0.5)), f"${each.cost_per_1000:.3f}")
         for number, each in results.items()
     ]  # fmt: skip
-    head = ("MailerConcurrency", "in time", "tries in vain", "oldest", "half within", "per 1,000")
+    head = ("MailerConcurrency", "in time", "failed tries", "oldest", "half within", "per 1,000")
     return table(head, rows)
 
 
 def table_slower(results: dict[float, Results]) -> str:
-    """How much hangs on the times."""
+    """How much depends on the times."""
     rows: Rows = [
         (f"{by:g} times", percent(each.in_time), percent(each.fallbacks), span(each.delay(0.99)),
          each.concurrency, f"${each.cost_per_1000:.3f}")
@@ -256,7 +256,7 @@ def table_inputs() -> str:
 # --- the document -----------------------------------------------------------------------------
 
 
-# Those that need no run of the model.
+# The tables that need no run of the model.
 PLAIN: dict[str, Callable[[], str]] = {"measured": table_measured, "inputs": table_inputs}
 
 

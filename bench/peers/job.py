@@ -1,4 +1,4 @@
-"""The job of every peer, as a script has it: the token, the calls to AWS, a short email.
+"""The job of every peer as a plain script: the token, the calls to AWS, a short email.
 
 No peer checks a link, chooses a brand or a language, keeps a deadline or writes a log line. Each
 makes the calls to AWS that the receiver makes; MEMORY and LIMITS can leave some out.
@@ -26,7 +26,7 @@ TEXT = "Your design is saved: {link}"
 
 
 class Refused(Exception):
-    """Someone is not to get an email."""
+    """The recipient must not get an email."""
 
 
 def verify(header, secrets):
@@ -48,7 +48,7 @@ def verify(header, secrets):
 
 
 def claim(dynamodb, data, body):
-    """Note that a token came, once."""
+    """Record a token; fails if it was seen before."""
     if not MEMORY:
         return None
     key = {"S": f"token#{hashlib.sha256(data[:32]).hexdigest()}"}
@@ -66,7 +66,7 @@ def claim(dynamodb, data, body):
 
 
 def limit(dynamodb, recipient):
-    """Take a place for the recipient and one of the stack's."""
+    """Count the email for the recipient and for the stack."""
     if not LIMITS:
         return
     hour = datetime.now(UTC).strftime("%Y%m%d%H")
@@ -108,7 +108,7 @@ def send(ses, recipient, link):
 
 
 def remember(dynamodb, key):
-    """Note what was answered."""
+    """Record the answer."""
     if not MEMORY:
         return
     dynamodb.update_item(

@@ -25,7 +25,8 @@ mailer = Mailer(
 reseed_after_restore(os.environ)
 
 
-@logger.inject_lambda_context(clear_state=True)
+# False also overrides Powertools' environment variable that would log the whole event.
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Tell Lambda which messages stay in the queue (its page on ReportBatchItemFailures)."""
     messages = [Message.from_sqs(record) for record in event["Records"]]

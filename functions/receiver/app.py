@@ -1,7 +1,7 @@
 """HTTP in -> HTTP out: wires the receiver to its environment.
 
-An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook"). So whatever
-fails before SES or SQS has the email in custody ends as one, and whatever fails later does not.
+An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook"). So a failure
+before SES or SQS has custody of the email gives such an answer, and a later failure does not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ for parameter in settings.warnings:
     logger.warning("this parameter weakens the protection", parameter=parameter)
 
 
-@logger.inject_lambda_context(clear_state=True)
+# False also overrides Powertools' environment variable that would log the whole event.
+@logger.inject_lambda_context(clear_state=True, log_event=False)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer API Gateway's event (payload format 2.0)."""
     return to_http(receiver.process(Request.from_http(event, now=time.time())))

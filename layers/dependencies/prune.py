@@ -59,7 +59,8 @@ OPERATIONS = {
     "sqs": ("sqs", ["ChangeMessageVisibility", "SendMessage"]),
 }
 
-# Tells type checkers what stands in a schema, in classes that take 20 ms of a cold start to make.
+# Describes schemas to type checkers, in classes that nothing uses at run time. Without their bodies
+# pydantic_core's import takes 9 ms of processor time instead of 19, a twentieth of a cold start.
 TYPED_DICTS = "pydantic_core/core_schema.py"
 
 

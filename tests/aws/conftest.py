@@ -128,9 +128,8 @@ class World:
             assert spec.loader
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            # Lambda loads one in a process, and freezes it; hundreds of them would pile up here.
+            # Lambda loads one in a process; hundreds of them would pile up here.
             if next(LOADS) % 20 == 0:
-                gc.unfreeze()
                 gc.collect()
             for client in ("ses", "sqs", "dynamodb", "secrets"):
                 self.door.watch(getattr(module.clients, client))

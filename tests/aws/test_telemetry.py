@@ -375,3 +375,13 @@ def test_an_email_costs_the_work_that_is_reckoned(world: World) -> None:
     # Beside ours: Lambda's three lines, API Gateway's, and SES's one.
     others = 320 + 420 + len(json.dumps(ses_events.logged(ses_events.EVENTS["Email Delivered"])))
     assert work["log_bytes"] == pytest.approx(len(world.output()) - before + others, rel=0.15)
+
+
+def test_powertools_variable_for_whole_events_has_no_effect(world: World) -> None:
+    world.set(POWERTOOLS_LOGGER_LOG_EVENT="true", DELIVERY="sqs")
+
+    world.post()
+    world.mail(world.queued())
+
+    assert [line["message"] for line in world.logs()] == ["received", "queued", "sent"]
+    assert "anna.customer" not in world.output()

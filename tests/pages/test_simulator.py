@@ -230,7 +230,7 @@ def test_an_event_that_owes_nobody_an_email_is_no_broken_promise(
 ) -> None:
     simulator.play(window.page, event="configuration.opened")
 
-    assert title(window.page) == "No email, for none is owed"
+    assert title(window.page) == "No email, because none is called for"
     assert count(window.page) == (0, 0)
 
 
@@ -278,7 +278,7 @@ def test_the_history_keeps_the_score(simulator: Simulator, window: Window) -> No
     newest = window.page.locator(".history tbody tr").first
     assert "SES: refuses the email" in newest.inner_text()
     assert newest.locator("td").all_inner_texts()[1:] == ["502", "0", "1"]
-    window.page.get_by_role("link", name="All well again").click()
+    window.page.get_by_role("link", name="Reset all faults").click()
     expect(window.page.locator("#ses")).to_have_value("works")
 
 
@@ -291,7 +291,7 @@ def test_it_is_played_by_keyboard_alone(simulator: Simulator, window: Window) ->
     focused = "document.activeElement.id"
 
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to what happens"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the result"
     order = []
     for _ in range(12):
         page.keyboard.press("Tab")

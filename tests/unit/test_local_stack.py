@@ -2,6 +2,7 @@
 
 import platform
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,15 @@ def test_an_answer_that_is_not_ours_has_no_code(body: bytes) -> None:
     assert Answer(500, {}, body, 0.0).code is None
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """As in a terminal: a shell lets what it starts in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_waits_until_what_it_would_interrupt_is_done() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt):  # noqa: SIM117 - the order matters

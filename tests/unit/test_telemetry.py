@@ -73,6 +73,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _clear_state() -> Iterator[None]:
+    telemetry.logger.clear_state()  # another test in this process may have left some
     yield
     telemetry.logger.clear_state()
 

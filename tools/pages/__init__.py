@@ -1,6 +1,6 @@
-"""What the local pages have in common: served to this machine alone, loading nothing else.
+"""The common parts of the local pages: served on loopback only, loading nothing from elsewhere.
 
-They are tools. Nothing of them is deployed.
+They are tools and are not deployed.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from tools.stack.emulator import HOST
 
 HERE = Path(__file__).parent
-# Nothing from another host, no script or style within a page, no form that leads elsewhere.
+# Nothing from another host, no inline script or style, no form that leads elsewhere.
 PAGE_POLICY = (
     "default-src 'self'; form-action 'self'; frame-ancestors 'self'; base-uri 'none'; "
     "object-src 'none'"
@@ -27,16 +27,16 @@ class PageFailedError(Exception):
 
 
 class Quiet(WSGIRequestHandler):
-    """Prints no line for each request."""
+    """Logs no requests."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Print nothing."""
 
 
 def application(name: str, folder: Path) -> Flask:
-    """Make a page's application, whose templates and files are in a folder of its own."""
+    """Make a page's application; its templates and files are in its own folder."""
     app = Flask(name, static_folder=folder / "static", template_folder=str(folder / "templates"))
-    # No page of another site may be at home here under a name of its own.
+    # Reject other host names, so that another site can't reach it by DNS rebinding.
     app.config["TRUSTED_HOSTS"] = [HOST, "localhost"]
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -56,7 +56,7 @@ def application(name: str, folder: Path) -> Flask:
 
 
 def refuse_other_sites() -> None:
-    """Let no other site's page send forms here."""
+    """Refuse forms from other sites' pages."""
     if request.method != "GET" and request.headers.get("Sec-Fetch-Site", "same-origin") not in {
         "same-origin",
         "none",
@@ -65,7 +65,7 @@ def refuse_other_sites() -> None:
 
 
 def secure(response: Response) -> Response:
-    """Say what a page may load; what an email may is said where one is served."""
+    """Set what a page may load; emails get their own policy where they are served."""
     response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -74,7 +74,7 @@ def secure(response: Response) -> Response:
 
 
 def hold_no_file(response: Response) -> Response:
-    """Read a static file at once: werkzeug leaves it open where a browser turns away midway."""
+    """Read a static file at once: werkzeug leaves it open if a browser disconnects early."""
     if response.direct_passthrough:
         response.direct_passthrough = False
         content = response.get_data()
@@ -85,7 +85,7 @@ def hold_no_file(response: Response) -> Response:
 
 @contextlib.contextmanager
 def served(app: Flask, port: int) -> Iterator[str]:
-    """Serve a page on loopback for the length of the block; yields its address.
+    """Serve a page on loopback during the block; yields its address.
 
     Port 0 takes a free one. Raises PageFailedError.
     """

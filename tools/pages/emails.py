@@ -1,4 +1,4 @@
-"""An email as a mail program shows it: in a frame that can do nothing, in light or dark."""
+"""An email as a mail program shows it: in a locked-down frame, in light or dark."""
 
 import base64
 import re
@@ -14,7 +14,7 @@ from flask import Response
 type Scheme = Literal["light", "dark"]
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
-# What layouts put behind the preview line, to keep the email's text out of it.
+# Layouts put these after the preview line, to keep the email's text out of it.
 FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPACE}"
 ASKS_FOR_SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 OFFERS_SCHEMES = re.compile(r"(color-schemes?(?:\"\s+content=\"|\s*:\s*))light dark")
@@ -23,7 +23,7 @@ ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"
 
 @dataclass(frozen=True)
 class Picture:
-    """An inline picture, which the HTML shows as `cid:` and its content id."""
+    """An inline picture, which the HTML refers to by `cid:` and its content id."""
 
     content_id: str
     media_type: str
@@ -41,7 +41,7 @@ class InboxLine:
 
     @classmethod
     def of(cls, sender: str, subject: str, html: str) -> "InboxLine":
-        """Read it as a mail program does, from the header's value and the HTML."""
+        """Read it as a mail program does, from the subject's header and the HTML."""
         name, address = parseaddr(sender)
         return cls(
             name=str(make_header(decode_header(name))) or address,
@@ -52,7 +52,7 @@ class InboxLine:
 
 
 def preview_line(html: str) -> str:
-    """Return the document's first text, which inboxes show beside the subject."""
+    """Return the document's first text, which inboxes show next to the subject."""
     body = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False).find("body")
     assert body is not None  # noqa: S101 (html5lib makes one)
     texts = (text.strip(f"{FILLERS} \r\n\t") for text in body.itertext())
@@ -60,7 +60,7 @@ def preview_line(html: str) -> str:
 
 
 def with_scheme(html: str, scheme: Scheme) -> str:
-    """Return the HTML as it is in one colour scheme, whatever the browser's is."""
+    """Return the HTML as it looks in one colour scheme, regardless of the browser's."""
 
     def decided(match: re.Match[str]) -> str:
         return ALWAYS if match[1] == scheme else NEVER
@@ -69,7 +69,7 @@ def with_scheme(html: str, scheme: Scheme) -> str:
 
 
 def with_pictures(html: str, pictures: Iterable[Picture]) -> str:
-    """Return the HTML with its inline pictures in it."""
+    """Return the HTML with its inline pictures embedded."""
     for picture in pictures:
         data = base64.b64encode(picture.data).decode()
         inline = f"data:{picture.media_type};base64,{data}"
@@ -80,14 +80,14 @@ def with_pictures(html: str, pictures: Iterable[Picture]) -> str:
 def framed(
     html: str, pictures: Iterable[Picture], scheme: Scheme | None, *, remote_images: bool = False
 ) -> Response:
-    """Answer with an email for a frame: no script, no form, no link that opens.
+    """Return an email for a frame: scripts, forms and links don't work in it.
 
     Pictures from other hosts are blocked, as many mail programs do, unless `remote_images`.
     """
     html = with_pictures(html, pictures)
     if scheme:
         html = with_scheme(html, scheme)
-    # In a sandbox without pop-ups, a link that asks for a new page leads nowhere.
+    # In a sandbox without pop-ups, a link that opens a new page does nothing.
     html = re.sub(r"(<head\b[^>]*>)", r'\1<base target="_blank">', html, count=1)
     response = Response(html, mimetype="text/html")
     response.headers["Content-Security-Policy"] = (

@@ -1,1 +1,1 @@
-"""A page that plays Roomle against the running stack: part of `make demo`."""
+"""A page that plays Roomle against the running stack, part of `make demo`."""

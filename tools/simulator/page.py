@@ -1,4 +1,4 @@
-"""The simulator page: a form that plays Roomle, and what becomes of each event."""
+"""The simulator page: a form that plays Roomle, and the result of each event."""
 
 import contextlib
 import json
@@ -20,12 +20,12 @@ from tools.simulator.stage import Stage, standing
 from tools.stack.deployment import Stack
 from tools.stack.emulator import taken
 
-# Beside the emulator's.
+# The port next to the emulator's.
 PORT = 24567
 
 
 def application(stage: Stage) -> Flask:
-    """Make the page for a stack on whose stage it stands."""
+    """Make the page for a stage."""
     app = pages.application(__name__, Path(__file__).parent)
     runs = Runs(stage)
     app.jinja_env.filters["pretty"] = pretty
@@ -77,7 +77,7 @@ def application(stage: Stage) -> Flask:
 
 
 def story(run: Run) -> str:
-    """What has become of an event by now."""
+    """The current state of an event."""
     emails = [
         (taken, InboxLine.of(taken.sender, taken.subject, taken.html)) for taken in run.emails
     ]
@@ -85,14 +85,14 @@ def story(run: Run) -> str:
 
 
 def next_address(address: str, count: int) -> str:
-    """Another address for the next event, as long as the visitor has not typed one."""
+    """A new address for the next event, unless the visitor has typed one."""
     if fullmatch(r"jane\.\d+@customer\.example", address):
         return f"jane.{count + 1}@customer.example"
     return address
 
 
 def pretty(text: str) -> str:
-    """JSON to be read by people; anything else as it is."""
+    """Pretty-print JSON; return anything else as it is."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     except ValueError:
@@ -101,9 +101,9 @@ def pretty(text: str) -> str:
 
 @contextlib.contextmanager
 def beside(stack: Stack, port: int = PORT) -> Iterator[str]:
-    """Serve the page beside a running stack; yields its address.
+    """Serve the page for a running stack; yields its address.
 
-    A port that is taken, or 0, makes it a free one.
+    If the port is taken, or 0, a free one is used.
     """
     port = 0 if taken(port) else port
     with standing(stack) as stage, pages.served(application(stage), port) as address:

@@ -1,4 +1,4 @@
-"""One event from Roomle's POST to the one email, as it happens."""
+"""One event, from Roomle's POST to the one email, as it happens."""
 
 import json
 import secrets
@@ -13,27 +13,27 @@ from tools.simulator.stage import MAILER, RECEIVER, Stage, Taken
 from tools.stack import webhook
 from tools.stack.webhook import Answer
 
-# How long a queued event may take, in seconds: the first wait of the mailer's back-off included.
+# How long a queued event may take, in seconds, including the first wait of the mailer's back-off.
 PATIENCE = 75
 REDIRECT = 300
-# The lines of Lambda's own, and metrics.
+# Lambda's own lines, and metrics.
 PLUMBING = ("START ", "END ", "REPORT ", "INIT_START ")
 
 MEANINGS = {
     "sent": "SES has taken the brand’s email.",
-    "queued": "The queue has the event, and the mailer sends the brand’s email from there.",
-    "ignored": "This event owes nobody an email, so nothing is sent.",
-    "suppressed": "This address has had as many emails within the hour as the stack allows.",
-    "unauthorized": "The token does not prove that Roomle sent this, so nothing is done.",
+    "queued": "The event is in the queue, and the mailer sends the brand’s email from there.",
+    "ignored": "This event calls for no email, so nothing is sent.",
+    "suppressed": "This address has reached the hourly limit of emails.",
+    "unauthorized": "The token does not prove that Roomle sent this, so the event is refused.",
     "malformed": "The body is not JSON.",
     "invalid-event": "A field is missing or wrong.",
     "too-large": "The body is larger than any event of Roomle’s.",
     "link-not-allowed": "The link leads to a host that the brand has not allowed.",
-    "brand-not-allowed": "The brand does not belong to this API key.",
+    "brand-not-allowed": "The API key may not send for this brand.",
     "no-template": "There is no template for this email.",
     "email-refused": "SES refuses this email for good.",
-    "unavailable": "The email can’t be sent now, or it can’t be known whether it was.",
-    "internal": "Something unforeseen went wrong.",
+    "unavailable": "The email can’t be sent now, or it is unknown whether it was sent.",
+    "internal": "Something unexpected went wrong.",
 }
 
 
@@ -55,7 +55,7 @@ class Line:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What is in it, if it is JSON."""
+        """Its content, if it is JSON."""
         try:
             read = json.loads(self.raw)
         except ValueError:
@@ -64,19 +64,19 @@ class Line:
 
     @property
     def why(self) -> str:
-        """The reason by its name in the code, and AWS's own word."""
+        """The name of the error in the code, and AWS's error code."""
         told = (self.facts.get(name) for name in ("reason", "detail", "problem", "hint"))
         return ", ".join(str(each) for each in told if each)
 
     @property
     def worth_reading(self) -> bool:
-        """Whether it says something about the event."""
+        """Whether it is about the event."""
         return not self.raw.startswith(PLUMBING) and "_aws" not in self.facts
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many emails the person gets, and whether that is as promised."""
+    """How many emails the person gets, and whether that keeps the promise."""
 
     kind: Literal["pending", "kept", "none", "exception", "broken"]
     title: str
@@ -85,7 +85,7 @@ class Verdict:
 
 @dataclass
 class Run:
-    """One event. Filled in by a thread of its own while the page looks on."""
+    """One event. A separate thread fills it in while the page shows it."""
 
     number: int
     scenario: Scenario
@@ -103,7 +103,7 @@ class Run:
     event_id: str = ""
 
     def play(self) -> None:
-        """Do it all."""
+        """Send the event and follow it to the end."""
         try:
             with self.stage.mine:
                 self.state = "posting"
@@ -151,7 +151,7 @@ class Run:
         return webhook.post(request.url, request.body.encode(), request.headers)
 
     def _settle(self) -> None:
-        """Wait for the mailer, if the queue has the event or may have it."""
+        """Wait for the mailer, if the event is in the queue or may be."""
         if not self.event_id or not self.scenario.owed:
             return
         deadline = time.monotonic() + PATIENCE
@@ -166,12 +166,12 @@ class Run:
 
     @property
     def answer(self) -> Answer | None:
-        """The answer that counts: to the first of the same POSTs."""
+        """The answer that counts: the one to the first of several equal POSTs."""
         return self.answers[0] if self.answers else None
 
     @property
     def meaning(self) -> str:
-        """What the answer means."""
+        """The meaning of the answer."""
         if self.answer is None or self.answer.code is None:
             return "This is not the stack’s own answer."
         return MEANINGS.get(self.answer.code, "")
@@ -183,7 +183,7 @@ class Run:
 
     @property
     def emails(self) -> list[Taken]:
-        """The brand's emails to this person for this event, however late."""
+        """The brand's emails to this person for this event, late ones included."""
         others = {run.event_id for run in self.others if run is not self}
         return [
             taken
@@ -195,13 +195,13 @@ class Run:
 
     @property
     def roomles(self) -> int:
-        """How many emails Roomle sends itself: one if any answer tells it to."""
+        """How many emails Roomle sends itself: one if any answer asks for it."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
         return int(self.scenario.owed and refused)
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether nothing more will happen."""
         return self.state == "settled"
 
     @property
@@ -213,7 +213,7 @@ class Run:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the promise holds."""
+        """Whether the promise is kept."""
         brands, total = len(self.emails), len(self.emails) + self.roomles
         if self.problem:
             return Verdict("broken", "The simulator failed", self.problem)
@@ -223,15 +223,15 @@ class Run:
             whose = "the brand’s" if brands else "Roomle’s own"
             return Verdict("kept", f"One email: {whose}", "As promised.")
         if total == 0 and self._nothing_owed():
-            return Verdict("none", "No email, for none is owed", self.meaning)
+            return Verdict("none", "No email, because none is called for", self.meaning)
         if brands == self.roomles == 1 and self.scenario.ses == "answer-lost":
             return Verdict(
                 "exception",
                 "Two emails: the one exception",
-                "Nobody can know whether SES took the email when its answer gets lost, and two "
-                "emails are better than none.",
+                "If SES’s answer gets lost, nobody can know whether it took the email. Two emails "
+                "are better than none.",
             )
-        return Verdict("broken", f"{total} emails", "This is not as promised.")
+        return Verdict("broken", f"{total} emails", "This breaks the promise.")
 
     def _progress(self) -> tuple[str, str]:
         if self.state == "delivering":
@@ -254,7 +254,7 @@ class Runs:
         self._numbering = threading.Lock()
 
     def start(self, scenario: Scenario) -> Run:
-        """Begin with one, in a thread of its own."""
+        """Start one in its own thread."""
         with self._numbering:
             run = Run(len(self.all) + 1, scenario, self.stage, self.all)
             self.all.append(run)
@@ -262,16 +262,16 @@ class Runs:
         return run
 
     def get(self, number: int) -> Run | None:
-        """One of them by its number."""
+        """An event by its number."""
         return self.all[number - 1] if 0 < number <= len(self.all) else None
 
     @property
     def score(self) -> str:
-        """The promise over all events, in a sentence."""
+        """The promise for all events, in a sentence."""
         owed = [run for run in self.all if run.settled and run.scenario.owed]
         brands = sum(len(run.emails) for run in owed)
         roomles = sum(run.roomles for run in owed)
         return (
-            f"{len(owed)} owed an email, {brands + roomles} came: {brands} the brand’s, "
+            f"{len(owed)} called for an email, {brands + roomles} came: {brands} the brand’s, "
             f"{roomles} Roomle’s."
         )

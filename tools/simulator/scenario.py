@@ -1,4 +1,4 @@
-"""What a visitor chooses: the event that Roomle sends, and what goes wrong."""
+"""The visitor's choices: the event that Roomle sends, and what goes wrong."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import deployment, faults
 from tools.stack.faults import Behaviour
 
-# Longer than the receiver waits for anything.
+# Longer than any time-out of the receiver.
 FOR_EVER = 30
 OLD = timedelta(minutes=10)
-# As long as a real one; Roomle's is another.
+# As long as a real secret, but not Roomle's.
 ANOTHER_SECRET = "another-secret-0"
 
 EVENTS = {
@@ -25,7 +25,7 @@ EVENTS = {
     "email.shareConfigurationAR": "A link for AR was asked for",
     "email.3DExportAsset": "A 3D export has ended",
     "email.orderConfirmation": "An email that the stack doesn’t know",
-    "configuration.opened": "An event that owes nobody an email",
+    "configuration.opened": "An event that calls for no email",
 }
 EXPORT = "email.3DExportAsset"
 SUCCESS = {"true": "yes", "false": "no", "": "it doesn’t say"}
@@ -38,7 +38,7 @@ LANGUAGES = {
     "es": "Spanish",
     "nl": "Dutch",
 }
-# For each switch its values and what they are called; the first is how it should be.
+# The values of each switch and their labels; the first is the normal state.
 SWITCHES: Mapping[str, Mapping[str, str]] = {
     "token": {
         "fresh": "fresh and right",
@@ -105,7 +105,7 @@ class Scenario:
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> "Scenario":
-        """Read a form; raises ValueError for a choice that isn't offered."""
+        """Read a form; raises ValueError for an unknown choice."""
         known = {field.name for field in fields(cls)}
         made = cls(**{name: value for name, value in form.items() if name in known})
         offered = {"success": SUCCESS, "language": LANGUAGES, **SWITCHES}
@@ -133,7 +133,7 @@ class Scenario:
 
     @property
     def owed(self) -> bool:
-        """Whether Roomle would have sent an email for it."""
+        """Whether the event calls for an email."""
         return self.event.casefold().startswith("email")
 
     @property
@@ -146,7 +146,7 @@ class Scenario:
         ]
 
     def token_for(self, stage: Stage, session: str) -> str:
-        """Roomle's token, or a bad one; empty if there is to be none."""
+        """Roomle's token, or a bad one; empty for no token."""
         if self.token == "missing":
             return ""
         stack = stage.stack
@@ -187,7 +187,7 @@ class Scenario:
         return {place: fault for place, fault in chosen.items() if fault}
 
     def later_faults(self, stage: Stage) -> dict[tuple[str, str], Behaviour]:
-        """What fails once for the mailer, after the answer."""
+        """The service that fails once for the mailer, after the answer."""
         if self.ses != "throttles-on":
             return {}
         place = (MAILER, SES)
@@ -195,7 +195,7 @@ class Scenario:
 
 
 def once(stage: Stage, place: tuple[str, str], fault: Behaviour) -> Behaviour:
-    """Fail one time, and put the switch back."""
+    """Fail once, and put the switch back."""
 
     def behave(handler: Any) -> None:  # noqa: ANN401 (http.server's handler)
         stage.switches[place].fault = None
@@ -205,7 +205,7 @@ def once(stage: Stage, place: tuple[str, str], fault: Behaviour) -> Behaviour:
 
 
 def in_language(url: str, language: str) -> str:
-    """The link with a language in its query, as a shop's share call may add it."""
+    """The link with a language in its query, as a shop's share link may have it."""
     if not language or not url:
         return url
     parts = urlsplit(url)
@@ -215,7 +215,7 @@ def in_language(url: str, language: str) -> str:
 
 
 def configurators() -> dict[str, str]:
-    """The configurators that can be chosen: id -> its brand's name and the id."""
+    """The configurators on offer: id -> brand's name and id."""
     table = tomllib.loads(deployment.BRANDS.read_text(encoding="utf-8"))
     names = {key: brand["name"] for key, brand in table["brands"].items()}
     default = names[table["default"]]

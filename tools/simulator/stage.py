@@ -1,4 +1,4 @@
-"""The running stack with a switch in front of every AWS service that its functions call."""
+"""The running stack, with a switch in front of every AWS service that its functions call."""
 
 import base64
 import contextlib
@@ -26,20 +26,20 @@ SERVICES = {RECEIVER: (SES, SQS, DYNAMODB), MAILER: (SES,)}
 
 @dataclass(frozen=True)
 class Taken:
-    """An email that SES took, whole: the emulator itself keeps no pictures, headers or tags."""
+    """A complete email that SES took: the emulator itself keeps no pictures, headers or tags."""
 
     at: float
     request: Mapping[str, Any]
 
     @property
     def event_id(self) -> str:
-        """The tag by which it can be told whose email it is."""
+        """The event id's tag, which links the email to its event."""
         tags = {tag["Name"]: tag["Value"] for tag in self.request.get("EmailTags", [])}
         return str(tags.get("event", ""))
 
     @property
     def recipients(self) -> list[str]:
-        """To whom."""
+        """The recipients."""
         return list(self.request["Destination"]["ToAddresses"])
 
     @property
@@ -49,17 +49,17 @@ class Taken:
 
     @property
     def address(self) -> str:
-        """The address that sends."""
+        """The sender's address."""
         return parseaddr(self.sender)[1]
 
     @property
     def reply_to(self) -> list[str]:
-        """Who gets the answers."""
+        """The addresses for replies."""
         return list(self.request.get("ReplyToAddresses", []))
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """The further headers."""
+        """The additional headers."""
         return [(each["Name"], each["Value"]) for each in self._simple.get("Headers", [])]
 
     @property
@@ -92,19 +92,19 @@ class Taken:
 
 
 class Switch:
-    """Stands in front of one service for one function: hands on, unless it is told otherwise."""
+    """Stands in front of one service for one function: forwards requests unless told to fail."""
 
     def __init__(self, usual: Behaviour) -> None:
         self._usual = usual
         self.fault: Behaviour | None = None
 
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
-        """Answer one request, or don't."""
+        """Answer one request, or fail to."""
         (self.fault or self._usual)(handler)
 
 
 class Stage:
-    """A stack whose AWS can be made to fail. One POST at a time has it for itself."""
+    """A stack whose AWS services can be made to fail. It handles one POST at a time."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -125,13 +125,13 @@ class Stage:
         self._began = int(time.time() * 1000)
 
     def take(self, body: bytes, answer: Answer) -> None:
-        """Keep an email that SES has just taken."""
+        """Record an email that SES has just taken."""
         if answer.status == 200:  # noqa: PLR2004 (HTTP's OK)
             self.taken.append(Taken(time.time(), json.loads(body)))
 
     @contextlib.contextmanager
     def failing(self, chosen: Mapping[tuple[str, str], Behaviour]) -> Iterator[None]:
-        """Let services fail for the length of the block."""
+        """Make services fail during the block."""
         for place, fault in chosen.items():
             self.switches[place].fault = fault
         try:
@@ -156,7 +156,7 @@ class Stage:
         )
 
     def deliver_by(self, channels: str) -> None:
-        """Set the stack's parameter Delivery, if it is another."""
+        """Set the stack's parameter Delivery, if it differs."""
         variables = self.variables(RECEIVER)
         if variables["DELIVERY"] != channels:
             self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
@@ -166,7 +166,7 @@ class Stage:
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
         with self._reading:
             for function, group in self._groups.items():
-                # The emulator gives events no id, but a stream only grows.
+                # The emulator's log events have no id, but a stream only grows.
                 streams: dict[str, list[str]] = {}
                 for page in pages.paginate(logGroupName=group, startTime=self._began):
                     for event in page["events"]:
@@ -182,14 +182,14 @@ class Stage:
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def queued(self) -> list[str]:
-        """The bodies of the messages in the queue, hidden ones too."""
+        """The bodies of the messages in the queue, including hidden ones."""
         url = self.stack.outputs["QueueUrl"]
         return [message.body for message in webhook.messages_in(self.emulator, url)]
 
 
 @contextlib.contextmanager
 def standing(stack: Stack) -> Iterator[Stage]:
-    """Put the switches into the stack for the length of the block."""
+    """Put the switches into the stack during the block."""
     stage = Stage(stack)
     before = {function: stage.variables(function) for function in SERVICES}
     with contextlib.ExitStack() as servers:

@@ -24,7 +24,7 @@ NAME = "roomle-mail"
 BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
 LOCAL_COPY = BUILT.with_name("local.yaml")
-# Where the stack in the foreground is described, for other programs.
+# The file that describes the foreground stack to other programs.
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
 HTTP_API = "AWS::ApiGatewayV2::Api"
@@ -38,7 +38,7 @@ class Stack:
     outputs: dict[str, str]
     webhook_url: str
     functions: dict[str, str]
-    """Logical id -> name, which CloudFormation chooses."""
+    """Logical id -> physical name, as CloudFormation chose it."""
     api_key: str = EXAMPLE_API_KEY
     secret: str = EXAMPLE_SECRET
 
@@ -60,7 +60,7 @@ class Stack:
 
 @contextlib.contextmanager
 def running(port: int = emulator.PORT) -> Iterator[Stack]:
-    """Build and deploy the stack for the length of the block; port 0 takes a free one.
+    """Build and deploy the stack during the block; port 0 means a free port.
 
     Raises CalledProcessError if a program fails, after printing its output, and
     EmulatorFailedError.
@@ -97,8 +97,8 @@ def announce_deviations() -> None:
 
 
 def build() -> None:
-    """Build functions and layers, unless they are current."""
-    processes.say("build", "functions and layers, unless they are current")
+    """Build functions and layers, unless they are up to date."""
+    processes.say("build", "functions and layers, unless they are up to date")
     command = ["make", "--no-print-directory", "build"]
     with processes.scratch_folder() as folder:
         environment = {**os.environ, "TMPDIR": str(folder)}
@@ -118,7 +118,7 @@ def deploy(aws: Emulator) -> Stack:
         "Architecture": template.architecture(),
         "SenderIdentities": ",".join(sorted(senders)),
     }
-    # These are all options: samconfig.toml is for AWS.
+    # Every option is given, because samconfig.toml is for AWS.
     no_settings = aws.folder / "samconfig.toml"
     no_settings.write_text("version = 0.1\n")
     command = sam.command(
@@ -188,7 +188,7 @@ def add_routes(aws: Emulator, resources: dict[str, str]) -> str:
                 RouteKey=f"{method.upper()} {path}",
                 Target=f"integrations/{created['IntegrationId']}",
             )
-    # By path, since not every system resolves names below localhost.
+    # By path, because not every system resolves names below localhost.
     return f"{aws.url}/_aws/execute-api/{resources[api]}/$default"
 
 

@@ -1,4 +1,4 @@
-"""The emulator of AWS: ministack, on loopback only, with IAM enforced."""
+"""The AWS emulator: ministack, on loopback only, with IAM enforced."""
 
 import contextlib
 import json
@@ -24,14 +24,14 @@ HOST = "127.0.0.1"
 # Below the ports that systems assign, and not ministack's default, so that both can run.
 PORT = 24566
 REGION = "eu-central-1"
-# The emulator's root user. They open nothing else.
+# The emulator's root user. These credentials work nowhere else.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-# Starting takes about a second; the first time, its packages are installed too.
+# Starting takes about a second, or longer the first time, when its packages are installed.
 PATIENCE = 180.0
 
 
 class EmulatorFailedError(Exception):
-    """The emulator ended, or did not answer in time. The text says why, with its log's end."""
+    """The emulator ended, or did not answer in time. The text says why, with the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Emulator:
 
     @property
     def log(self) -> Path:
-        """What the emulator prints: with LOG_LEVEL INFO a line for each call."""
+        """The emulator's output, with LOG_LEVEL INFO one line per call."""
         return self.folder / "ministack.log"
 
     @cache  # noqa: B019 - lives as long as the run
@@ -64,12 +64,12 @@ class Emulator:
         )
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
-        """Read one of the emulator's own pages, which no AWS has."""
+        """Read one of the emulator's own pages, which AWS does not have."""
         with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as response:
             return json.load(response)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that make an AWS program use the emulator and nothing else."""
+        """Return the variables that make an AWS program use only the emulator."""
         inherited = {name: value for name, value in os.environ.items() if "AWS_" not in name}
         return {
             **inherited,
@@ -86,7 +86,7 @@ class Emulator:
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on at this moment."""
+    """Return a port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -95,7 +95,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(port: int = PORT) -> Iterator[Emulator]:
-    """Run the emulator for the length of the block; port 0 takes a free one.
+    """Run the emulator during the block; port 0 means a free port.
 
     Raises EmulatorFailedError.
     """
@@ -119,15 +119,16 @@ def running(port: int = PORT) -> Iterator[Emulator]:
 
 
 def taken(port: int) -> bool:
-    """Tell whether something listens on a port."""
+    """Return whether something listens on a port."""
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
 
 
 def settings(emulator: Emulator) -> dict[str, str]:
-    """Return the emulator's environment, which its functions inherit, so little of ours is in it.
+    """Return the emulator's environment. Its functions inherit it, so it has little of ours.
 
-    The names are ministack's own. Its temporary folders are not always removed, hence TMPDIR.
+    The names are ministack's own. It does not always remove its temporary folders, so TMPDIR is set
+    to one that we remove.
     """
     ours = ("PATH", "HOME", "LANG", "UV_", "SSL_", "PIP_", "XDG_", "HTTPS_PROXY", "https_proxy")
     return {
@@ -145,7 +146,8 @@ def settings(emulator: Emulator) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": HOST,
-        # It would listen for devices and file transfers, and remove containers of its name.
+        # Otherwise it would listen for devices and file transfers, and remove containers with its
+        # name.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "DOCKER_HOST": f"unix://{emulator.folder}/no-docker.sock",
@@ -153,7 +155,7 @@ def settings(emulator: Emulator) -> dict[str, str]:
 
 
 def answers(emulator: Emulator) -> bool:
-    """Tell whether the emulator answers and enforces IAM, which shows that it is ours."""
+    """Return whether the emulator answers and enforces IAM, which shows that it is ours."""
     try:
         return bool(emulator.get("/_ministack/health")["auth"] == "enabled")
     except (URLError, OSError, KeyError, ValueError):

@@ -1,7 +1,7 @@
 """A server that takes the place of an AWS service: it fails in some way, or forwards requests.
 
-A function is led to it by AWS_ENDPOINT_URL_<SERVICE> in its environment, with botocore's name of
-the service there: SESV2, SQS, DYNAMODB, SECRETS_MANAGER.
+AWS_ENDPOINT_URL_<SERVICE> in a function's environment points to it, with botocore's name of the
+service: SESV2, SQS, DYNAMODB, SECRETS_MANAGER.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ type Behaviour = Callable[[BaseHTTPRequestHandler], None]
 
 @contextlib.contextmanager
 def serving(behaviour: Behaviour) -> Iterator[tuple[str, list[str]]]:
-    """Serve on loopback for the length of the block; yields the URL and the requests so far."""
+    """Serve on loopback during the block; yields the URL and the requests so far."""
     requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ def serving(behaviour: Behaviour) -> Iterator[tuple[str, list[str]]]:
 
 
 def answering(status: int, error: str = "", message: str = "") -> Behaviour:
-    """Answer every request as AWS does when it fails: `answering(429, "TooManyRequests...")`."""
+    """Answer every request with an AWS error: `answering(429, "TooManyRequests...")`."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
         body = json.dumps({"__type": error, "message": message}).encode()
@@ -68,12 +68,12 @@ def answering(status: int, error: str = "", message: str = "") -> Behaviour:
 
 
 def hanging_up(handler: BaseHTTPRequestHandler) -> None:
-    """Take the request and end the connection without an answer."""
+    """Take the request and close the connection without an answer."""
     read_body(handler)
 
 
 def silent_for(seconds: float) -> Behaviour:
-    """Take the request and wait for that long."""
+    """Take the request and wait."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
         read_body(handler)
@@ -83,7 +83,7 @@ def silent_for(seconds: float) -> Behaviour:
 
 
 def dripping(seconds: float) -> Behaviour:
-    """Answer one byte every tenth of a second for that long: no read ever times out."""
+    """Answer one byte every tenth of a second, so that no read ever times out."""
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
         read_body(handler)
@@ -104,10 +104,10 @@ def forwarding_to(
     then: Behaviour | None = None,
     seen: Callable[[bytes, Answer], None] | None = None,
 ) -> Behaviour:
-    """Forward requests to the emulator and return its answers, or behave differently then.
+    """Forward requests to the emulator and return its answers, or do something else afterwards.
 
     `forwarding_to(stack.emulator, then=hanging_up)` loses the answer of a call that worked.
-    `seen` is told each request's body and what the emulator answered.
+    `seen` is called with each request's body and the emulator's answer.
     """
 
     def behave(handler: BaseHTTPRequestHandler) -> None:
@@ -137,7 +137,7 @@ def forwarding_to(
 
 
 def read_body(handler: BaseHTTPRequestHandler) -> bytes:
-    """Read a request's body; a second read gives nothing."""
+    """Read a request's body; a second read returns nothing."""
     length = int(handler.headers.get("Content-Length") or 0)
     del handler.headers["Content-Length"]
     return handler.rfile.read(length)

@@ -1,4 +1,4 @@
-"""A stack that runs until some work is done or Ctrl-C is pressed."""
+"""Run a stack until some work is done or Ctrl-C is pressed."""
 
 import argparse
 import sys
@@ -11,12 +11,12 @@ from subprocess import CalledProcessError
 from tools.stack import deployment, emulator, processes
 from tools.stack.deployment import Stack
 
-# The exit status that shells use for a program that was interrupted by Ctrl-C.
+# The exit status that shells use after Ctrl-C.
 INTERRUPTED = 130
 
 
 def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
-    """Return the options that all commands that run a stack have."""
+    """Return the options of all commands that run a stack."""
     made = argparse.ArgumentParser(prog=prog, description=description)
     made.add_argument(
         "--port",
@@ -42,8 +42,8 @@ def in_foreground(
 ) -> int:
     """Run a stack, describe it in a file, do the work; return the exit status.
 
-    With `stay` it runs until Ctrl-C or a signal, and so does what is `beside` it. Nothing is left
-    behind in any case.
+    With `stay` it runs until Ctrl-C or a signal, and `beside` runs with it. Everything is cleaned
+    up in any case.
     """
     processes.interrupt_on_signals()
     status = INTERRUPTED

@@ -7,8 +7,8 @@ A test asks for the fixture `stack`:
         assert (answer.status, answer.code) == (200, "sent")
         [email] = stack.emails_to(recipient)
 
-There is one stack for all tests: give each its own `recipient`, count what is yours, and change
-settings only through the context managers, which put them back.
+All tests share one stack: use a separate `recipient` for each, count only your own emails, and
+change settings only through the context managers, which restore them.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ class LocalStack:
         session: str | None = None,
         **form: Unpack[sign.Form],
     ) -> str:
-        """Make a token, by default one that verifies and that was never used."""
+        """Make a token, by default a valid one that was never used."""
         return sign.make_token(
             now=now or datetime.now(UTC),
             api_key=api_key or self.deployed.api_key,
@@ -108,27 +108,27 @@ class LocalStack:
         return webhook.sent_emails(self.emulator)
 
     def emails_to(self, recipient: str, *, at_least: int = 0, within: float = 60) -> list[Email]:
-        """Return the emails to one recipient, waiting until there are `at_least` so many.
+        """Return the emails to one recipient, after waiting for `at_least` that many.
 
-        It waits `within` seconds at most: assert on what you get.
+        It waits at most `within` seconds, so assert on the result.
         """
         self.wait_until(lambda: len(self._emails_to(recipient)) >= at_least, within=within)
         return self._emails_to(recipient)
 
     def queued(self) -> list[Message]:
-        """Return the messages in the queue, those at work or waiting included; takes none."""
+        """Return the messages in the queue, including those in flight or delayed; removes none."""
         return webhook.messages_in(self.emulator, self.deployed.outputs["QueueUrl"])
 
     def dead_letters(self) -> list[Message]:
-        """Return the messages in the dead-letter queue; takes none."""
+        """Return the messages in the dead-letter queue; removes none."""
         return webhook.messages_in(self.emulator, self.deployed.outputs["DeadLetterQueueUrl"])
 
     def forget_dead_letters(self) -> None:
-        """Empty the dead-letter queue, so that the next test finds only its own there."""
+        """Empty the dead-letter queue, so that the next test finds only its own messages."""
         self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["DeadLetterQueueUrl"])
 
     def items(self) -> list[dict[str, Any]]:
-        """Return the memory: all items of the table, in DynamoDB's typed form."""
+        """Return all items of the table, in DynamoDB's typed form."""
         pages = self.client("dynamodb").get_paginator("scan")
         return [
             item
@@ -137,7 +137,7 @@ class LocalStack:
         ]
 
     def log(self, function: str) -> list[str]:
-        """Return a function's log lines, oldest first: JSON, but for Lambda's own."""
+        """Return a function's log lines, oldest first: JSON, except Lambda's own."""
         resource = self.client("cloudformation").describe_stack_resource(
             StackName="roomle-mail", LogicalResourceId=LOG_GROUPS[function]
         )["StackResourceDetail"]
@@ -150,7 +150,7 @@ class LocalStack:
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:
-        """Wait until something holds; tell whether it does."""
+        """Wait until a condition is true; return whether it is."""
         deadline = time.monotonic() + within
         while not (held := holds()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -164,18 +164,18 @@ class LocalStack:
         return self.deployed.emulator
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3 makes its clients at run time)
-        """Return a client with all rights."""
+        """Return a client with all permissions."""
         return self.emulator.client(service)
 
     def client_of(self, function: str, service: str) -> Any:  # noqa: ANN401 (the same)
-        """Return a client with a function's rights and no others."""
+        """Return a client with exactly a function's permissions."""
         iam = self.client("iam")
         arn = self.client("lambda").get_function_configuration(
             FunctionName=self.deployed.functions[function]
         )["Role"]
         name = arn.rpartition("/")[2]
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        # The role trusts Lambda alone, so for this moment it trusts us too.
+        # The role trusts only Lambda, so make it trust us too for a moment.
         ours = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
         opened = {**trust, "Statement": [*trust["Statement"], ours]}
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(opened))
@@ -185,7 +185,7 @@ class LocalStack:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
 
     def client_as(self, role_arn: str, service: str) -> Any:  # noqa: ANN401 (the same)
-        """Return a client with the rights of a role that trusts us."""
+        """Return a client with the permissions of a role that trusts us."""
         credentials = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="test")
         return boto3.client(
             service,
@@ -200,9 +200,9 @@ class LocalStack:
 
     @contextlib.contextmanager
     def environment(self, function: str, **changes: str) -> Iterator[None]:
-        """Run a function with other environment variables for the length of the block.
+        """Run a function with other environment variables during the block.
 
-        Its warm workers are replaced, at the end too: what they had cached is gone.
+        Its warm workers are replaced, at the end as well, so their caches are gone.
         """
         client, name = self.client("lambda"), self.deployed.functions[function]
         before = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -227,8 +227,8 @@ class LocalStack:
     def secret(self, keys: Mapping[str, str] | str) -> Iterator[None]:
         """Rotate the secret to other keys (API key -> secret), and back at the end.
 
-        What was current becomes AWSPREVIOUS, as everywhere in Secrets Manager. Functions cache
-        it: a token that fails makes them look again, once a minute, as does `restart`.
+        The current version becomes AWSPREVIOUS, as always in Secrets Manager. Functions cache the
+        secret: a token that fails makes them read it again, once a minute, and so does `restart`.
         """
         client, name = self.client("secretsmanager"), self.deployed.outputs["SecretName"]
         before = client.get_secret_value(SecretId=name)["SecretString"]
@@ -242,11 +242,11 @@ class LocalStack:
 
     @contextlib.contextmanager
     def endpoint(self, function: str, service: str, behaviour: Behaviour) -> Iterator[list[str]]:
-        """Put another server in the place of an AWS service, for one function.
+        """Replace an AWS service by another server, for one function.
 
-        `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2:
-        SESV2, SQS, DYNAMODB, SECRETS_MANAGER. Yields the requests that came, as
-        "METHOD path target", to which they are added as they come.
+        `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2: SESV2,
+        SQS, DYNAMODB, SECRETS_MANAGER. Yields a list of requests as "METHOD path target", which
+        grows as they come.
         """
         with serving(behaviour) as (url, requests):
             changes = {f"AWS_ENDPOINT_URL_{service}": url}

@@ -1,4 +1,4 @@
-"""Programs that are ended together with everything that they started, however this one ends."""
+"""Programs that end together with everything that they started, however this one ends."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-# Seconds that a program has to end by itself before it is killed.
+# Seconds for a program to end by itself before it is killed.
 GRACE = 5.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -23,14 +23,14 @@ def say(step: str, text: str) -> None:
 
 
 def interrupt_on_signals() -> None:
-    """Let SIGTERM and SIGHUP unwind the program as Ctrl-C does: by KeyboardInterrupt."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does."""
     for number in SIGNALS:
         signal.signal(number, signal.default_int_handler)
 
 
 @contextlib.contextmanager
 def deferred_signals() -> Iterator[None]:
-    """Hold back a signal that arrives during the block until the end of the block."""
+    """Delay a signal that arrives during the block until its end."""
     came: list[int] = []
     before = [
         signal.signal(number, lambda came_now, _: came.append(came_now)) for number in SIGNALS
@@ -52,9 +52,9 @@ def started(
     output: IO[str],
     folder: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program in a session of its own, and end that session at the end of the block."""
+    """Run a program in a new session, and end the session at the end of the block."""
     with contextlib.ExitStack() as cleanup:
-        # A signal in between would leave a program that nothing ends.
+        # A signal in between would leave a program running.
         with deferred_signals():
             process = subprocess.Popen(
                 command,
@@ -85,7 +85,7 @@ def end_session(process: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a temporary folder for the length of the block."""
+    """Make a temporary folder for the block."""
     with contextlib.ExitStack() as cleanup:
         with deferred_signals():
             folder = Path(tempfile.mkdtemp(prefix="roomle-mail-"))
@@ -94,18 +94,18 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder with all that is in it."""
+    """Remove a folder and its content."""
     with deferred_signals():
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def has_members(leader: int) -> bool:
-    """Tell whether a session still has processes."""
+    """Return whether a session still has processes."""
     try:
         os.killpg(leader, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # macOS says so of a group that holds zombies only
+    except PermissionError:  # macOS raises this for a group with only zombies
         return False
     return True
 

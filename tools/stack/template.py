@@ -1,7 +1,7 @@
-"""The local copy of the template: the built one, except for the deviations listed here.
+"""The local copy of the template: the built one, with the deviations listed here.
 
-What else the emulator can't do, the template leaves out under its parameter `LocalStack`, and
-tests/unit check that.
+The template itself leaves out everything else that the emulator can't do, by its parameter
+`LocalStack`; tests/unit check that.
 """
 
 import copy
@@ -34,7 +34,7 @@ def send_as_anyone(template: Template) -> None:
 
 
 def resolve_concurrency(template: Template) -> None:
-    """Write the mailer's concurrency as a number, instead of referring to the parameter."""
+    """Write the mailer's concurrency as a number instead of a reference to the parameter."""
     queue = template["Resources"]["MailerFunction"]["Properties"]["Events"]["Queue"]["Properties"]
     default = template["Parameters"]["MailerConcurrency"]["Default"]
     queue["ScalingConfig"]["MaximumConcurrency"] = int(default)
@@ -48,7 +48,7 @@ DEVIATIONS = (
     ),
     Deviation(
         what="the mailer's concurrency is the parameter's default, as a number",
-        why="the emulator takes a parameter as text, and then polls no queue at all",
+        why="the emulator reads a parameter as text, and then polls no queue",
         make=resolve_concurrency,
     ),
 )
@@ -63,7 +63,7 @@ def deviate(template: Template) -> Template:
 
 
 def write_local_copy(built: Path, local: Path) -> None:
-    """Write the local copy of a built template, beside it since its paths are relative to it."""
+    """Write the local copy of a built template next to it, because its paths are relative."""
     template = deviate(yaml.safe_load(built.read_text()))
     partial = local.with_suffix(".partial")
     partial.write_text(yaml.safe_dump(template, sort_keys=False))
@@ -71,5 +71,5 @@ def write_local_copy(built: Path, local: Path) -> None:
 
 
 def architecture() -> str:
-    """Return the host's own processor by Lambda's name: the emulator runs the functions on it."""
+    """Return Lambda's name for this machine's processor: the emulator runs the functions on it."""
     return "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"

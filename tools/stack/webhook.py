@@ -1,4 +1,4 @@
-"""The two ends of the stack: requests to the webhook, and the emails that are sent."""
+"""Both ends of the stack: requests to the webhook, and the emails that are sent."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from tools import fixtures
 from tools.stack.emulator import Emulator
 
-# What the sender of a request fills in by itself, or what a proxy on the way adds.
+# Headers that the HTTP client sets, or that a proxy adds on the way.
 NOT_SENT = ("host", "content-length", "accept-encoding", "x-")
 # Longer than the receiver's and API Gateway's own time-outs.
 PATIENCE = 40
@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def code(self) -> str | None:
-        """What the answer's JSON has as `code`; None if it is not ours (API Gateway's own)."""
+        """The answer's `code`; None if it is API Gateway's own answer."""
         try:
             return str(json.loads(self.body)["code"])
         except (ValueError, KeyError, TypeError):
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Email:
-    """An email that the emulator's SES accepted, as far as the emulator keeps it."""
+    """An email that the emulator's SES accepted, with what the emulator keeps of it."""
 
     sender: str
     recipients: tuple[str, ...]
@@ -48,7 +48,7 @@ class Email:
 
 @dataclass(frozen=True)
 class Message:
-    """A message in a queue: how often it was received, and when it can be again (epoch, s)."""
+    """A message in a queue: its receive count, and when it is visible again (epoch seconds)."""
 
     body: str
     received: int
@@ -58,7 +58,7 @@ class Message:
 def post(
     url: str, body: bytes | None, headers: Mapping[str, str], *, method: str = "POST"
 ) -> Answer:
-    """Send one request as it is, header names in the letter case given, and wait for the answer."""
+    """Send one request as it is, keeping the case of header names, and return the answer."""
     parts = urlsplit(url)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     began = time.monotonic()
@@ -99,7 +99,7 @@ def sent_emails(emulator: Emulator) -> list[Email]:
 
 
 def messages_in(emulator: Emulator, queue_url: str) -> list[Message]:
-    """Return all messages of a queue, hidden ones too, and leave them as they are."""
+    """Return all messages of a queue, including hidden ones, without changing them."""
     page = emulator.get(f"/_ministack/sqs/messages?QueueUrl={quote(queue_url)}")["messages"]
     return [
         Message(

@@ -1,4 +1,4 @@
-"""Chalice, as its pages "Quickstart" and "Views" say. It answers REST APIs (payload format 1.0)."""
+"""Chalice, as on its pages "Quickstart" and "Views". It serves REST APIs (payload format 1.0)."""
 
 import json
 from functools import cache

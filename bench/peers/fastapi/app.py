@@ -1,4 +1,4 @@
-"""FastAPI under Mangum, as their pages say.
+"""FastAPI under Mangum, written as in their documentation.
 
 FastAPI's tutorial: "Request Body" (models), "Header Parameters", "Dependencies", and `def` rather
 than `async def` for a library that can't be awaited. Mangum's page: `lifespan="off"` without one.
@@ -21,7 +21,7 @@ secretsmanager = boto3.client("secretsmanager")
 
 
 class Data(BaseModel):
-    """What happened to what."""
+    """An event's data."""
 
     success: bool | None = None
     email: str
@@ -33,14 +33,14 @@ class Data(BaseModel):
 
 
 class Event(BaseModel):
-    """What Roomle posts."""
+    """The body that Roomle posts."""
 
     event: str
     data: Data
 
 
 class Answer(BaseModel):
-    """What Roomle gets."""
+    """The answer to Roomle."""
 
     status: str
 

@@ -1,4 +1,4 @@
-"""Flask under apig-wsgi, as their pages say ("Quickstart", and apig-wsgi's README)."""
+"""Flask under apig-wsgi, written as in "Quickstart" and apig-wsgi's README."""
 
 import json
 from functools import cache

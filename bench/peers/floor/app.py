@@ -1,4 +1,4 @@
-"""What one writes by hand: the clients and the secret are kept, nothing else is thought of."""
+"""Written by hand: the clients and the secret are cached, and nothing else is handled."""
 
 import json
 

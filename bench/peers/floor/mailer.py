@@ -1,4 +1,4 @@
-"""What one writes by hand for the queue: each message is claimed, sent and noted as sent."""
+"""Written by hand for the queue: each message is claimed, sent and recorded as sent."""
 
 import json
 import time

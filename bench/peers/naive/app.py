@@ -1,4 +1,4 @@
-"""The first that comes to mind: everything is made and fetched when a request arrives."""
+"""The naive way: everything is created and fetched for each request."""
 
 import json
 

@@ -50,7 +50,7 @@ found by the file that describes it: --stack .local/stack.json. That file names 
 \b
 Exit codes:
   0  done, and all is well
-  1  done, but the answer is no: refused, failed, not found
+  1  done, with a negative result: refused, failed, not found
   2  the command line is wrong
   3  the deployment, AWS or the webhook can't be reached, or AWS does not allow it
 """
@@ -156,7 +156,7 @@ def form_of(
 def credential_for(
     stack: str | None, api_key: str | None, *, secret_stdin: bool, elsewhere: bool = False
 ) -> tuple[Credential, Deployment | None]:
-    """Find what to sign with, and the deployment unless it is not needed."""
+    """Find the credential to sign with, and the deployment if it is needed."""
     given = keys.from_stdin(api_key) if secret_stdin else keys.from_environment()
     if given and elsewhere and stack is None:
         return keys.choose(given, api_key), None
@@ -507,7 +507,7 @@ def doctor(
     """Check a deployment: what stops it from sending emails, or soon will, and what to do.
 
     It only reads, except for two requests to the webhook without a token, which must be refused.
-    They ring no alarm: what has no token is counted as Unauthenticated, not as Refused.
+    They ring no alarm: requests without a token count as Unauthenticated, not as Refused.
 
     \b
     Examples:
@@ -612,7 +612,7 @@ def prove(
     api_key: ApiKey = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that a deployment works, and say what to do about what does not.
+    """Prove that a deployment works, and say how to fix what does not.
 
     Sends each kind of event to SES's mailbox simulator, which is no real person, and follows it
     through the log, SES's events, metrics and alarms. Posts a repeat, a replay, a forged and an
@@ -651,7 +651,7 @@ def prove(
         deployment,
         credential,
         proof.Example(url, result_url, configurator_id),
-        # What is left of the time is for undoing.
+        # The remaining time is for undoing.
         ends=began + within * 0.9,
         hidden={credential.secret.decode(), credential.api_key} if credential else set(),
     )
@@ -869,7 +869,7 @@ def resend(deployment: Deployment, chosen: list[letters.Letter]) -> int:
 
 
 def ask(deployment: Deployment, question: str, chosen: list[letters.Letter], *, yes: bool) -> None:
-    """Ask about letters that were received; put them back unless the answer is yes."""
+    """Ask about the received letters; put them back unless the answer is yes."""
     if not chosen:
         return
     try:
@@ -919,8 +919,8 @@ def logs(
 ) -> None:
     """Show the log: of a person, of an event, or all of it.
 
-    The log contains no addresses, so an address is hashed with the deployment's secrets first. A
-    new line can be found after a few seconds.
+    The log contains no addresses, so an address is hashed with the deployment's secrets first. It
+    takes a few seconds until a new line can be found.
 
     \b
     Examples:

@@ -1,8 +1,8 @@
-"""Why something does not work, as far as AWS and the log tell it, and the command that fixes it.
+"""Why something does not work, according to AWS and the log, and the command that fixes it.
 
-What was changed by hand a plain deploy does not see: CloudFormation compares templates. A change
-set with the deployment mode REVERT_DRIFT compares with what is there (CloudFormation's page "Using
-drift-aware change sets").
+A plain deploy does not see what was changed by hand, because CloudFormation compares templates. A
+change set with the deployment mode REVERT_DRIFT compares with the actual resources
+(CloudFormation's page "Using drift-aware change sets").
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _AGAIN = "roomle-mail prove, a little later"
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why, and the command that fixes it; `of` is the logical id of what is broken, if known."""
+    """Why, and the command that fixes it; `of` is the broken resource's logical id, if known."""
 
     why: str
     fix: str
@@ -50,7 +50,7 @@ class Cause:
 
 
 def revert_drift(deployment: Deployment) -> str:
-    """The command that puts back what was changed or deleted by hand."""
+    """The command that restores what was changed or deleted by hand."""
     name = deployment.name
     return (
         f"aws cloudformation create-change-set --stack-name {name} --change-set-name put-back "
@@ -103,7 +103,7 @@ _BY_REASON: dict[str, Cause] = {
         "aws sesv2 get-account --query SendQuota.MaxSendRate",
     ),
     "TimeRunningOut": Cause(
-        "the time for an answer (AnswerWithin) was over; a cold start took it, or AWS is slow",
+        "the time for an answer (AnswerWithin) ran out: a cold start used it up, or AWS is slow",
         "sam deploy --parameter-overrides MemorySize=2048",
     ),
     "LinkNotAllowed": Cause(
@@ -117,7 +117,9 @@ _BY_REASON: dict[str, Cause] = {
     "NoTemplate": Cause(
         "the deployed emails have no template for this event", "sam build && sam deploy"
     ),
-    "InvalidEvent": Cause("the deployed version wants another event", "sam build && sam deploy"),
+    "InvalidEvent": Cause(
+        "the deployed version expects a different event", "sam build && sam deploy"
+    ),
     "TokenUnverified": Cause(
         "the receiver knows another secret, or TokenIv or TokenAlgorithms changed in between",
         'roomle-mail verify "$(roomle-mail sign)"',
@@ -126,16 +128,16 @@ _BY_REASON: dict[str, Cause] = {
     "TokenExpired": Cause("this machine's clock differs from AWS's", "roomle-mail doctor"),
     "TokenReplayed": Cause("the token was seen before", _AGAIN),
     "Unforeseen": Cause(
-        "an error that the code does not know; please report it",
+        "an unexpected error; please report it",
         "roomle-mail logs --since 1h --json",
     ),
 }
 for _reason in ("Unreachable", "OutcomeUnknown", "SendOutcomeUnknown", "QueueOutcomeUnknown"):
-    _BY_REASON[_reason] = Cause("a service of AWS did not answer the function", _AGAIN)
+    _BY_REASON[_reason] = Cause("an AWS service did not answer the function", _AGAIN)
 
 
 def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
-    """The cause that a line of the log names; None if it names none."""
+    """The cause that a log line names; None if it names none."""
     reason = facts.get("reason")
     if reason is None:
         return None
@@ -164,7 +166,7 @@ def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
 
 
 def broken(deployment: Deployment) -> Cause | None:
-    """The first thing that is found to be broken, most telling first; None if nothing is."""
+    """The first thing found to be broken, in order of how much it explains; None if nothing is."""
     for check in (
         *(secret, permissions, resources, variables, invocation, switches, ses_events),
         *(sending, log_level),
@@ -172,7 +174,7 @@ def broken(deployment: Deployment) -> Cause | None:
         try:
             found = next(iter(check(deployment)), None)
         except CliError:
-            continue  # that AWS doesn't let us look is no cause
+            continue  # a check that AWS does not allow is not a cause
         if found is not None:
             return found
     return None
@@ -189,7 +191,7 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
             if not is_gone(err):
                 raise
             yield Cause(
-                "the secret was deleted for good",
+                "the secret was deleted permanently",
                 "add a Name to the resource Secret in template.yaml, which makes a new one: "
                 f"sam build && sam deploy && {SET_SECRET}",
             )
@@ -211,7 +213,7 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
 
 
 def permissions(deployment: Deployment) -> Iterator[Cause]:
-    """Whether the roles still have the permissions that the template gives them, by their Sid."""
+    """Whether the roles still have the template's permissions, compared by Sid."""
     iam = deployment.client("iam")
     given = list(_policies(deployment))
     for role, policy, wanted in given:
@@ -259,7 +261,7 @@ def permissions(deployment: Deployment) -> Iterator[Cause]:
 def _is_narrower(
     deployment: Deployment, found: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> bool:
-    """Whether a statement got a condition, or lost a resource that the template names by itself."""
+    """Whether a condition was added, or one of the template's resources is no longer covered."""
     if found.get("Condition") and not wanted.get("Condition"):
         return True
     has = [str(each) for each in _listed(found.get("Resource"))]
@@ -275,7 +277,7 @@ def _is_narrower(
 
 
 def _denying(deployment: Deployment, role: str, name: str, ours: set[str]) -> Iterator[Cause]:
-    """Policies that somebody added or attached, and that deny something."""
+    """Policies that somebody added or attached and that deny something."""
     iam = deployment.client("iam")
     with aws_errors():
         try:
@@ -307,7 +309,7 @@ def _denying(deployment: Deployment, role: str, name: str, ours: set[str]) -> It
 
 
 def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, Mapping[str, Any]]]]:
-    """Role, policy's name, and what it allows by Sid, as the deployed template has them."""
+    """Role, policy name and allowed statements by Sid, as in the deployed template."""
     for name, resource in _template(deployment)["Resources"].items():
         if name not in deployment.resources:
             continue
@@ -321,7 +323,7 @@ def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, Mapp
 
 
 def _template(deployment: Deployment) -> dict[str, Any]:
-    """The deployed template, as SAM's transform has made it."""
+    """The deployed template, after SAM's transform."""
     with aws_errors():
         body = deployment.client("cloudformation").get_template(
             StackName=deployment.name, TemplateStage="Processed"
@@ -341,7 +343,7 @@ def _statements(document: str | Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _actions(statement: Mapping[str, Any]) -> set[str]:
-    """The actions, but for what the template decides by a condition."""
+    """The actions, except those that depend on a condition of the template."""
     return {x for x in _listed(statement.get("Action")) if isinstance(x, str)}
 
 
@@ -415,13 +417,13 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
 
 
 def log_level(deployment: Deployment) -> Iterator[Cause]:
-    """Whether the log has the lines of what went well."""
+    """Whether the log includes lines about successful events."""
     for logical_id in (RECEIVER, MAILER):
-        variables = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
-        level = variables.get("POWERTOOLS_LOG_LEVEL", "INFO")
+        environment = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
+        level = environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
         if level not in ("DEBUG", "INFO"):
             yield Cause(
-                f"LogLevel={level} leaves out the lines of what went well ({logical_id})",
+                f"LogLevel={level} leaves out the lines about successful events ({logical_id})",
                 "sam deploy --parameter-overrides LogLevel=INFO",
                 logical_id,
             )
@@ -445,7 +447,7 @@ def variables(deployment: Deployment) -> Iterator[Cause]:
 
 
 def _holds(deployment: Deployment, value: Any, has: str | None) -> bool:  # noqa: ANN401
-    """Whether a variable is there, and names the resource that the template refers to."""
+    """Whether a variable is set, and names the resource that the template refers to."""
     named = value.get("Ref") if isinstance(value, dict) else None
     if named == "AWS::NoValue":
         return True
@@ -502,7 +504,7 @@ def trigger(deployment: Deployment) -> Iterator[Cause]:
 
 
 def ses_events(deployment: Deployment) -> Iterator[Cause]:
-    """Whether SES's events have a way into the log."""
+    """Whether SES's events reach the log."""
     for name in deployment.of_type("AWS::Events::Rule").values():
         with aws_errors():
             rule = name.rpartition("|")[2]
@@ -546,7 +548,7 @@ def sending(deployment: Deployment) -> Iterator[Cause]:
         doctor.check_account,
     ):
         for each in check(deployment):
-            # The simulator is reached from the sandbox too (SES's page on it).
+            # The simulator also works in the sandbox (SES's page on it).
             if each.state == "fail" and each.name != "sandbox":
                 identity = each.name.removeprefix("identity ")
                 command = f"aws sesv2 create-email-identity --email-identity {identity}; "

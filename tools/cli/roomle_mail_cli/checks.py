@@ -12,8 +12,9 @@ type State = Literal["ok", "info", "warn", "fail", "skip"]
 class Check:
     """What one check found, and what to do about it.
 
-    ok is fine, info could be better or is worth knowing, warn may become a failure, fail keeps
-    emails from being sent or delivered, skip could not be asked.
+    The status is ok; info for what could be better or is worth knowing; warn for what may become a
+    failure; fail for what keeps emails from being sent or delivered; skip for what could not be
+    checked.
     """
 
     name: str
@@ -23,5 +24,5 @@ class Check:
 
     @property
     def as_json(self) -> dict[str, str]:
-        """For programs."""
+        """For JSON output."""
         return {name: value for name, value in asdict(self).items() if value}

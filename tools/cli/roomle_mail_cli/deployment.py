@@ -155,7 +155,7 @@ class Deployment:
 
     @cached_property
     def stack(self) -> dict[str, Any]:
-        """What CloudFormation says of the stack; raises CliError."""
+        """What CloudFormation says about the stack; raises CliError."""
         try:
             with aws_errors():
                 found = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
@@ -177,7 +177,7 @@ class Deployment:
 
     @cached_property
     def parameters(self) -> dict[str, str]:
-        """The parameters that it was deployed with."""
+        """The parameters of the last deploy."""
         return {
             each["ParameterKey"]: each.get("ParameterValue", "")
             for each in self.stack.get("Parameters", [])
@@ -203,7 +203,7 @@ class Deployment:
         return {name: each[1] for name, each in self.resources.items() if each[0] == kind}
 
     def output(self, name: str) -> str:
-        """One output; raises CliError where the stack is not one of ours."""
+        """One output; raises CliError if it is not a stack of Roomle Mail."""
         try:
             return self.outputs[name]
         except KeyError:
@@ -221,12 +221,12 @@ class Deployment:
 
     @property
     def webhook_url(self) -> str:
-        """Where Roomle posts to."""
+        """The URL that Roomle posts to."""
         if self.description:
             return str(self.description["webhook_url"])
         url = self.output("WebhookUrl")
         if self.endpoint_url:
-            # An emulator serves the API below its own address.
+            # An emulator serves the API under its own address.
             api = self.resources["HttpApi"][1]
             return f"{self.endpoint_url.rstrip('/')}/_aws/execute-api/{api}/$default/webhook"
         return url

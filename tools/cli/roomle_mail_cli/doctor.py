@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SILENCE = "SilenceAlarm"
 RUNTIME = "python3.13"
-# A new account's; AWS raises it by itself, or on request (Lambda's page "Lambda quotas").
+# The quota of a new account. AWS raises it automatically or on request (Lambda's page "Lambda
+# quotas").
 _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
@@ -32,7 +33,7 @@ _UNAUTHORIZED = 401
 
 
 def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
-    """All checks by name, in the order in which they are made."""
+    """All checks by name, in the order in which they run."""
     return {
         "stack": check_stack,
         "region": check_region,
@@ -58,7 +59,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
 def make(
     name: str, check: Callable[[Deployment], Iterator[Check]], deployment: Deployment
 ) -> list[Check]:
-    """Make one check."""
+    """Run one check."""
     try:
         return list(check(deployment))
     except CliError as err:
@@ -118,9 +119,9 @@ def check_region(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_versions(deployment: Deployment) -> Iterator[Check]:
-    """The deployed version is this folder's, on the runtime that its layers were built for."""
+    """The deployed version is this folder's, and runs on the runtime of its layers."""
     ours = project.version()
-    # The oldest versions have no such output.
+    # Early versions don't have this output.
     theirs = deployment.outputs.get("Version", "of unknown version")
     yield Check(
         "version",
@@ -282,7 +283,7 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     yield Check(
         "concurrency",
         state,
-        f"{free} runs of functions at once in this region",
+        f"{free} concurrent executions in this region",
         ""
         if state == "ok"
         else "A new account's limit: ask for 1000 in Service Quotas, "
@@ -367,7 +368,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
             FunctionName=deployment.resources[MAILER][1]
         )["EventSourceMappings"]
         if not mappings:
-            # Those of an alias are listed under the alias.
+            # An alias's mappings are listed under the alias.
             found = deployment.client("lambda").list_event_source_mappings(
                 EventSourceArn=attributes["QueueArn"]
             )
@@ -422,7 +423,7 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
     if ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING"):
         yield Check("forgetting", "ok", "items expire")
     elif deployment.settings.local_stack:
-        yield Check("forgetting", "skip", "the emulator does not tell whether items expire")
+        yield Check("forgetting", "skip", "the emulator does not say whether items expire")
     else:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
 
@@ -441,7 +442,7 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check("alarms", "warn", "the stack has none", "Deploy a version that has alarms.")
         return
     alarms = _alarms(deployment, names)
-    # What the silence alarm's state means is a check of its own.
+    # The silence alarm has its own check.
     silence = deployment.resources.get(SILENCE, ("", ""))[1]
     loud = [
         each["AlarmName"]
@@ -522,23 +523,23 @@ def _alarms(deployment: Deployment, names: list[str]) -> list[dict[str, Any]]:
 
 
 def check_silence(deployment: Deployment) -> Iterator[Check]:
-    """An alarm tells when Roomle stops sending events, and it counts already.
+    """An alarm reports when Roomle stops sending events, and it is already active.
 
-    Until the first event it can't: the metric has no data, on which the alarm is either
-    INSUFFICIENT_DATA or, in older versions, ALARM, although nothing is wrong.
+    Before the first event it can't be: the metric has no data, so the alarm is INSUFFICIENT_DATA
+    or, in older versions, ALARM, although nothing is wrong.
     """
     hours = int(deployment.parameters.get("AlarmSilenceHours") or 0)
     if not hours or SILENCE not in deployment.resources:
         yield Check(
             "silence alarm",
             "info",
-            "off (AlarmSilenceHours=0): nobody is told when Roomle stops sending events",
+            "off (AlarmSilenceHours=0): nobody is notified when Roomle stops sending events",
             "Once events arrive regularly, deploy with AlarmSilenceHours, for instance 24.",
         )
         return
     [alarm] = _alarms(deployment, [deployment.resources[SILENCE][1]])
     if alarm["StateValue"] == "OK":
-        yield Check("silence alarm", "ok", f"counts; rings after {hours} h without an event")
+        yield Check("silence alarm", "ok", f"active; rings after {hours} h without an event")
         return
     now = datetime.now(UTC)
     created = deployment.stack["CreationTime"]
@@ -548,7 +549,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "silence alarm",
             "info",
             f"{alarm['StateValue']} because no event has arrived since the stack was created "
-            f"({created:%Y-%m-%d %H:%M} UTC). It counts from the first event, and rings after "
+            f"({created:%Y-%m-%d %H:%M} UTC). Active from the first event on; rings after "
             f"{hours} h without one",
             "Enter the webhook's URL at Roomle, then save a configuration, or: "
             "roomle-mail send savedConfiguration --to you@example.com",
@@ -574,10 +575,10 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
 def _last_event(
     deployment: Deployment, alarm: dict[str, Any], *, since: datetime, now: datetime
 ) -> datetime | None:
-    """The end of the last hour in which the alarm's metric has data; None if there is none.
+    """The end of the last hour for which the alarm's metric has data; None if there is none.
 
-    Hours are kept for 455 days, and an answer holds 1,440 values (CloudWatch's page "Metrics
-    concepts", and GetMetricStatistics in its API reference).
+    CloudWatch keeps hourly data for 455 days and returns up to 1,440 values at once (its page
+    "Metrics concepts", and GetMetricStatistics in its API reference).
     """
     since = max(since, now - timedelta(days=455))
     for period, length in (

@@ -36,7 +36,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text instead of Secrets Manager, so that the shipped code checks it."""
+    """A text in place of Secrets Manager, so that the shipped code can check it."""
 
     text: str = field(repr=False)
 
@@ -154,7 +154,7 @@ def put(
     replace: bool = False,
     now: datetime | None = None,
 ) -> Change:
-    """Set secrets and keep those of the other API keys; raises CliError, and then changes nothing.
+    """Set secrets and keep those of the other API keys; if it raises CliError, nothing has changed.
 
     `replace` removes the others.
     """
@@ -187,7 +187,7 @@ def _write(
             code=Exit.NOT_FINE,
         ) from err
     if version is not None and _same(version.text, after):
-        # A second version of the same would push the previous secrets out of AWSPREVIOUS.
+        # A second version with the same value would push the previous secrets out of AWSPREVIOUS.
         return Change(sorted(after), changed=False, warnings=[])
     warnings = []
     if version is not None and fetch(deployment, PREVIOUS) is not None:

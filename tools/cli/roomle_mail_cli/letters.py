@@ -1,9 +1,9 @@
 """The dead letters: emails that could not be sent, and what can be done with them.
 
-The mailer itself moves what can never be sent, and SQS what failed for six hours. Both kinds go
-back by StartMessageMoveTask only if its destination is named (SQS's page "StartMessageMoveTask");
-an endpoint that lacks it is served by receiving, sending and deleting. A letter that was sent in
-the meantime is skipped by the mailer's memory, so nothing here can send an email twice.
+The mailer moves messages that can never be sent, and SQS moves those that failed for six hours.
+StartMessageMoveTask moves both kinds back only if its destination is named (SQS's page
+"StartMessageMoveTask"). If an endpoint lacks it, letters are received, sent and deleted one by one.
+The mailer skips an event that was sent in the meantime, so nothing here can send an email twice.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Letter:
         return address if isinstance(address, str) else None
 
     def facts(self, *, personal: bool) -> dict[str, Any]:
-        """What may be shown; address, links and ids of configurations are personal."""
+        """What may be shown; address, links and configuration ids are personal."""
         queued = self.queued
         facts: dict[str, Any] = {
             "id": self.id,
@@ -109,7 +109,7 @@ def collect(deployment: Deployment, step: Callable[[int], Any] = lambda _: None)
     letters: dict[str, Letter] = {}
     began = time.monotonic()
     with aws_errors():
-        # A long poll asks all of SQS's servers, so an empty one means that there is nothing more.
+        # A long poll asks all of SQS's servers, so an empty answer means that nothing is left.
         while time.monotonic() < began + _HIDDEN_FOR / 2:
             found = sqs.receive_message(
                 QueueUrl=url,
@@ -147,7 +147,7 @@ def drop(deployment: Deployment, letters: Collection[Letter], step: Callable[[in
 
 
 def resend(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
-    """Send letters to the queue again, one by one: sent first, then deleted, so none gets lost."""
+    """Send letters to the queue again, one by one: send before deleting, so that none is lost."""
     sqs = deployment.client("sqs")
     queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
     with aws_errors():
@@ -159,7 +159,7 @@ def resend(deployment: Deployment, letters: Collection[Letter], step: Callable[[
 
 
 def redrive(deployment: Deployment, *, rate: int | None, step: Callable[[int], Any]) -> int | None:
-    """Let SQS move all letters back; how many it moved, or None if the endpoint can't do that.
+    """Let SQS move all letters back; return how many, or None if the endpoint can't do that.
 
     `rate` is in messages a second, 500 at most. Raises CliError.
     """
@@ -201,7 +201,7 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
 
 
 def same_address(letter: Letter, address: str) -> bool:
-    """Whether that person is the recipient, in any spelling of the address."""
+    """Whether this person is the recipient, in any spelling of the address."""
     if letter.address is None:
         return False
     return normalize_address(letter.address) == normalize_address(address)

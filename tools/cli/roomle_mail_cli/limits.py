@@ -1,6 +1,6 @@
-"""What the local emulator of AWS can't do: the only list of it.
+"""What the local AWS emulator can't do: the only list of it.
 
-On a local stack `roomle-mail prove` leaves out what is listed here; on AWS it leaves out nothing.
+On a local stack `roomle-mail prove` leaves out what is listed here; on AWS it tries everything.
 docs/operations.md shows the list as a table. A test tries each entry on the emulator and fails if
 it works, so an entry is removed as soon as it is no longer true.
 """
@@ -15,8 +15,8 @@ class Limit:
     """One thing that the emulator can't do.
 
     `lacks` says what is missing, as the end of "not tried, because the emulator ...". `then` is
-    what therefore never ran here as a whole, `on_aws` what tries it there. `resources` are those
-    that the template leaves out for it.
+    what was never tested end to end here because of it, and `on_aws` is what tests it there.
+    `resources` are those that the template leaves out for it.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """The log lines of a person or an event.
 
-A line has no address, only its hash, keyed by the secret that signed the event. So a search needs
+A line has only the hash of an address, keyed by the secret that signed the event. So a search needs
 the secret, and tries all current and previous keys.
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-# API Gateway's own log has nothing about an event.
+# API Gateway's own log says nothing about an event.
 _LEFT_OUT = frozenset({"AccessLog"})
 _FUNCTIONS = {"ReceiverLog": "receiver", "MailerLog": "mailer"}
 _POLL = 2.0
-# Lines may become searchable in another order than they were written in.
+# Lines may become searchable in a different order from the one they were written in.
 _LATE = 15
 _SINCE = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -112,14 +112,14 @@ def groups(deployment: Deployment) -> dict[str, str]:
 
 
 def search(deployment: Deployment, terms: Sequence[str], *, start: datetime) -> list[Line]:
-    """All lines that hold one of the terms (all lines if there are none), oldest first."""
+    """All lines that contain one of the terms (all lines if there are none), oldest first."""
     found = {
         str(line): line
         for source, group in groups(deployment).items()
         for term in terms or [""]
         for line in _read(deployment, source, group, term, start=start)
     }
-    # SES's events contain the event's id, but no hash.
+    # SES's events contain the event's id, but not the hash.
     events = {line.facts.get("event_id") for line in found.values()} - {None, *terms}
     if terms and events and "ses" in groups(deployment):
         group = groups(deployment)["ses"]
@@ -167,7 +167,7 @@ def _read(
 
 
 def read(source: str, event: dict[str, Any]) -> Line | None:
-    """Read one event of CloudWatch's; None for Lambda's own lines and for metrics."""
+    """Read one log event; None for Lambda's own lines and for metrics."""
     try:
         said = json.loads(event["message"])
     except ValueError:
@@ -176,6 +176,6 @@ def read(source: str, event: dict[str, Any]) -> Line | None:
     if not isinstance(said, dict) or "_aws" in said:
         return None
     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-    # What one of SES's events doesn't have is an empty text.
+    # A field that an SES event lacks is an empty text.
     facts = {name: value for name, value in said.items() if name not in _UNASKED and value != ""}
     return Line(at, source, str(said.get("message")), facts)

@@ -1,4 +1,4 @@
-"""The steps of a proof that look at something: an alarm, saved queries, the dashboard, alarms."""
+"""The steps of a proof that observe: one alarm, saved queries, the dashboard, all alarms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MINUTE = 60
 
 
 def prove_alarm(proof: Proof) -> Iterator[Result]:
-    """One alarm rings, takes its action, and ends."""
+    """One alarm rings, runs its action, and ends."""
     alarm = _quiet_alarm(proof.deployment)
     if alarm is None:
         yield not_tried("alarm", "no alarm of the stack is quiet now")
@@ -99,7 +99,7 @@ def _action(proof: Proof, alarm: dict[str, Any], label: str, began: float) -> Re
 
 
 def _quiet_alarm(deployment: Deployment) -> dict[str, Any] | None:
-    """An alarm that is quiet, best the one that nothing of a proof can ring."""
+    """A quiet alarm, preferably one that nothing else in a proof can ring."""
     names = deployment.of_type("AWS::CloudWatch::Alarm")
     wanted = sorted(names, key=lambda each: each != "UnforeseenAlarm")
     found = {each["AlarmName"]: each for each in _alarms(deployment, list(names.values()))}
@@ -128,7 +128,7 @@ def _set_state(deployment: Deployment, name: str, state: str) -> None:
 
 
 def _set_back(deployment: Deployment, name: str, before: str) -> None:
-    """Bring an alarm back, unless CloudWatch has by itself or found a reason of its own."""
+    """Reset an alarm, unless CloudWatch already has, or has its own reason for the state."""
     for alarm in _alarms(deployment, [name]):
         if alarm["StateValue"] == "ALARM" and alarm.get("StateReason") == REASON:
             _set_state(deployment, name, before)
@@ -139,7 +139,7 @@ def _state_of(deployment: Deployment, name: str) -> str:
 
 
 def _states(deployment: Deployment, name: str, since: float) -> list[str]:
-    """The states that an alarm had since then, by its history."""
+    """The alarm's states since then, from its history."""
     return [
         json.loads(each["HistoryData"])["newState"]["stateValue"]
         for each in _history(deployment, name, "StateUpdate", since)
@@ -161,15 +161,16 @@ def _logical_id(deployment: Deployment, physical: str) -> str:
 
 # --- saved queries ----------------------------------------------------------------------------
 
-# Words of Logs Insights' query syntax, as far as a field can't have their name.
+# Keywords of Logs Insights that can't be the name of a field.
 _WORDS = frozenset(("as", "asc", "by", "desc", "count", "max", "min", "avg", "sum", "ispresent"))
-# What the functions and the rule for SES's events write, as far as the queries show it.
+# The fields that the functions and the rule for SES's events write and the queries show.
 FIELDS = frozenset(
     {
         "age_ms", "answer", "bounce_status", "bounce_sub_type", "bounce_type", "brand", "cause",
-        "complaint_type", "configurator", "correlation_id", "delay_type", "detail", "duration_ms",
-        "error", "event", "event_id", "hint", "language", "message", "message_id", "problem",
-        "reason", "receives", "reject_reason", "service", "template", "time_to_ses_ms",
+        "cold_start", "complaint_type", "configurator", "correlation_id", "delay_type", "detail",
+        "duration_ms", "error", "event", "event_id", "function_request_id", "hint", "language",
+        "message", "message_id", "problem", "reason", "receives", "reject_reason", "service",
+        "template", "time_to_ses_ms",
     }
 )  # fmt: skip
 _AS = re.compile(r"\bas (\w+)")
@@ -177,7 +178,7 @@ _QUOTED = re.compile(r"#[^\n]*|\"[^\"]*\"|'[^']*'")
 
 
 def named_fields(query: str) -> tuple[set[str], set[str]]:
-    """The fields that a query shows: those of the log, and those that it calculates itself."""
+    """The fields that a query shows: those of the log, and those that it calculates."""
     text = _QUOTED.sub("", query)
     made = set(_AS.findall(text))
     shown = set[str]()
@@ -192,7 +193,7 @@ def named_fields(query: str) -> tuple[set[str], set[str]]:
 
 
 def raw(query: str) -> str:
-    """The same question, answered with the lines that the query finds."""
+    """The same query, but returning the lines that it finds."""
     lines = [each for each in query.splitlines() if not each.lstrip().startswith("#")]
     stages = [each.strip() for each in "\n".join(lines).split("|")]
     kept = [each for each in stages if each.startswith("filter ")]
@@ -200,7 +201,7 @@ def raw(query: str) -> str:
 
 
 def prove_queries(proof: Proof) -> Iterator[Result]:
-    """Every saved query runs, and gives back the fields that it names."""
+    """Every saved query runs, and returns the fields that it names."""
     if proof.local:
         yield limited("saved queries", limits.SAVED_QUERIES)
         return
@@ -238,7 +239,7 @@ def _definitions(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def _query(proof: Proof, definition: dict[str, Any]) -> Result:
-    """Ask a query, and ask for the lines behind it: a field that these have has to come back."""
+    """Run a query, and fetch the lines that it reads: it must return every field that they have."""
     short = str(definition["name"]).rpartition("/")[2]
     name = f"query: {short}"
     shown, made = named_fields(definition["queryString"])
@@ -259,7 +260,7 @@ def _query(proof: Proof, definition: dict[str, Any]) -> Result:
         return failed(
             name,
             f"did not give back {', '.join(missing + strange)}",
-            causes.Cause("it names a field that the log has under another name",
+            causes.Cause("it names a field that has another name in the log",
                          causes.revert_drift(proof.deployment)),
         )  # fmt: skip
     without = f"; no line of this proof has {', '.join(absent)}" if absent else ""
@@ -273,7 +274,7 @@ def _not_found(proof: Proof) -> causes.Cause:
 
 
 def filled(proof: Proof, query: str) -> list[str]:
-    """A query with what it wants to be told: an event of each kind, the recipients' hashes."""
+    """A query with its placeholders filled: an event of each kind, the recipients' hashes."""
     with_lines = [each for each in proof.posted if each.lines]
     if '"EVENT ID"' in query:
         ids = [each.event_id for each in with_lines if each.event == with_lines[0].event]
@@ -290,7 +291,7 @@ def filled(proof: Proof, query: str) -> list[str]:
 
 
 def _fields_of(row: list[dict[str, str]]) -> set[str]:
-    """The fields that a line of the log has, but those that are empty."""
+    """The fields of a log line that are not empty."""
     text = next((each["value"] for each in row if each["field"] == "@message"), "")
     try:
         said = json.loads(text)
@@ -300,7 +301,7 @@ def _fields_of(row: list[dict[str, str]]) -> set[str]:
 
 
 def _ask(proof: Proof, groups: list[str], query: str) -> list[list[dict[str, str]]]:
-    """Ask Logs Insights until it finds something: lines take a while until they can be found."""
+    """Query Logs Insights until it finds something: new lines take a while to become searchable."""
     results: list[list[dict[str, str]]] = []
 
     def found() -> bool:
@@ -334,7 +335,7 @@ def _answer(proof: Proof, groups: list[str], query: str) -> list[list[dict[str, 
 
 
 def prove_dashboard(proof: Proof) -> Iterator[Result]:
-    """Every metric of the dashboard is accepted, and those that this run measured have values."""
+    """Every metric of the dashboard is accepted, and those measured in this run have values."""
     asked = [queries for each in _widgets(proof.deployment) if (queries := metric_queries(each))]
     left_out = [each for queries in asked for each in queries if "Expression" in each]
     if proof.local:
@@ -394,7 +395,7 @@ def _with_values(answers: list[dict[str, Any]]) -> set[str]:
 
 
 def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
-    """What GetMetricData is to be asked for a widget (CloudWatch's page "Metric widget")."""
+    """The GetMetricData queries for a widget (CloudWatch's page "Metric widget")."""
     made: list[dict[str, Any]] = []
     before: list[str] = []
     for place, entry in enumerate(widget.get("metrics", [])):
@@ -411,7 +412,7 @@ def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
                 }
             )
             continue
-        # A dot is the part above, three dots are all of them.
+        # One dot repeats the part above, three dots repeat all of them.
         if texts[:1] == ["..."]:
             texts = [*before[: len(before) - len(texts) + 1], *texts[1:]]
         texts = [before[n] if text == "." else text for n, text in enumerate(texts)]
@@ -435,7 +436,7 @@ def metric_queries(widget: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _measured(proof: Proof, asked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Ask for each widget by itself, since ids count within one."""
+    """Query each widget separately, since ids are unique only within one."""
     pages = proof.deployment.client("cloudwatch").get_paginator("get_metric_data")
     start = int(proof.began.timestamp()) // _MINUTE * _MINUTE - _MINUTE
     found: list[dict[str, Any]] = []
@@ -447,7 +448,7 @@ def _measured(proof: Proof, asked: list[list[dict[str, Any]]]) -> list[dict[str,
                 )
                 found += [each for page in answers for each in page["MetricDataResults"]]
             except ClientError as err:
-                # It takes none of them where one is wrong.
+                # It rejects all of them if one is wrong.
                 if error_code(err) not in ("ValidationError", "InvalidParameterValue"):
                     raise
                 labels = [each["Label"] for each in queries]
@@ -456,7 +457,7 @@ def _measured(proof: Proof, asked: list[list[dict[str, Any]]]) -> list[dict[str,
 
 
 def expected(proof: Proof) -> set[str]:
-    """The metrics that must have values after what was sent; by namespace and name."""
+    """The metrics that must have values after the events sent, by namespace and name."""
     ours = set[str]()
     if any(each.has("sent") for each in proof.posted):
         ours |= {"Received", "Sent", "AgeAtSending", "TimeToSes"}
@@ -478,7 +479,7 @@ def expected(proof: Proof) -> set[str]:
 
 
 def prove_alarms(proof: Proof) -> Iterator[Result]:
-    """All alarms of the stack are there and quiet, but those that this run rings itself."""
+    """All alarms of the stack exist and are quiet, except those that this run rings itself."""
     deployment = proof.deployment
     names = deployment.of_type("AWS::CloudWatch::Alarm")
     found = {each["AlarmName"]: each for each in _alarms(deployment, list(names.values()))}
@@ -531,7 +532,7 @@ def prove_alarms(proof: Proof) -> Iterator[Result]:
 
 
 def clear_suppressions(proof: Proof) -> None:
-    """Take the simulator's addresses off the suppression list, should SES have put them there."""
+    """Take the simulator's addresses off the suppression list, if SES put them there."""
     ses = proof.deployment.client("sesv2")
     for address in sorted(proof.addresses):
         if address.startswith("success"):

@@ -1,4 +1,4 @@
-"""The options that every command has, before its name and after it: --region and --profile."""
+"""The options of every command, before or after its name: --region and --profile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OPTIONS = tuple(
 
 
 def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
-    """Add --region and --profile to a command; they count for every session that it creates."""
+    """Add --region and --profile to a command; they apply to every session that it creates."""
 
     @functools.wraps(command)
     def with_options(*args: P.args, **options: P.kwargs) -> R:
@@ -45,7 +45,7 @@ def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
 
 
 def before_command(ctx: typer.Context, region: Region = None, profile: Profile = None) -> None:
-    """Take --region and --profile before a command's name."""
+    """Accept --region and --profile before a command's name."""
     ctx.with_resource(session.options(region, profile))
 
 
@@ -68,5 +68,5 @@ def before_all(
         ),
     ] = False,
 ) -> None:  # fmt: skip
-    """Take the options before the first command's name."""
+    """Accept the options before the first command's name."""
     before_command(ctx, region, profile)

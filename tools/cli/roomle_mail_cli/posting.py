@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # Longer than API Gateway waits for the receiver.
 PATIENCE = 35
-# Roomle's page "Webhook" has this one.
+# From Roomle's page "Webhook".
 EXAMPLE_ID = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C"
 EXAMPLE_ASSET = "https://uploads.roomle.com/example/configuration.glb"
 _REDIRECT = 300
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The webhook's answer. `date` is the server's clock, if the answer has it."""
+    """The webhook's answer. `date` is the server's clock, if the answer has one."""
 
     status: int
     body: str
@@ -57,7 +57,7 @@ class Answer:
 
     @property
     def told(self) -> tuple[str | None, str | None]:
-        """The answer's `status` and `code`; None if it isn't the receiver's but API Gateway's."""
+        """The answer's `status` and `code`; None if API Gateway itself answered."""
         try:
             read = json.loads(self.body)
             return str(read["status"]), str(read["code"])
@@ -79,7 +79,7 @@ def payload(
     item_id: str | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write an event; what isn't given is as in Roomle's example. `more` goes into `data`."""
+    """Write an event; missing arguments are as in Roomle's example. `more` goes into `data`."""
     content = configuration_id or item_id or EXAMPLE_ID
     data: dict[str, Any] = {"success": True, "email": to}
     data |= {"itemId": item_id} if item_id else {"configurationId": content}
@@ -91,7 +91,7 @@ def payload(
 
 
 def accepted_form(settings: Settings) -> sign.Form:
-    """The form of a token that a deployment accepts; what it leaves open is as Roomle's."""
+    """The token form that a deployment accepts, with Roomle's choice where it accepts any."""
     return sign.Form(
         algorithm="01" if "01" in settings.token_algorithms else "02",
         iv="prefix" if settings.token_iv == "prefix" else "zero",
@@ -121,14 +121,14 @@ def event_id(token: str, body: bytes) -> str | None:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: Roomle's own email follows."""
+    """Does not follow redirects: for Roomle a redirect is a failure, and it sends its own email."""
 
     def redirect_request(self, *_: object) -> None:
         return None
 
 
 def post(request: Request) -> Answer:
-    """Send a POST and wait for its answer; raises CliError where none comes."""
+    """Send a POST and return the answer; raises CliError if none comes."""
     if urlsplit(request.url).scheme not in ("http", "https"):
         raise CliError(f"{request.url} is not an http(s) URL.", code=Exit.USAGE)
     opener = urllib.request.build_opener(_NoRedirect)

@@ -33,8 +33,8 @@ def template_parameters() -> set[str]:
     import yaml  # noqa: PLC0415 (only `doctor` needs it)
 
     class Loader(yaml.SafeLoader):
-        """Ignores CloudFormation's short functions, which stand in no parameter's name."""
+        """Ignores CloudFormation's short functions, which never occur in parameter names."""
 
     Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-    # A safe loader all the same: it makes nothing but plain values.
+    # Still a safe loader: it creates only plain values.
     return set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506

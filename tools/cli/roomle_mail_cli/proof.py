@@ -1,7 +1,7 @@
-"""A proof that a deployed stack works: its results, what it leaves behind (nothing), its report.
+"""A proof that a deployed stack works: its steps, its clean-up, its report.
 
-The steps are in `steps` (what is sent) and `observation` (what is looked at). Each asks AWS for
-what became of it, and waits no longer than the proof as a whole may take.
+The steps are in `steps` (which send something) and `observation` (which only look). Each asks AWS
+for the outcome, and waits no longer than the proof as a whole may take.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from roomle_mail_cli.posting import Answer
 
 LONGEST = 600.0
-"""Seconds that a proof takes at most."""
+"""The maximum duration of a proof, in seconds."""
 _CLEANING_TAKES, _READING_TAKES = 60.0, 10.0
-# Seconds for which others don't see a message that is looked at, should it not be put back.
+# Seconds for which a message that was looked at stays hidden if it is not put back.
 _HIDDEN_FOR = 10
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 # The log's clock and this machine's may differ.
@@ -49,10 +49,10 @@ STYLES = {"proved": "green", "failed": "bold red", "not tried": "yellow"}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one step.
+    """The result of one step.
 
-    `cause` and `fix` are of what failed, `limit` names what the emulator can't do. `unable` marks
-    what was not tried although nobody chose that: AWS does not allow it, or can't be reached.
+    `cause` and `fix` explain a failure, `limit` names what the emulator can't do. `unable` marks a
+    step that could not be tried: AWS does not allow it, or can't be reached.
     """
 
     name: str
@@ -75,13 +75,13 @@ def proved(name: str, found: str) -> Result:
 
 
 def failed(name: str, found: str, cause: Cause | None = None) -> Result:
-    """It doesn't; where no cause is known, the log is the place to look."""
+    """It doesn't; if no cause is known, look at the log."""
     why = cause or causes.Cause("not known", "roomle-mail doctor && roomle-mail logs --since 1h")
     return Result(name, "failed", found, why.why, why.fix)
 
 
 def not_tried(name: str, because: str) -> Result:
-    """It was not tried, and that is as it should be."""
+    """It was not tried, on purpose."""
     return Result(name, "not tried", f"because {because}")
 
 
@@ -92,7 +92,7 @@ def limited(name: str, limit: Limit) -> Result:
 
 @dataclass(slots=True)
 class Posted:
-    """An event that was posted to the webhook. `mailbox` is one of SES's simulator."""
+    """An event that was posted to the webhook. `mailbox` is one of SES's mailbox simulator."""
 
     event: str
     mailbox: str
@@ -103,13 +103,13 @@ class Posted:
     lines: list[lines.Line] = field(default_factory=list)
 
     def has(self, what: str) -> bool:
-        """Whether the log says so of it."""
+        """Whether the log has this outcome for it."""
         return any(line.what == what for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What of the events that are sent is not as in Roomle's example."""
+    """How the events differ from Roomle's example."""
 
     url: str | None = None
     result_url: str | None = None
@@ -120,7 +120,7 @@ class Example:
 class Proof:
     """One run on a deployment.
 
-    `credential` is None where the secret can't be used. `ends` is monotonic.
+    `credential` is None if the secret can't be used. `ends` is on the monotonic clock.
     """
 
     deployment: Deployment
@@ -130,7 +130,7 @@ class Proof:
     run: str = field(default_factory=lambda: secrets.token_hex(8))
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     posted: list[Posted] = field(default_factory=list)
-    # Of one's own messages that may be in a queue still, the events' ids.
+    # Ids of own events that may still be in a queue.
     queued: set[str] = field(default_factory=set)
     # The addresses that were mailed to.
     addresses: set[str] = field(default_factory=set)
@@ -138,16 +138,16 @@ class Proof:
     rung: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
     undo: list[tuple[str, Callable[[], None]]] = field(default_factory=list)
-    # Seconds in which the functions have done their work and the log can be searched for it.
+    # Seconds until the functions have finished and the log can be searched.
     logged_within: float = 90.0
-    # Why an event was not mailed, the first one.
+    # Why the first event that failed was not mailed.
     cause: Cause | None = None
     # Why the mailer can't work, if it can't.
     mailer_broken: str = ""
 
     @property
     def local(self) -> bool:
-        """Whether it is a local stack, where the emulator's limits hold."""
+        """Whether it is a local stack, where the emulator's limits apply."""
         return self.deployment.is_local
 
     def address(self, mailbox: str, label: str) -> str:
@@ -157,11 +157,11 @@ class Proof:
         return made
 
     def remaining(self, within: float = LONGEST) -> float:
-        """Seconds that a step may wait for, `within` at most."""
+        """How many seconds a step may wait, at most `within`."""
         return max(0.0, min(within, self.ends - time.monotonic()))
 
     def wait(self, holds: Callable[[], bool], *, within: float) -> bool:
-        """Wait until something holds; tell whether it does."""
+        """Wait until a condition is true; return whether it is."""
         until, pause = time.monotonic() + self.remaining(within), _FIRST_PAUSE
         while not (held := holds()) and time.monotonic() < until:
             time.sleep(pause)
@@ -169,13 +169,13 @@ class Proof:
         return held
 
     def search(self, event_ids: list[str]) -> list[lines.Line]:
-        """What the log says of events."""
+        """The log's lines about events."""
         if not event_ids:
             return []
         return lines.search(self.deployment, event_ids, start=self.began - _CLOCKS)
 
     def finally_do(self, what: str, undo: Callable[[], None]) -> None:
-        """Undo something at the end, also after an error; there may be nothing to undo by then."""
+        """Undo something at the end, even after an error; there may be nothing left to undo."""
         self.undo.append((what, undo))
 
 
@@ -183,7 +183,7 @@ type Step = Callable[[Proof], Iterator[Result]]
 
 
 def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> list[Result]:
-    """Make all steps, leave nothing behind, and tell what was found; Ctrl-C ends it early."""
+    """Run all steps, leave nothing behind, and return the results; Ctrl-C ends it early."""
     found: list[Result] = []
     left, running, interrupted = dict(steps), "", ""
     with _signals_interrupt():
@@ -196,7 +196,7 @@ def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> li
             running = "clean up"
         except KeyboardInterrupt:
             interrupted = running
-        # Undoing is repeated without harm, so an interruption of its beginning is, too.
+        # Undoing twice does no harm, so it may be interrupted at its start.
         while True:
             try:
                 with _signals_ignored():
@@ -226,7 +226,7 @@ def _make(name: str, step: Step, proof: Proof) -> Iterator[Result]:
 
 
 def of_error(proof: Proof, name: str, err: CliError) -> Result:
-    """What an error means for a step: failed if something is missing, else it can't be told."""
+    """What an error means for a step: failed if something is missing, else unable."""
     cause = err.__cause__
     if causes.is_gone(cause):
         return failed(name, str(err), causes.of_gone(proof.deployment, str(err)))
@@ -254,7 +254,7 @@ def _clean_up(proof: Proof) -> Result:
         )
     return proved(
         "clean up",
-        "no message, no alarm's state, no address is left; records of the table expire by "
+        "no message, alarm state or address is left; records in the table expire by "
         "themselves, and the log keeps its lines",
     )
 
@@ -296,9 +296,9 @@ def _signals(
 def take_own(
     proof: Proof, url: str, event_ids: set[str], use: Callable[[str], None] = lambda _: None
 ) -> set[str]:
-    """Take own messages out of a queue, after doing something with their bodies; tells which.
+    """Remove own messages from a queue after using their bodies; returns their ids.
 
-    Reading a queue hides messages for a moment. Those of others are put back at once.
+    Reading a queue hides messages for a moment. Other people's are put back at once.
     """
     sqs, found, seen = proof.deployment.client("sqs"), set[str](), set[str]()
     until = time.monotonic() + proof.remaining(_READING_TAKES)
@@ -334,10 +334,10 @@ def take_own(
 
 
 def sweep(proof: Proof) -> None:
-    """Delete own messages that are in a queue still; raises CliError where one may be left."""
+    """Delete own messages that are still in a queue; raises CliError if one may be left."""
     deployment, own = proof.deployment, set(proof.queued)
     queue, dead = deployment.output("QueueUrl"), deployment.output("DeadLetterQueueUrl")
-    # Cleaning up has a time of its own.
+    # Clean-up has its own time limit.
     began = time.monotonic()
     proof.ends = max(proof.ends, began + 2 * _CLEANING_TAKES)
     while proof.queued:
@@ -352,8 +352,8 @@ def sweep(proof: Proof) -> None:
         proof.queued -= {
             str(line.facts["event_id"]) for line in told if line.what in ("sent", "skipped")
         }
-        # What the mailer postponed is hidden until its next try; of what the log knows nothing,
-        # nothing was queued.
+        # A postponed message is hidden until the mailer's next try. An event without a log line was
+        # never queued.
         postponed = any(line.what == "postponed" for line in told)
         takes = _CLEANING_TAKES if postponed else _CLEANING_TAKES / 4
         if time.monotonic() > began + takes:
@@ -375,7 +375,7 @@ _TOKEN = re.compile(r"(?:0\d-)?[A-Za-z0-9+/]{43,}={0,2}")
 
 
 def redact(text: str, hidden: set[str]) -> str:
-    """Take out what a bug report must not have: addresses, links, accounts, tokens, secrets."""
+    """Remove what a bug report must not contain: addresses, links, accounts, tokens, secrets."""
     for each in sorted(hidden - {""}, key=len, reverse=True):
         text = text.replace(each, "(hidden)")
     for pattern, name in (
@@ -389,7 +389,7 @@ def redact(text: str, hidden: set[str]) -> str:
 
 
 def redacted(proof: Proof, results: list[Result]) -> list[Result]:
-    """The results without what a report must not have."""
+    """The results without what a report must not contain."""
     return [
         replace(
             each,

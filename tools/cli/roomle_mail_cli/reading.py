@@ -1,4 +1,4 @@
-"""A token, explained: how it is spelled, what every key and vector makes of it, what to change.
+"""Explain a token: its spelling, how each key and vector decrypts it, what to change.
 
 The receiver must not say why it refuses a token. This module does, for people who have the secret.
 The verdict comes from the shipped code (`roomle_mail.tokens`), with the deployment's settings.
@@ -68,15 +68,15 @@ class Spelling:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """All but the bytes."""
+        """Everything except the bytes."""
         return {name: value for name, value in asdict(self).items() if name != "data"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one key makes of a token under one algorithm and vector.
+    """A token as decrypted with one key, algorithm and vector.
 
-    `session` tells its length only, unless it is Roomle's `anonymous`: it is a person's.
+    `session` gives only the length, unless it is Roomle's `anonymous`, because it is personal.
     """
 
     api_key: str
@@ -110,7 +110,7 @@ class Explanation:
 
     @property
     def best(self) -> Reading | None:
-        """The reading that fits, or the one that comes closest."""
+        """The reading that fits, or else the closest one."""
         return max(self.readings, key=lambda each: each.merit, default=None)
 
     def as_json(self) -> dict[str, Any]:
@@ -127,9 +127,9 @@ class Explanation:
 
 
 def spell(header: str) -> Spelling:
-    """Read a header's value as far as it can be read."""
+    """Read as much of a header's value as possible."""
     match = _PREFIX.fullmatch(header)
-    # The receiver's own rule: whichever reading gives whole blocks.
+    # The receiver's own rule: the reading that gives whole blocks.
     if match is not None and not _whole(_decode(header)):
         algorithm, text = match[1], match[2]
     else:
@@ -170,7 +170,7 @@ def explain(
 ) -> Explanation:
     """Explain a token. `credentials` come with their version's stage; `now` is epoch seconds.
 
-    Without `settings` those of a new deployment hold.
+    Without `settings` those of a new deployment apply.
     """
     spelling = spell(header)
     readings = _readings(spelling, credentials)
@@ -265,7 +265,7 @@ def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
 def earlier_use(
     deployment: Deployment, header: str, credentials: Sequence[tuple[str, Credential]]
 ) -> str | None:
-    """What the table has about a token; None if it was never used. Raises CliError."""
+    """The table's record of a token; None if it was never used. Raises CliError."""
     settings = deployment.settings
     try:
         claims = tokens.verify(
@@ -276,7 +276,7 @@ def earlier_use(
     except TokenRejected:
         return None
     if settings.token_reuse == "allow":
-        return None  # the body is part of the key then
+        return None  # then the body is part of the key
     with aws_errors():
         found = deployment.client("dynamodb").get_item(
             TableName=deployment.output("TableName"),
@@ -291,10 +291,10 @@ def earlier_use(
 
 
 def unknown_vector(spelling: Spelling, secret: bytes, moment: datetime) -> str:
-    """The vector under which the first block would say that minute.
+    """The vector that would decrypt the first block to that minute.
 
-    The first block holds exactly `yyyy-MM-dd'T'HH:mm`, so the minute gives it away. What repeats
-    a part of the secret is not shown.
+    The first block holds exactly `yyyy-MM-dd'T'HH:mm`, so the minute reveals it. A vector that
+    repeats a part of the secret is not shown.
     """
     block = AES.new(secret, AES.MODE_ECB).decrypt(spelling.data[:BLOCK])
     vector = strxor(block, moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M").encode())
@@ -318,7 +318,7 @@ def _readings(spelling: Spelling, credentials: Sequence[tuple[str, Credential]])
         _read(spelling.data, stage, credential, algorithm, iv)
         for (stage, credential), (algorithm, iv) in product(credentials, ways)
     ]
-    # A prefix is a claim about the algorithm, and it may be wrong: what fits counts.
+    # The prefix may name the wrong algorithm, so try both.
     return sorted(found, key=lambda each: each.merit, reverse=True)
 
 

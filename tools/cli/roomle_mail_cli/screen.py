@@ -45,9 +45,9 @@ class CliError(Exception):
 
 
 def out() -> Console:
-    """The console for results, looked up each time since a test may have replaced the stream.
+    """The console for results, created each time because a test may have replaced the stream.
 
-    What comes from outside is printed as it is: nothing in it is markup.
+    Text from outside is printed as it is, never as markup.
     """
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
@@ -69,7 +69,7 @@ def show_json_line(value: object) -> None:
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
-    """Print names and values, aligned; what has no value is left out."""
+    """Print names and values, aligned; names without a value are left out."""
     known = [(name, visible(str(value))) for name, value in facts if value not in (None, "")]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
@@ -77,7 +77,7 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, as wide as the terminal; piped, nothing is cut off."""
+    """Print a table as wide as the terminal; in a pipe nothing is cut off."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -105,7 +105,7 @@ def note(text: str) -> None:
 
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
-    """Show a bar (a spinner where the total is unknown); yields what to tell of each step."""
+    """Show a progress bar, or a spinner if the total is unknown; yields what advances it."""
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -121,9 +121,9 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
 
 @contextmanager
 def stages(total: int) -> Iterator[Callable[[str], Any]]:
-    """Show which of many steps runs; yields what to call as each begins.
+    """Show which step is running; yields a function to call as each begins.
 
-    Where nobody watches, in the log of a job, each step is a line.
+    Without a terminal, as in a job's log, each step is a line.
     """
     console = err()
     if not console.is_terminal:

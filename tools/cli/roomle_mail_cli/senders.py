@@ -24,7 +24,7 @@ _MAX_IDENTITIES = 10
 def check_identities(deployment: Deployment) -> Iterator[Check]:
     """Every identity in SenderIdentities is verified and signs with DKIM."""
     for name in permitted(deployment):
-        # What is verified and signed for a domain counts for its addresses and subdomains too.
+        # A domain's verification and DKIM also apply to its addresses and subdomains.
         known = [each for _, each in identities(deployment, name)]
         if any(each.get("VerifiedForSendingStatus") for each in known):
             yield Check(f"identity {name}", "ok", "verified")
@@ -53,11 +53,11 @@ def check_identities(deployment: Deployment) -> Iterator[Check]:
 def check_senders(deployment: Deployment) -> Iterator[Check]:
     """IAM lets the functions send as every sender of brands.toml.
 
-    IAM is asked for one identity, the most specific one that SES knows: the sender's address if it
-    is an identity, else its domain, else a parent of its domain. That one must be in
-    SenderIdentities; a domain in it does not cover an address that is an identity itself
-    (GitHub, aws-samples/aws-serverless-batch-architecture, issue 1). Without it every email of the
-    brand is refused, so this fails.
+    IAM checks one identity, the most specific one that SES knows: the sender's address if it is an
+    identity, else its domain, else a parent of its domain. That identity must be in
+    SenderIdentities; a domain there does not cover an address that is an identity itself (GitHub,
+    aws-samples/aws-serverless-batch-architecture, issue 1). Without it every email of the brand is
+    refused, so this fails.
     """
     allowed = permitted(deployment)
     missing: list[str] = []
@@ -90,7 +90,7 @@ def check_senders(deployment: Deployment) -> Iterator[Check]:
 def check_recipients(deployment: Deployment) -> Iterator[Check]:
     """In SES's sandbox, IAM lets the functions send to the verified recipients.
 
-    There IAM is asked for a recipient's identity too, as it is for a sender's.
+    In the sandbox IAM checks the recipient's identity too, like the sender's.
     """
     if account(deployment).get("ProductionAccessEnabled"):
         return
@@ -109,7 +109,7 @@ def check_recipients(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_domains(deployment: Deployment, dns: Records | None = None) -> Iterator[Check]:
-    """The senders' domains have MAIL FROM and DMARC, and are not where people have mailboxes."""
+    """The senders' domains have MAIL FROM and DMARC, and nobody has a mailbox there."""
     if deployment.settings.local_stack:
         yield Check("DNS", "skip", "not asked for a local stack")
         return
@@ -122,7 +122,7 @@ def check_domains(deployment: Deployment, dns: Records | None = None) -> Iterato
             (f"subdomain {domain}", _check_subdomain),
         ):
             try:
-                # Some networks resolve only their own names, and deny all others.
+                # Some networks resolve only their own names and no others.
                 if not asked.knows(domain):
                     yield Check(name, "skip", f"this machine's DNS does not know {domain}")
                     continue
@@ -180,7 +180,7 @@ def _check_dmarc(
     for above in _with_parents(domain):
         found = [each for each in dns.txt(f"_dmarc.{above}") if _is_dmarc(each)]
         if len(found) > 1:
-            # RFC 7489, 6.6.3: then none of them counts.
+            # RFC 7489, 6.6.3: several records count as none.
             yield Check(
                 name, "warn", f"{len(found)} DMARC records at _dmarc.{above}", "Leave only one."
             )
@@ -249,21 +249,21 @@ def _check_subdomain(
 
 @cache
 def account(deployment: Deployment) -> dict[str, Any]:
-    """What SES says of the account in this region; raises CliError."""
+    """What SES says about the account in this region; raises CliError."""
     with aws_errors():
         return dict(deployment.client("sesv2").get_account())
 
 
 def permitted(deployment: Deployment) -> list[str]:
-    """The identities that the stack's SenderIdentities names."""
+    """The identities in the stack's SenderIdentities."""
     names = deployment.parameters.get("SenderIdentities", "").split(",")
     return [each.strip() for each in names if each.strip()]
 
 
 def candidates(name: str) -> list[str]:
-    """The identities that may stand for an address or a domain, the most specific first.
+    """The identities that may cover an address or a domain, the most specific first.
 
-    An address stands for itself with a label too (SES's page "Creating and verifying identities").
+    An address also covers itself with a label (SES's page "Creating and verifying identities").
     """
     local, at, _ = name.rpartition("@")
     domains = _with_parents(_domain(name))
@@ -274,7 +274,7 @@ def candidates(name: str) -> list[str]:
 
 
 def identities(deployment: Deployment, name: str) -> list[tuple[str, dict[str, Any]]]:
-    """What SES knows of an address or a domain, the most specific identity first.
+    """The identities in SES that cover an address or a domain, the most specific first.
 
     Raises CliError.
     """
@@ -307,7 +307,7 @@ def _verified_addresses(deployment: Deployment) -> Iterator[str]:
 
 
 def _add(allowed: list[str], names: list[str]) -> str:
-    """Advice on how to permit more identities."""
+    """Advice on how to allow more identities."""
     wanted = list(dict.fromkeys([*allowed, *names]))
     command = f"sam deploy --parameter-overrides SenderIdentities={','.join(wanted)}"
     if len(wanted) > _MAX_IDENTITIES:

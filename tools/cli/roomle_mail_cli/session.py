@@ -1,6 +1,6 @@
-"""Region and profile: where a command works, found in the order of the AWS CLI.
+"""Region and profile, found in the order of the AWS CLI.
 
-The order is that of AWS's pages "Configuration and credential file settings" and "Environment
+The order comes from AWS's pages "Configuration and credential file settings" and "Environment
 variables" for the AWS CLI: the option, AWS_REGION, AWS_DEFAULT_REGION, the region of the profile;
 and for the profile the option, AWS_PROFILE, AWS_DEFAULT_PROFILE. boto3 differs, and so does every
 program that uses it, such as the SAM CLI: it does not read AWS_REGION, and reads
@@ -30,7 +30,7 @@ PROFILE_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the options --region and --profile say; None where they are not given."""
+    """The values of --region and --profile; None if they are not given."""
 
     region: str | None = None
     profile: str | None = None
@@ -41,7 +41,7 @@ _options: ContextVar[Options] = ContextVar("options", default=Options())  # noqa
 
 @contextmanager
 def options(region: str | None, profile: str | None) -> Iterator[None]:
-    """Use this region and profile during the block. None keeps what an outer block says."""
+    """Use this region and profile during the block. None keeps the outer block's value."""
     outer = _options.get()
     token = _options.set(Options(region or outer.region, profile or outer.profile))
     try:
@@ -51,17 +51,17 @@ def options(region: str | None, profile: str | None) -> Iterator[None]:
 
 
 def create(region: str | None = None, profile: str | None = None) -> boto3.Session:
-    """Create a session; what is None comes from `options`, the environment or the profile.
+    """Create a session; None means the value of `options`, the environment or the profile.
 
-    Raises CliError where there is no region or no such profile.
+    Raises CliError if there is no region, or no profile of that name.
     """
     # boto3 takes a third of a second to import, which `--help` does not need.
     import boto3  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     given = _options.get()
-    # A profile that comes from a variable must not be passed as an argument: boto3 would then
-    # ignore AWS_ACCESS_KEY_ID, which the AWS CLI prefers to it.
+    # A profile from a variable must not be passed as an argument: boto3 would then ignore
+    # AWS_ACCESS_KEY_ID, which the AWS CLI prefers to that profile.
     core = Session(
         {
             "region": ("region", _set(REGION_VARIABLES, os.environ), None, None),
@@ -85,9 +85,9 @@ def create(region: str | None = None, profile: str | None = None) -> boto3.Sessi
 
 
 def boto3_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which a boto3 program finds what the AWS CLI finds.
+    """Return variables that make a boto3 program find the same as the AWS CLI.
 
-    Nothing is set where the AWS CLI would look at the profile: boto3 does the same.
+    Nothing is set if the AWS CLI would look at the profile: boto3 does the same.
     """
     found = {
         "AWS_DEFAULT_REGION": _set(REGION_VARIABLES, environment),
@@ -97,5 +97,5 @@ def boto3_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _set(names: tuple[str, ...], environment: Mapping[str, str]) -> list[str]:
-    """Those of the variables that are set; an empty one is not."""
+    """The variables that are set; an empty one counts as not set."""
     return [name for name in names if environment.get(name)]

@@ -1,8 +1,8 @@
 """Make Roomle's tokens and sign API Gateway events with them: for tools and tests only.
 
-The shipped code never makes a token. Roomle's page "Authentication" gives the form; what it leaves
-open (the initialisation vector of ``01``, the time zone's spelling) is an argument here, so that
-each choice can be tried.
+The shipped code never makes a token. Roomle's page "Authentication" gives the form. What it leaves
+open (the initialisation vector of ``01``, the spelling of the time zone) is an argument here, so
+that each choice can be tried.
 
     python -m roomle_mail_cli.sign events/receiver/saved_configuration.json |
         sam local invoke ReceiverFunction --event - --env-vars events/env.json
@@ -33,7 +33,7 @@ type Alphabet = Literal["standard", "url"]
 
 
 class Form(TypedDict, total=False):
-    """The form of a token; what is left out is as Roomle most likely has it.
+    """The form of a token; the defaults are what Roomle most likely uses.
 
     ``algorithm`` is ``01`` (AES/CBC), ``02`` (AES/ECB) or ``none`` (AES/CBC without a prefix).
     ``iv`` is where CBC's vector comes from: ``zero`` bytes, the ``key``'s first sixteen, or
@@ -62,7 +62,7 @@ def format_timestamp(moment: datetime, *, zone: str = "Z") -> str:
 
 
 def encrypt(text: bytes, *, secret: str, form: Form) -> bytes:
-    """Encrypt a token's plain text; a prefixed vector stands in front of the ciphertext."""
+    """Encrypt a token's plain text; with ``prefix`` the vector comes before the ciphertext."""
     key = secret.encode()
     padded = pad(text, AES.block_size)
     if form.get("algorithm") == "02":
@@ -101,7 +101,7 @@ def make_token(
 
 
 def stamp(event: dict[str, Any], *, now: datetime) -> dict[str, Any]:
-    """Return a copy of an API Gateway event that arrives ``now``, its token untouched."""
+    """Return a copy of an API Gateway event that arrives ``now``, with its token unchanged."""
     stamped = copy.deepcopy(event)
     context = stamped.setdefault("requestContext", {})
     context["timeEpoch"] = int(now.timestamp() * 1000)
@@ -135,7 +135,7 @@ def sign(
 
 
 def keeps_its_token(path: Path) -> bool:
-    """Tell whether a fixture's token is itself what is wrong with it (``"sign": false``)."""
+    """Return whether a fixture's fault is the token itself (``"sign": false``)."""
     expectations = path.resolve().parent.parent / "expected.json"
     if not expectations.is_file():
         return False
@@ -171,7 +171,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print one event, signed now; a fixture whose token is the fault only gets the new time."""
+    """Print one event, signed now; a fixture whose fault is the token gets only the new time."""
     options = vars(parse_arguments(arguments))
     path: Path = options.pop("event")
     text = sys.stdin.read() if str(path) == "-" else path.read_text()

@@ -1,7 +1,7 @@
 """The steps of a proof that send something: events, refusals, a dead letter.
 
-What is mailed goes to SES's mailbox simulator, which counts neither for the quota nor for bounces
-and complaints, works in the sandbox, and takes labels (SES's page "Using the mailbox simulator").
+All emails go to SES's mailbox simulator. It works in the sandbox, accepts labels, and does not
+count for the quota, bounces or complaints (SES's page "Using the mailbox simulator").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import causes, letters, limits, posting
-from roomle_mail_cli.deployment import MAILER, aws_errors
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.proof import (
     Posted,
     Proof,
@@ -37,7 +37,7 @@ from roomle_mail_cli.screen import CliError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What SES says afterwards of an email to each mailbox, as the log has it.
+# What SES reports for an email to each mailbox, as in the log.
 MAILBOXES = {
     "success": "Email Delivered",
     "bounce": "Email Bounced",
@@ -50,13 +50,13 @@ AR = "shareConfigurationAR"
 _ACCEPTED = 202
 _CUSTODY = {200: "sent", _ACCEPTED: "queued"}
 _UNAUTHORIZED, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 500, 501
-# Seconds in which SES has told what became of an email.
+# Seconds until SES has reported the outcome of an email.
 _TOLD_WITHIN = 240.0
 _HOUR = 3600
-# What this machine's clock and AWS's may differ by.
+# How much this machine's clock and AWS's may differ.
 _CLOCKS = timedelta(seconds=5)
 _NO_SECRET = "nothing can be signed without the secret"
-_NO_TOKEN = "RequireToken=false: without a token an event has no id by which it could be followed"
+_NO_TOKEN = "RequireToken=false: without a token an event has no id to follow it by"
 
 
 # --- before -----------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def prove_secret(proof: Proof) -> Iterator[Result]:
     if found is not None:
         yield failed("secret", "can't be used", found)
     else:
-        yield proved("secret", "is there, and has the form that the receiver needs")
+        yield proved("secret", "it exists and has the form that the receiver needs")
 
 
 def prove_permissions(proof: Proof) -> Iterator[Result]:
@@ -80,9 +80,9 @@ def prove_permissions(proof: Proof) -> Iterator[Result]:
     for cause in found:
         if cause.of == "MailerRole":
             proof.mailer_broken = "the mailer's role lost permissions"
-        yield failed("permissions", "a role may not do what it has to", cause)
+        yield failed("permissions", "a role lacks a permission that it needs", cause)
     if not found:
-        yield proved("permissions", "the roles have those that the template gives them")
+        yield proved("permissions", "the roles have the template's permissions")
 
 
 def prove_resources(proof: Proof) -> Iterator[Result]:
@@ -95,7 +95,7 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
         try:
             found = list(check(proof.deployment))
         except CliError as err:
-            # What is gone is told by the first check.
+            # The first check has named what is gone.
             if sound or not causes.is_gone(err.__cause__):
                 sound = False
                 yield of_error(proof, "resources", err)
@@ -107,6 +107,10 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
             yield failed("resources", "not as it was deployed", cause)
     if sound:
         yield proved("resources", "all are there as deployed, and nothing is switched off")
+    yield from _prove_log_level(proof)
+
+
+def _prove_log_level(proof: Proof) -> Iterator[Result]:
     try:
         silent = list(causes.log_level(proof.deployment))
     except CliError as err:
@@ -114,16 +118,19 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
             raise
         silent = []
     for cause in silent:
-        # Nothing comes of waiting.
-        proof.logged_within = 0
-        yield failed("log", "can't show what went well", cause)
+        # Waiting would not help.
+        if cause.of == RECEIVER:
+            proof.logged_within = 0
+        else:
+            proof.mailer_broken = cause.why
+        yield failed("log", "can't show successful events", cause)
 
 
 # --- events -----------------------------------------------------------------------------------
 
 
 def prove_events(proof: Proof) -> Iterator[Result]:
-    """Each kind of event is taken, mailed to each mailbox, and told in the log."""
+    """Each kind of event is accepted, mailed to each mailbox, and logged."""
     if not proof.deployment.settings.require_token:
         yield from (not_tried(kind, _NO_TOKEN) for kind in KINDS)
         return
@@ -134,7 +141,7 @@ def prove_events(proof: Proof) -> Iterator[Result]:
     if delivery == ("sqs",) and proof.mailer_broken:
         yield from (not_tried(kind, proof.mailer_broken) for kind in KINDS)
         return
-    # What was queued is looked for at the end.
+    # Queued events are looked for at the end.
     proof.finally_do("messages in the queues", partial(sweep, proof))
     proof.finally_do("places of the simulator's mailboxes", partial(give_back_places, proof))
     _warm_up(proof)
@@ -145,20 +152,20 @@ def prove_events(proof: Proof) -> Iterator[Result]:
 
 
 def _post_all(proof: Proof) -> None:
-    """Post each kind for each mailbox, no faster than SES sends (in the sandbox one a second)."""
+    """Post each kind for each mailbox, no faster than SES sends (in the sandbox one per second)."""
     pause = 1 / max(1.0, _rate(proof))
     for kind in KINDS:
         for mailbox in MAILBOXES:
             status = _post(proof, kind, mailbox).status
             if status >= _SERVER_ERROR and status != _NOT_IMPLEMENTED:
-                return  # the others would fail in the same way, each as slowly
+                return  # the others would fail in the same way, and as slowly
             time.sleep(pause)
 
 
 def give_back_places(proof: Proof) -> None:
-    """Take back what counts for the limit of one recipient, so that the next proof has it whole.
+    """Reset the counters of the limit per recipient, so that the next proof has the full limit.
 
-    The counters expire by themselves within two hours, so it is no harm where it is not allowed.
+    They expire within two hours anyway, so it does no harm if this is not allowed.
     """
     hashes = {line.facts.get("recipient") for each in proof.posted for line in each.lines} - {None}
     if proof.credential is not None:
@@ -168,7 +175,7 @@ def give_back_places(proof: Proof) -> None:
     with contextlib.suppress(CliError), aws_errors():
         for recipient in hashes:
             for hour in hours:
-                # As the memory names it (roomle_mail.idempotency).
+                # The key's form is that of roomle_mail.limits.
                 proof.deployment.client("dynamodb").delete_item(
                     TableName=proof.deployment.output("TableName"),
                     Key={"key": {"S": f"limit#{recipient}#{hour}"}},
@@ -182,7 +189,7 @@ def _rate(proof: Proof) -> float:
 
 
 def _warm_up(proof: Proof) -> None:
-    """Have the receiver loaded: its first start may take longer than an answer may."""
+    """Load the receiver: a cold start may take longer than an answer may."""
     body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
     for _ in range(2):
         if _send(proof, body, _token(proof)).fine:
@@ -226,7 +233,7 @@ def _post(proof: Proof, kind: str, mailbox: str) -> posting.Answer:
     assert event_id is not None  # noqa: S101 (the token is a fresh one)
     sent = Posted(kind, mailbox, token, body, event_id)
     proof.posted.append(sent)
-    # Until the answer says otherwise it may be in the queue.
+    # It may be in the queue until the answer says otherwise.
     proof.queued.add(event_id)
     sent.answer = _send(proof, body, token)
     if sent.answer.status != _ACCEPTED:
@@ -235,7 +242,7 @@ def _post(proof: Proof, kind: str, mailbox: str) -> posting.Answer:
 
 
 def _follow(proof: Proof) -> None:
-    """Read what the log says of all events, until each has come to its end."""
+    """Read the log until every event has reached its outcome."""
 
     def told() -> bool:
         pending = [each for each in proof.posted if not _ended(each)]
@@ -246,7 +253,7 @@ def _follow(proof: Proof) -> None:
 
 
 def _ended(sent: Posted) -> bool:
-    """Whether the log has the end of it; what was queued ends with the mailer."""
+    """Whether the log has the event's outcome; for a queued event it is the mailer's."""
     return any(line.what not in ("received", "queued", "postponed") for line in sent.lines)
 
 
@@ -261,7 +268,7 @@ def _read(proof: Proof, pending: list[Posted]) -> None:
 def _of_kind(proof: Proof, kind: str) -> Result:
     mine = [each for each in proof.posted if each.event == kind]
     if not mine:
-        return not_tried(kind, "those before were answered with 500 or more")
+        return not_tried(kind, "earlier ones were answered with 500 or more")
     answers = [f"{each.answer.status} {each.answer.told[1]}" for each in mine if each.answer]
     told = ", ".join(sorted(set(answers)))
     for each in mine:
@@ -281,7 +288,7 @@ def _of_kind(proof: Proof, kind: str) -> Result:
 
 def _last(sent: Posted) -> str:
     if not sent.lines:
-        return "; the log says nothing of it"
+        return "; the log says nothing about it"
     return f"; the log says {', '.join(dict.fromkeys(line.what for line in sent.lines))}"
 
 
@@ -319,7 +326,7 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
 
 
 def prove_ses_events(proof: Proof) -> Iterator[Result]:
-    """What SES says of each email is in the log, under its event's id."""
+    """SES's report on each email is in the log, under its event's id."""
     names = {mailbox: f"SES: {mailbox}" for mailbox in MAILBOXES}
     sent = [each for each in proof.posted if each.has("sent")]
     if proof.local:
@@ -347,7 +354,7 @@ def prove_ses_events(proof: Proof) -> Iterator[Result]:
             yield proved(name, found)
         else:
             cause = next(causes.ses_events(proof.deployment), None) or causes.Cause(
-                "SES tells it late, or EventBridge could not write it",
+                "SES reports it late, or EventBridge could not write it",
                 "roomle-mail logs --since 1h; roomle-mail prove",
             )
             yield failed(name, found, cause)
@@ -414,7 +421,7 @@ def prove_refusals(proof: Proof) -> Iterator[Result]:
 
     def told() -> bool:
         found = proof.search(sorted(reasons - logged))
-        # Those of an earlier proof don't count.
+        # Lines of an earlier proof don't count.
         mine = [x for x in found if x.what == "refused" and x.at > proof.began - _CLOCKS]
         logged.update(str(x.facts.get("reason")) for x in mine)
         return reasons <= logged
@@ -449,7 +456,7 @@ def _refused(
 
 
 def prove_dead_letter(proof: Proof) -> Iterator[Result]:
-    """What can never be sent becomes a dead letter, with its reason."""
+    """An event that can never be sent becomes a dead letter, with its reason."""
     name = "dead letter"
     if proof.mailer_broken:
         yield not_tried(name, proof.mailer_broken)
@@ -459,7 +466,7 @@ def prove_dead_letter(proof: Proof) -> Iterator[Result]:
     dead = deployment.output("DeadLetterQueueUrl")
     event_id = secrets.token_hex(16)
     to = proof.address("success", "deadletter")
-    # An event of a kind that there is no template for: the mailer gives it up at once.
+    # There is no template for this event, so the mailer gives it up at once.
     event = {"event": "email.prove", "data": {"email": to, "url": "-"}}
     proof.queued.add(event_id)
     proof.rung.add("DeadLettersAlarm")
@@ -479,7 +486,7 @@ def prove_dead_letter(proof: Proof) -> Iterator[Result]:
         reason = next((x.facts.get("reason") for x in said if x.what == "dead-lettered"), "-")
         yield proved(name, f"an event that can't be sent was given up at once ({reason}); deleted")
         return
-    # Another one would end in the same way.
+    # Another event would end in the same way.
     proof.mailer_broken = "the mailer gave up none"
     yield failed(
         name,
@@ -528,9 +535,9 @@ def prove_redrive(proof: Proof) -> Iterator[Result]:
 
 
 def _redrive(proof: Proof, event_id: str) -> tuple[bool, str]:
-    """Move the letter back; whether SQS did it, and why not. SQS moves all or none."""
+    """Move the letter back; return whether SQS did it, else why not. SQS moves all or none."""
     deployment = proof.deployment
-    # SQS counts approximately, and late.
+    # SQS's counts are approximate and late.
     alone = proof.wait(lambda: letters.count(deployment) == 1, within=0 if proof.local else 30)
     if alone and not proof.local:
         moved = letters.redrive(deployment, rate=None, step=lambda _: None)
@@ -543,7 +550,7 @@ def _redrive(proof: Proof, event_id: str) -> tuple[bool, str]:
 
     take_own(proof, deployment.output("DeadLetterQueueUrl"), {event_id}, move)
     if not alone:
-        return False, "it would move dead letters that are not of this proof"
+        return False, "it would also move dead letters that are not from this proof"
     return False, "the endpoint has no StartMessageMoveTask"
 
 

@@ -1,4 +1,4 @@
-// Frames get the height of their email, and are made smaller where there is less room.
+// Frames get the height of their email, and shrink if there is less room.
 
 function fit(frame) {
   const page = frame.contentDocument;
@@ -7,7 +7,7 @@ function fit(frame) {
   const room = frame.parentElement.clientWidth;
   const scale = Math.min(1, room / width);
   frame.style.width = `${Math.max(width, scale === 1 ? room : 0)}px`;
-  // First smaller than any email, for a page is never less high than its frame.
+  // First smaller than any email, because a page is at least as high as its frame.
   frame.style.height = "0";
   const height = Math.ceil(page.documentElement.scrollHeight);
   frame.style.height = `${height}px`;

@@ -1,4 +1,4 @@
-// Everything works without this: it saves pressing "Show" and reloading.
+// Optional: it saves pressing "Show" and reloading.
 
 import { fitAll } from "/pages/frames.js";
 

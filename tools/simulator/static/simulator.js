@@ -1,4 +1,4 @@
-// Follows an event until it is settled, and lets frames be as high as their email.
+// Follows an event until it is settled, and makes frames as high as their email.
 
 const story = document.querySelector("#story");
 
