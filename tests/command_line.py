@@ -1,4 +1,4 @@
-"""The command line, run in this process as a shell would."""
+"""The command line, run in this process as from a shell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from roomle_mail_cli.app import main
 
 @dataclass(frozen=True)
 class Result:
-    """What a command left: its exit code, standard output and standard error."""
+    """A command's exit code, standard output and standard error."""
 
     code: int
     out: str

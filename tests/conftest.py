@@ -1,6 +1,6 @@
-"""For all tests: the built emails can be imported, as from the layer; log lines can be caught.
+"""For all tests: the built emails can be imported, as from the layer; log lines are captured.
 
-The deployed stack is here too, since more than one folder's tests need it.
+The deployed stack is here too, because tests of several folders need it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 powertools.log_to_current_stdout()
-# Hypothesis would fail an example that takes a fifth of a second: a busy machine is no fault.
+# Hypothesis would fail an example that takes a fifth of a second, but a busy machine is not an
+# error.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 

@@ -1,4 +1,4 @@
-"""The package `roomle_mail_emails`, built for each run to where pytest looks (pyproject.toml)."""
+"""Build the package `roomle_mail_emails` for each run, where pytest finds it (pyproject.toml)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BUILT = ROOT / "build" / "emails"
 
 @cache
 def build() -> Path:
-    """Build the package, and return the folder that it is in.
+    """Build the package, and return its folder.
 
-    What is there already stays, so that runs at the same time don't disturb each other.
+    Existing files stay, so that simultaneous runs don't disturb each other.
     """
     files = compile_package(EMAILS)
     package = BUILT / PACKAGE

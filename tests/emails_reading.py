@@ -27,7 +27,7 @@ _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 
 def message(email: Email) -> EmailMessage:
-    """What a mail program gets: built as SES's page "SendEmail" says, sent, and parsed again."""
+    """The message that a mail program gets: built as SES's page "SendEmail" says, and parsed."""
     body = MIMEMultipart("alternative")
     body.attach(MIMEText(email.text, "plain", "utf-8"))
     body.attach(MIMEText(email.html, "html", "utf-8"))
@@ -51,7 +51,7 @@ def message(email: Email) -> EmailMessage:
 
 @dataclass(frozen=True)
 class Painted:
-    """A text as it is seen."""
+    """A text as it is displayed."""
 
     text: str
     colour: str
@@ -71,7 +71,7 @@ class Page:
 
     @property
     def skeleton(self) -> list[tuple[str, tuple[str, ...]]]:
-        """The elements and the names of their attributes, without any value."""
+        """The elements and the names of their attributes, without values."""
         return [(each.tag, tuple(sorted(each.keys()))) for each in self.elements]
 
     @property
@@ -93,7 +93,7 @@ class Page:
 
     @property
     def preview(self) -> str:
-        """What an inbox shows beside the subject: the document's first text."""
+        """What an inbox shows next to the subject: the document's first text."""
         body = self.find("body")[0]
         first = next(text.strip() for text in body.itertext() if text.strip())
         return first.rstrip(
@@ -106,12 +106,12 @@ class Page:
 
     @property
     def buttons(self) -> list[Element]:
-        """Links that look like buttons: those with a background of their own."""
+        """Links that look like buttons: those with their own background."""
         return [each for each in self.find("a") if "background" in _style(each)]
 
     @property
     def text(self) -> str:
-        """All that is seen, in one line."""
+        """All visible text, in one line."""
         return _WHITE_SPACE.sub(" ", " ".join(each.text for each in self.painted))
 
     @cached_property
@@ -120,7 +120,7 @@ class Page:
 
 
 def _is_comment(element: Element) -> bool:
-    # Where an element has its name, a comment has a function.
+    # An element's tag is its name, but a comment's is a function.
     return callable(element.tag)
 
 
@@ -146,7 +146,7 @@ def _painted(element: Element, colour: str, background: str) -> Iterator[Painted
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG 2.2's contrast ratio, worked out apart from the build's."""
+    """WCAG 2.2's contrast ratio, calculated independently of the build."""
 
     def luminance(colour: str) -> float:
         assert re.fullmatch(r"#[0-9a-f]{6}", colour), colour

@@ -1,4 +1,4 @@
-"""What the template's alarms, dashboard and queries name, to be held against what is written."""
+"""The names in the template's alarms, dashboard and queries, to compare with what is written."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.aws_documented import insights
 from tests.unit.cloudformation import Stack
 
 NAMESPACE = "RoomleMail"
-# Parameters that create whatever is left out by default.
+# Parameters that create everything that is left out by default.
 EVERYTHING = {"AlarmEmail": "ops@brand.example", "AlarmSilenceHours": "24", "RequireToken": "false"}
 
 
@@ -34,7 +34,7 @@ def dashboard() -> dict[str, Any]:
 
 @cache
 def queries() -> dict[str, str]:
-    """The saved queries, and that of the dashboard, by name."""
+    """The saved queries and the dashboard's query, by name."""
     saved = stack().of_type("AWS::Logs::QueryDefinition").values()
     shown = [each["properties"] for each in dashboard()["widgets"] if each["type"] == "log"]
     return {q["Properties"]["Name"]: q["Properties"]["QueryString"] for q in saved} | {
@@ -44,7 +44,7 @@ def queries() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that something names; dimensions as (name, value)."""
+    """A metric in use; dimensions are pairs (name, value)."""
 
     namespace: str
     name: str
@@ -90,5 +90,5 @@ def metrics() -> set[Metric]:
 
 
 def fields(query: str) -> set[str]:
-    """The fields of log lines that a query names, but those that it makes itself."""
+    """The fields of log lines that a query names, without those that it creates."""
     return insights.parse(query).fields

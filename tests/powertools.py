@@ -1,4 +1,4 @@
-"""What Powertools needs in a test: Lambda's context, and a stream that is the test's own."""
+"""What Powertools needs in a test: Lambda's context, and the test's own stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Stdout(io.TextIOBase):
 
 
 def log_to_current_stdout() -> None:
-    """Let log lines be captured: Powertools keeps the stream that it found when it was loaded."""
+    """Capture log lines, although Powertools keeps the stream from when it was loaded."""
     handler = telemetry.logger.registered_handler
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(_Stdout())

@@ -1,8 +1,8 @@
-"""All that a run of the tests prints and logs, searched for the secrets that it used.
+"""Search everything that a test run prints and logs for the secrets that it used.
 
-Pytest keeps what a test prints; what a function prints lies in a file below the session's temporary
-folder; `note` adds what is elsewhere. The search comes at the end of every run, whichever tests it
-has, and in each of pytest-xdist's workers: a secret is an error there.
+Pytest keeps what a test prints. What a function prints is in a file below the session's temporary
+folder; `note` adds other texts. Every run ends with the search, and so does each of pytest-xdist's
+workers: finding a secret is an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from roomle_mail_cli import sign
 
-# Those of the tests that let functions run; nothing of them may be seen anywhere.
+# The secrets of the tests that run functions; they must not appear anywhere.
 SECRETS = (
     sign.EXAMPLE_SECRET,
     "example-secret-0",
@@ -26,10 +26,10 @@ SECRETS = (
     "new-secret-16-ch",
 )
 LEAVES_MUCH = "leaves_much_behind"
-# Where functions run: a run that has all of these finds something to search.
+# Tests in these folders run functions, so a full run has something to search.
 FOLDERS_WITH_FUNCTIONS = {"aws", "built", "faults", "stack"}
 
-# Every line that a function logs has it.
+# Every line that a function logs contains this.
 _OF_A_FUNCTION = '"service"'
 
 _seen: list[str] = []
@@ -38,20 +38,20 @@ _elsewhere: dict[str, str] = {}
 
 
 def note(where: str, text: str) -> None:
-    """Search this text, too."""
+    """Search this text too."""
     _elsewhere[where] = text
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where a secret was seen, and where a function's lines were."""
+    """The places where a secret was found, and where a function's lines were."""
 
     leaks: list[str]
     functions_wrote: list[str]
 
 
 def search(folder: Path) -> Found:
-    """Search all that was written so far; `folder` is the session's temporary one."""
+    """Search everything that was written so far; `folder` is the session's temporary folder."""
     texts = {
         str(path.relative_to(folder)): path.read_text(errors="replace")
         for path in folder.rglob("*.log")
@@ -69,7 +69,7 @@ def has_secret(text: str) -> bool:
     return any(secret in text for secret in SECRETS)
 
 
-# --- what tests/conftest.py takes over ------------------------------------------------------------
+# --- hooks for tests/conftest.py ------------------------------------------------------------
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -84,7 +84,7 @@ def no_secret_is_in_any_output(
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Look at all that was captured, and at what a failure shows."""
+    """Search what was captured, and what a failure shows."""
     text = "\n".join([*(content for _, content in report.sections), report.longreprtext])
     if has_secret(text):
         _seen.append(f"{report.nodeid}, {report.when}")
@@ -94,5 +94,5 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what others would wade in come last."""
+    """Run the searching tests last."""
     items.sort(key=lambda item: bool(item.get_closest_marker(LEAVES_MUCH)))

@@ -1,4 +1,4 @@
-"""SES's events as EventBridge hands them on, and what the stack's rule makes of them."""
+"""SES's events as EventBridge delivers them, and how the stack's rule transforms them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ _TAGS = {"event": "0f" * 16, "template": "saved", "brand": "default", "language"
 
 
 def record(name: str, tags: dict[str, str]) -> dict[str, Any]:
-    """One of the documented records as an event, of an email with these tags."""
+    """One of the documented records as an event, for an email with these tags."""
     about = RECORDS[name]
     tagged = {tag: [value] for tag, value in tags.items()}
     return {
@@ -28,18 +28,18 @@ def record(name: str, tags: dict[str, str]) -> dict[str, Any]:
 
 
 def event(kind: str, tags: dict[str, str] | None = None) -> dict[str, Any]:
-    """An event of one kind, of an email with these tags."""
+    """An event of one kind, for an email with these tags."""
     name = next(name for name, about in RECORDS.items() if about["detail-type"] == kind)
     return record(name, tags or _TAGS)
 
 
-# By their kind, and by the record that they come from.
+# By kind, and by the record that they come from.
 EVENTS = {about["detail-type"]: event(about["detail-type"]) for about in RECORDS.values()}
 SAMPLES = {name: record(name, _TAGS) for name in RECORDS}
 
 
 def rule() -> dict[str, Any]:
-    """The rule that takes SES's events."""
+    """The rule for SES's events."""
     return operations.stack().properties("SesEventsRule")
 
 
@@ -55,7 +55,7 @@ def logged(of: dict[str, Any]) -> dict[str, str]:
 def line(template: str, values: dict[str, Any]) -> dict[str, str]:
     """The log line that a template makes of its variables' values."""
     transformed = json.loads(fill(template, values))
-    # All that a log group takes (EventBridge's page "Input transformation").
+    # A log group accepts only these (EventBridge's page "Input transformation").
     assert set(transformed) == {"timestamp", "message"}
     assert transformed["timestamp"] == values["time"]
     message: dict[str, str] = json.loads(transformed["message"])
@@ -65,8 +65,8 @@ def line(template: str, values: dict[str, Any]) -> dict[str, str]:
 def fill(template: str, values: dict[str, Any]) -> str:
     """Fill a template as EventBridge does (its page "Input transformation").
 
-    Values are not escaped; a variable that the event doesn't have leaves nothing; outside of
-    quotes a text gets some.
+    Values are not escaped. A variable that the event doesn't have becomes an empty text. Outside
+    quotes, a text gets quotes.
     """
 
     def put(match: re.Match[str]) -> str:
@@ -79,7 +79,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
 
 
 def look_up(path: str, of: Any) -> Any:
-    """Follow a path of names and indices; None where it leads nowhere."""
+    """Follow a path of names and indices; None if it leads nowhere."""
     assert path.startswith("$.")
     for name, index in re.findall(r"([\w-]+)(?:\[(\d)\])?", path[2:]):
         of = of.get(name) if isinstance(of, dict) else None

@@ -45,7 +45,7 @@ SHARED_AR = "email.shareConfigurationAR"
 EXPORTED = "email.3DExportAsset"
 SUBJECTS = {
     SAVED: "design is saved",
-    SHARED: "design to look at",
+    SHARED: "shared with you",
     SHARED_AR: "in your room",
     EXPORTED: "is ready",
 }
@@ -184,7 +184,7 @@ def accepted_posts() -> dict[str, Post]:
         "share_configuration_ar": sent(SHARED_AR),
         "export_3d_asset": sent(EXPORTED, resultUrl=ASSET),
         "export_3d_asset_failed": Post(
-            code="sent", body=compact(failed), subject="could not be created"
+            code="sent", body=compact(failed), subject="create your 3D file"
         ),
         "header_in_capitals": Post(code="sent", header="TOKEN", subject=SUBJECTS[SAVED]),
         "token_spelled_otherwise": Post(
@@ -437,7 +437,7 @@ def batches() -> dict[str, Batch]:
         "export_3d_asset_failed": batch(
             "export_3d_asset_failed",
             payload(EXPORTED, success=False),
-            subjects=["could not be created"],
+            subjects=["create your 3D file"],
         ),
         # SQS may deliver a message twice.
         "repeat": batch("repeat", twice, twice, subjects=[SUBJECTS[SAVED]]),

@@ -7,7 +7,6 @@ tests/built runs every fixture on what is left. To use more of a package, name i
 fail with the import or the operation that is missing.
 """
 
-import ast
 import gzip
 import json
 import shutil
@@ -59,10 +58,6 @@ OPERATIONS = {
     "sqs": ("sqs", ["ChangeMessageVisibility", "SendMessage"]),
 }
 
-# Describes schemas to type checkers, in classes that nothing uses at run time. Without their bodies
-# pydantic_core's import takes 9 ms of processor time instead of 19, a twentieth of a cold start.
-TYPED_DICTS = "pydantic_core/core_schema.py"
-
 
 def main(root: Path) -> None:
     """Delete what isn't used; a pattern that matches nothing is an error."""
@@ -89,8 +84,6 @@ def main(root: Path) -> None:
     endpoints = json.loads(path.read_bytes())
     of_services(endpoints, {name for name, _ in OPERATIONS.values()})
     path.write_bytes(compact(endpoints))
-    (path,) = matches(root, TYPED_DICTS)
-    path.write_text(without_typed_dicts(path.read_text()))
 
 
 def matches(root: Path, pattern: str) -> list[Path]:
@@ -142,15 +135,6 @@ def of_services(endpoints: dict[str, Any], services: set[str]) -> None:
     for partition in endpoints["partitions"]:
         known = partition["services"]
         partition["services"] = {name: known[name] for name in known if name in services}
-
-
-def without_typed_dicts(source: str) -> str:
-    """Leave of every TypedDict its name: at run time it is a dict whatever stands in it."""
-    tree = ast.parse(source)
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and "TypedDict" in map(ast.unparse, node.bases):
-            node.body = [ast.Pass()]
-    return ast.unparse(tree) + "\n"
 
 
 def compact(value: object) -> bytes:

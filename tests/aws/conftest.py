@@ -1,4 +1,4 @@
-"""The functions on moto's AWS: fast, in one process, with faults set at botocore's door."""
+"""The functions on moto's AWS: fast, in one process, with faults injected into botocore."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ type Answer = tuple[int, str, str]  # HTTP status, AWS's error code, its message
 
 @dataclass
 class Door:
-    """Where botocore sends a request: a fault set here replaces the service, or its answer."""
+    """The hook where botocore sends a request: a fault replaces the service or its answer."""
 
     faults: dict[str, list[Callable[[], AWSResponse | None]]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -57,12 +57,13 @@ class Door:
         if answer is None:
             self.passed.append((operation, json.loads(request.body)))
         else:
-            # botocore asks every handler, whatever the first one says: moto must not know it.
+            # botocore calls every handler even if the first one answers, so moto must not see the
+            # call.
             request.url = "https://fault.invalid/"
         return answer
 
     def answer(self, operation: str, *answers: Answer) -> None:
-        """Let the next calls be answered with errors."""
+        """Answer the next calls with errors."""
         for status, code, message in answers:
             body = json.dumps({"message": message, "__type": code}).encode()
             headers: Any = {"x-amzn-errortype": code, "content-type": "application/json"}
@@ -70,7 +71,7 @@ class Door:
             self.faults.setdefault(operation, []).append(partial(_same, response))
 
     def raise_(self, operation: str, *errors: BaseException) -> None:
-        """Let the next calls fail on the way."""
+        """Make the next calls fail in transit."""
         for error in errors:
 
             def fail(error: BaseException = error) -> AWSResponse | None:
@@ -79,7 +80,7 @@ class Door:
             self.faults.setdefault(operation, []).append(fail)
 
     def hang(self, operation: str, seconds: float = 30) -> None:
-        """Let the next call block; it is `waited_out` unless that is cut off."""
+        """Make the next call block; `waited_out` is set unless the call is interrupted."""
 
         def block() -> AWSResponse | None:
             time.sleep(seconds)
@@ -103,7 +104,7 @@ class _Raw:
 
 @dataclass
 class World:
-    """A deployed stack, but for the deployment."""
+    """A stack as after a deployment."""
 
     door: Door
     queue_url: str
@@ -119,7 +120,7 @@ class World:
         self._apps.clear()
 
     def app(self, name: str) -> ModuleType:
-        """The function's module, loaded as Lambda does at a cold start."""
+        """The function's module, loaded as at a cold start."""
         if name not in self._apps:
             spec = importlib.util.spec_from_file_location(
                 f"{name}_app", ROOT / "functions" / name / "app.py"
@@ -168,7 +169,7 @@ class World:
         return self.receive(self.request(payload, **form))
 
     def mail(self, messages: list[dict[str, Any]]) -> list[str]:
-        """Hand messages to the mailer; the ids of those that stay in the queue."""
+        """Hand messages to the mailer; return the ids of those that stay in the queue."""
         answer = self.app("mailer").handler({"Records": messages}, LambdaContext())
         return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
@@ -179,14 +180,14 @@ class World:
     # --- what came out ------------------------------------------------------------------------
 
     def emails(self) -> list[dict[str, Any]]:
-        """The emails that SES accepted, as it was asked to send them."""
+        """The emails that SES accepted, as in the requests."""
         backend: Any = get_backend("ses")[ACCOUNT][REGION]
         asked = [body for name, body in self.door.passed if name == "sesv2.SendEmail"]
         assert len(asked) == len(backend.sent_messages)
         return asked
 
     def queued(self, url: str | None = None) -> list[dict[str, Any]]:
-        """Take what lies in the queue, in the form in which Lambda's poller hands it on."""
+        """Take the queue's messages, in the form in which Lambda's poller passes them on."""
         sqs = boto3.client("sqs", region_name=REGION)
         found = sqs.receive_message(
             QueueUrl=url or self.queue_url,
@@ -205,7 +206,7 @@ class World:
         return [each for each in table.scan()["Items"] if each["key"].startswith(prefix)]
 
     def logs(self) -> list[dict[str, Any]]:
-        """The lines that were logged so far, metrics left out."""
+        """The lines that were logged so far, without metrics."""
         lines = [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
         return [line for line in lines if "_aws" not in line]
 
@@ -222,7 +223,7 @@ class World:
 
 
 def saved(**changes: Any) -> dict[str, Any]:
-    """An event of Roomle's; data may be changed."""
+    """One of Roomle's events, with changes to its data."""
     event = changes.pop("event", "email.savedConfiguration")
     data = {
         "success": True,
@@ -254,7 +255,7 @@ def create_table() -> None:
 
 @pytest.fixture
 def open_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Table]]:
-    """Open an empty table as another invocation each time."""
+    """Return a function that opens an empty table, each time as another invocation."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
@@ -291,7 +292,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    # One session for all tests: each new one reads AWS's service descriptions again.
+    # One session for all tests, because each new one reads AWS's service descriptions again.
     monkeypatch.setattr(aws, "Session", lambda: SESSION)
     printed: list[str] = []
 
@@ -310,13 +311,13 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         monkeypatch.setenv("QUEUE_URL", urls[0])
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", urls[1])
         yield World(Door(), urls[0], urls[1], output, monkeypatch)
-    # For pytest's report, where secrets are searched for (tests/secrecy.py).
+    # For pytest's report, which is searched for secrets (tests/secrecy.py).
     print(output())  # noqa: T201
 
 
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """A deployment whose outputs and environment are known without asking."""
+    """A deployment whose outputs and environment are known without a call."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     found = Deployment("roomle-mail", boto3.Session(region_name=REGION))

@@ -1,4 +1,4 @@
-"""What the command line asks of AWS where the emulator can't show it."""
+"""What the command line asks of AWS, where the emulator can't show it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_all_letters_are_moved_by_sqs_with_their_destination_named(
     assert steps == [3, 2]
 
 
-def test_an_endpoint_that_cannot_move_is_told_apart_from_one_that_refuses(
+def test_an_endpoint_without_moves_differs_from_one_that_refuses(
     deployment: Deployment, sqs: Stubber
 ) -> None:
     expect_arns(sqs)
@@ -110,14 +110,14 @@ def test_a_second_change_within_the_overlap_is_warned_about(deployment: Deployme
         assert [stage for stage, _ in keys.known(deployment)] == ["AWSCURRENT", "AWSPREVIOUS"]
 
 
-def test_the_published_secret_is_not_taken_on_aws(deployment: Deployment) -> None:
+def test_the_published_secret_is_refused_on_aws(deployment: Deployment) -> None:
     with mock_aws():
         boto3.client("secretsmanager", region_name=REGION).create_secret(Name="secret")
         with pytest.raises(CliError, match="published"):
             keys.put(deployment, {"anApiKey": "a-Secr3t_Str1ng!"})
 
 
-def test_a_value_that_is_no_json_is_only_replaced_when_asked(deployment: Deployment) -> None:
+def test_a_value_that_is_not_json_is_only_replaced_on_request(deployment: Deployment) -> None:
     with mock_aws():
         client = boto3.client("secretsmanager", region_name=REGION)
         client.create_secret(Name="secret", SecretString="example-secret-0")
@@ -156,7 +156,7 @@ def account(**changes: Any) -> dict[str, Any]:
         (account(quota={"SentLast24Hours": 45_000.0}), "quota", "warn"),
     ],
 )
-def test_what_ses_says_of_the_account_is_told(
+def test_the_state_of_the_ses_account_is_reported(
     deployment: Deployment, answer: dict[str, Any], name: str, state: str
 ) -> None:
     with Stubber(deployment.client("sesv2")) as ses:
@@ -196,7 +196,7 @@ def test_the_throttle_is_compared_with_what_ses_sends(
         ("arn:aws:sns:eu-central-1:123456789012:t:1", "ok"),
     ],
 )
-def test_an_alarm_that_tells_nobody_is_found(
+def test_an_alarm_that_notifies_nobody_is_found(
     deployment: Deployment, subscription: str | None, state: str
 ) -> None:
     topic = "arn:aws:sns:eu-central-1:123456789012:t"
@@ -220,7 +220,7 @@ def test_an_alarm_that_tells_nobody_is_found(
     assert result == {"alarms": "fail", "alarm actions": "warn", "alarm emails": state}
 
 
-def test_what_aws_does_not_let_us_check_is_a_warning(deployment: Deployment) -> None:
+def test_a_check_that_aws_does_not_allow_is_a_warning(deployment: Deployment) -> None:
     with Stubber(deployment.client("sesv2")) as ses:
         ses.add_client_error("get_account", "AccessDeniedException", "no")
         assert found(deployment, "sandbox")["sandbox"][0] == "warn"
@@ -234,7 +234,7 @@ def test_what_aws_does_not_let_us_check_is_a_warning(deployment: Deployment) -> 
         ("ROLLBACK_COMPLETE", "fail"),
     ],
 )
-def test_the_state_of_the_stack_and_its_region_are_told(
+def test_the_state_of_the_stack_and_its_region_are_reported(
     deployment: Deployment, status: str, state: str
 ) -> None:
     stack_id = "arn:aws:cloudformation:eu-west-1:123456789012:stack/roomle-mail/1"
@@ -251,7 +251,7 @@ def test_the_state_of_the_stack_and_its_region_are_told(
         ({}, "python3.13", ("warn", "ok")),
     ],
 )
-def test_a_deployment_of_another_version_is_told(
+def test_a_deployment_of_another_version_is_reported(
     deployment: Deployment, outputs: dict[str, str], runtime: str, states: tuple[str, str]
 ) -> None:
     vars(deployment)["outputs"], vars(deployment)["parameters"] = outputs, {}
@@ -274,18 +274,18 @@ CREATED = datetime.now(UTC) - timedelta(days=400)
     ("state", "events", "told"),
     [
         ("OK", [], "ok"),
-        # Nothing has come yet, so nothing is missing: `missing` data, or `breaching` as before.
+        # No event has come yet, so none is missing: `missing` data, or `breaching` as before.
         ("INSUFFICIENT_DATA", [], "info"),
         ("ALARM", [], "info"),
-        # An event has come, and the alarm has not been evaluated since.
+        # An event has come, but the alarm has not been evaluated since.
         ("INSUFFICIENT_DATA", [timedelta(hours=1)], "info"),
-        # Events came, and come no more.
+        # Events came, but no longer do.
         ("INSUFFICIENT_DATA", [timedelta(hours=30)], "fail"),
         ("ALARM", [timedelta(hours=30), timedelta(hours=31)], "fail"),
         ("INSUFFICIENT_DATA", [timedelta(days=90)], "fail"),
     ],
 )
-def test_silence_is_told_apart_from_a_stack_that_has_had_no_event_yet(
+def test_silence_differs_from_a_stack_that_has_had_no_event_yet(
     deployment: Deployment, state: str, events: list[timedelta], told: str
 ) -> None:
     now = datetime.now(UTC)
@@ -316,7 +316,7 @@ def test_silence_is_told_apart_from_a_stack_that_has_had_no_event_yet(
     assert "24 h" in found.found
 
 
-def test_a_silence_alarm_that_is_off_is_told(deployment: Deployment) -> None:
+def test_a_silence_alarm_that_is_off_is_reported(deployment: Deployment) -> None:
     vars(deployment)["parameters"] = {"AlarmSilenceHours": "0"}
     vars(deployment)["resources"] = {}
     [found] = doctor.make("silence alarm", doctor.check_silence, deployment)

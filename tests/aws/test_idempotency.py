@@ -1,4 +1,4 @@
-"""Idempotency: who owns what, when an answer got lost, and what a hostile clock can do."""
+"""Idempotency: ownership of records, lost answers, and clocks that change."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def test_the_first_claim_is_ours_and_the_second_learns_the_outcome(another: Open
 
 
 def test_a_claim_whose_answer_got_lost_is_recognised_by_its_owner(another: Open) -> None:
-    """botocore writes again, and the condition then meets our own item."""
+    """botocore repeats the write, and the condition then finds our own item."""
     store = another()
 
     assert claim(store) is None
     assert claim(store) is None
 
 
-def test_an_answer_that_was_cut_off_tells_nothing(another: Open) -> None:
-    """It names the failed condition in a header, but not what is there."""
+def test_an_answer_that_was_cut_off_says_nothing(another: Open) -> None:
+    """It names the failed condition in a header, but has no item."""
     claim(another())
     second = another()
     client = second.table.client
@@ -143,7 +143,7 @@ def test_an_event_is_taken_once_then_sent(another: Open) -> None:
     assert second.take("event", now=NOW + 10 * CLAIM_LAPSES_AFTER) == "sent"
 
 
-def test_a_lapsed_claim_is_taken_over_and_the_first_owner_cannot_write_any_more(
+def test_a_lapsed_claim_is_taken_over_and_the_first_owner_can_no_longer_write(
     another: Open,
 ) -> None:
     first, second, third = another(), another(), another()
@@ -169,7 +169,7 @@ def test_a_withdrawn_event_is_never_taken(another: Open) -> None:
     assert another().take("event", now=NOW + 10**6) == "withdrawn"
 
 
-def test_withdrawing_twice_is_withdrawing(another: Open) -> None:
+def test_withdrawing_twice_has_the_same_effect(another: Open) -> None:
     store = another()
 
     assert store.withdraw("event", now=NOW)
@@ -178,7 +178,7 @@ def test_withdrawing_twice_is_withdrawing(another: Open) -> None:
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_what_the_mailer_has_cannot_be_withdrawn(another: Open, ended: bool) -> None:
+def test_an_event_that_the_mailer_has_cannot_be_withdrawn(another: Open, ended: bool) -> None:
     mailer = another()
     mailer.take("event", now=NOW)
     if ended:

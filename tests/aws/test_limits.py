@@ -1,4 +1,4 @@
-"""Limits: places are counted once, whatever is repeated."""
+"""Limits: places are counted once, even if calls are repeated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_place_given_back_twice_is_one_place(another: Open) -> None:
     assert not another().reserve_recipient("hash", limit=2, now=NOW)
 
 
-def test_the_stacks_places_are_counted_and_never_below_none(another: Open) -> None:
+def test_the_stacks_places_are_counted_and_never_below_zero(another: Open) -> None:
     store = another()
     store.give_back_stack(now=NOW)
 

@@ -1,4 +1,4 @@
-"""The mailer: each event sent once, tried again while it makes sense, then set aside."""
+"""The mailer: each event is sent once, retried while that makes sense, then given up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STALE = (403, "InvalidSignatureException", "Signature expired: 20260301T120000Z 
 
 
 def queue(world: World, *payloads: Any) -> list[dict[str, Any]]:
-    """Let the receiver queue events; the messages as the mailer gets them."""
+    """Make the receiver queue events; return the messages as the mailer gets them."""
     world.set(DELIVERY="sqs")
     for payload in payloads or (saved(),):
         assert world.post(payload) == (202, "queued")
@@ -48,12 +48,12 @@ def test_a_queued_event_is_sent(world: World) -> None:
     assert item["state"] == "sent"
 
 
-def test_an_email_by_the_queue_is_the_one_that_would_have_gone_straight(world: World) -> None:
+def test_an_email_sent_through_the_queue_is_the_same_as_a_direct_one(world: World) -> None:
     world.post()
     world.mail(queue(world))
 
     straight, queued = world.emails()
-    # All but the event's id, since these are two events.
+    # All except the event's id, because these are two events.
     for email in (straight, queued):
         email["EmailTags"] = [tag for tag in email["EmailTags"] if tag["Name"] != "event"]
         simple = email["Content"]["Simple"]
@@ -63,7 +63,7 @@ def test_an_email_by_the_queue_is_the_one_that_would_have_gone_straight(world: W
     assert straight == queued
 
 
-def test_what_sqs_delivers_twice_is_sent_once(world: World) -> None:
+def test_a_message_that_sqs_delivers_twice_is_sent_once(world: World) -> None:
     messages = queue(world)
 
     assert world.mail(messages) == []
@@ -72,7 +72,7 @@ def test_what_sqs_delivers_twice_is_sent_once(world: World) -> None:
     assert len(world.emails()) == 1
 
 
-def test_what_sqs_delivers_twice_in_one_batch_is_sent_once(world: World) -> None:
+def test_a_message_that_is_twice_in_one_batch_is_sent_once(world: World) -> None:
     (message,) = queue(world)
     twin = {**message, "messageId": "twin"}
 
@@ -92,7 +92,7 @@ def test_a_withdrawn_event_is_skipped(world: World) -> None:
     assert world.emails() == []
 
 
-def test_one_poisoned_message_fails_none_of_the_others(world: World) -> None:
+def test_one_poisoned_message_does_not_fail_the_others(world: World) -> None:
     good = queue(world, *[saved(email=f"p{n}@customer.example") for n in range(3)])
     poisoned = [
         {**good[0], "messageId": "no-json", "body": "not json"},
@@ -111,7 +111,9 @@ def test_one_poisoned_message_fails_none_of_the_others(world: World) -> None:
     [THROTTLED, NO_CONNECTION, LOST, BROKEN, QUOTA, EXPIRED, STALE],
     ids=["throttled", "no connection", "lost", "5xx", "quota", "expired", "stale signature"],
 )
-def test_what_fails_in_passing_stays_and_succeeds_later(world: World, failure: Any) -> None:
+def test_a_message_that_fails_temporarily_stays_and_succeeds_later(
+    world: World, failure: Any
+) -> None:
     messages = queue(world)
     fault(world, "sesv2.SendEmail", failure)
 
@@ -119,7 +121,7 @@ def test_what_fails_in_passing_stays_and_succeeds_later(world: World, failure: A
     assert world.emails() == []
     assert world.dead_letters() == []
 
-    # The claim was given back: the next try need not wait for it to lapse.
+    # The claim was released, so the next try need not wait for it to lapse.
     assert world.mail(messages) == []
     assert len(world.emails()) == 1
 
@@ -148,7 +150,7 @@ def test_a_message_that_stays_is_hidden_for_its_wait(world: World) -> None:
     [REFUSED, (403, "AccessDeniedException", ""), (404, "NotFoundException", "")],
     ids=["rejected", "denied", "not found"],
 )
-def test_what_ses_refuses_for_good_is_a_dead_letter_at_once_and_can_be_redriven(
+def test_an_email_that_ses_refuses_permanently_is_a_dead_letter_at_once_and_can_be_redriven(
     world: World, payload_or_fault: Any
 ) -> None:
     messages = queue(world)
@@ -166,7 +168,7 @@ def test_what_ses_refuses_for_good_is_a_dead_letter_at_once_and_can_be_redriven(
     assert len(world.emails()) == 1
 
 
-def test_what_a_later_change_of_the_brands_forbids_is_a_dead_letter(world: World) -> None:
+def test_an_event_that_a_later_change_of_the_brands_forbids_is_a_dead_letter(world: World) -> None:
     (message,) = queue(world)
     body = json.loads(message["body"])
     body["event"]["data"]["url"] = "https://evil.example/"
@@ -187,7 +189,7 @@ def test_a_dead_letter_that_cannot_be_moved_stays_in_the_queue(world: World) -> 
     assert world.mail(messages) == [messages[0]["messageId"]]
 
 
-def test_an_event_at_work_elsewhere_stays(world: World) -> None:
+def test_an_event_that_another_invocation_is_processing_stays(world: World) -> None:
     messages = queue(world)
     other = IdempotencyStore(world.table())
     event_id = json.loads(messages[0]["body"])["id"]
@@ -208,7 +210,9 @@ def test_a_claim_that_lapsed_is_taken_over(world: World) -> None:
 
 
 @pytest.mark.parametrize("operation", ["dynamodb.PutItem", "sesv2.SendEmail"])
-def test_a_hanging_service_is_cut_off_and_the_others_are_sent(world: World, operation: str) -> None:
+def test_a_call_that_blocks_is_interrupted_and_the_others_are_sent(
+    world: World, operation: str
+) -> None:
     messages = queue(world, saved(), saved(email="bob@customer.example"))
     world.app("mailer")
     world.door.hang(operation)
@@ -220,7 +224,7 @@ def test_a_hanging_service_is_cut_off_and_the_others_are_sent(world: World, oper
     assert email["Destination"] == {"ToAddresses": ["bob@customer.example"]}
 
 
-def test_once_sent_nothing_that_fails_afterwards_brings_the_message_back(world: World) -> None:
+def test_a_failure_after_sending_does_not_bring_the_message_back(world: World) -> None:
     messages = queue(world)
     world.app("mailer")
     fault(world, "dynamodb.UpdateItem", LOST, LOST, LOST)
@@ -229,7 +233,7 @@ def test_once_sent_nothing_that_fails_afterwards_brings_the_message_back(world: 
     assert len(world.emails()) == 1
 
 
-def test_anything_unforeseen_leaves_the_message_for_another_try(world: World) -> None:
+def test_an_unexpected_error_leaves_the_message_for_another_try(world: World) -> None:
     messages = queue(world)
     mailer = world.app("mailer")
     mailer.catalog.compose = lambda event, *_, **__: {}[event.recipient]
@@ -261,7 +265,7 @@ def test_the_log_follows_an_event_from_the_receiver_to_the_mailer(world: World) 
         assert len({line.get(name) for line in lines}) == 1
 
 
-def test_the_mailer_calls_neither_secrets_manager_nor_the_receivers_records(world: World) -> None:
+def test_the_mailer_does_not_read_the_secret_or_the_receivers_records(world: World) -> None:
     messages = queue(world)
     before = world.items("token#")
     world.door.requests.clear()

@@ -1,4 +1,4 @@
-"""The receiver: what it answers, and what has happened by then."""
+"""The receiver: what it answers, and what it has done by then."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_header_is_found_in_any_letter_case(world: World, name: str) -> None
     assert world.receive(event) == (200, "sent")
 
 
-def test_the_header_has_the_name_that_the_parameter_gives_it(world: World) -> None:
+def test_the_parameter_sets_the_name_of_the_header(world: World) -> None:
     world.set(TOKEN_HEADER="X-Brand-Token")
 
     assert world.post(header="x-brand-token") == (200, "sent")
@@ -138,7 +138,7 @@ def test_an_event_that_calls_for_no_email_is_ignored(world: World, payload: dict
         (saved(padding="x" * 64 * 1024), (413, "too-large")),
     ],
 )
-def test_what_we_do_not_mail_is_left_to_roomle(
+def test_an_event_that_we_do_not_mail_is_left_to_roomle(
     world: World, payload: object, answer: tuple[int, str]
 ) -> None:
     assert world.post(payload) == answer
@@ -187,7 +187,7 @@ def test_a_token_that_does_not_verify_gets_one_uniform_answer_and_writes_nothing
     ],
     ids=str,
 )
-def test_a_request_without_a_usable_token_is_refused_whatever_its_shape(
+def test_a_request_of_any_shape_without_a_usable_token_is_refused(
     world: World, event: object
 ) -> None:
     assert world.receive(event) == (401, "unauthorized")
@@ -219,7 +219,7 @@ def test_ecb_counts_where_it_is_allowed_and_a_warning_says_so(world: World) -> N
     assert warned == ["TokenAlgorithms"]
 
 
-def test_a_token_of_the_other_vector_is_named_in_the_log_only(world: World) -> None:
+def test_a_token_with_the_other_vector_is_named_only_in_the_log(world: World) -> None:
     assert world.post(iv="prefix") == (401, "unauthorized")
 
     (line,) = world.logs()
@@ -308,8 +308,8 @@ def test_the_same_post_again_gets_the_same_answer(
     assert len(world.emails()) == (1 if answer[1] == "sent" else 0)
 
 
-def test_a_failure_is_final_too(world: World) -> None:
-    """Roomle has mailed by then, so that a second try that succeeds would be a second email."""
+def test_a_failure_is_final(world: World) -> None:
+    """Roomle has sent its email by then, so a second try that succeeds would send a second one."""
     world.door.answer("sesv2.SendEmail", REFUSED)
     event = world.request()
 
@@ -378,11 +378,11 @@ def test_where_roomle_reuses_tokens_another_body_is_another_event(world: World) 
     assert len(world.emails()) == 2
 
 
-def test_a_repeat_waits_for_the_first_and_gives_up_in_time(world: World) -> None:
+def test_a_repeat_waits_for_the_first_request_and_gives_up_in_time(world: World) -> None:
     world.set(ANSWER_WITHIN="3")
     event = world.request()
     receiver = world.app("receiver")
-    world.door.raise_("sesv2.SendEmail", SystemExit())  # the first dies at its work
+    world.door.raise_("sesv2.SendEmail", SystemExit())  # the first one dies while working
     with pytest.raises(SystemExit):
         receiver.handler(event, LambdaContext())
 
@@ -390,7 +390,7 @@ def test_a_repeat_waits_for_the_first_and_gives_up_in_time(world: World) -> None
     world.door.requests.clear()
     assert world.receive(event) == (503, "unavailable")
 
-    # It looked again and again, and then no more.
+    # It looked several times, and then stopped.
     assert world.door.requests.count("dynamodb.GetItem") > 1
     assert world.emails() == []
 
@@ -439,7 +439,7 @@ NO_ANSWER_TO_CONNECT = ConnectTimeoutError(endpoint_url=URL)
          "refused", "quota", "5xx", "lost", "cut"],
 )  # fmt: skip
 @pytest.mark.parametrize("delivery", ["ses", "ses,sqs"])
-def test_ses_is_called_once_and_only_a_certain_passing_failure_goes_to_the_queue(
+def test_ses_is_called_once_and_only_a_certain_temporary_failure_goes_to_the_queue(
     world: World, fault: Any, alone: tuple[int, str], with_queue: tuple[int, str], delivery: str
 ) -> None:
     world.set(DELIVERY=delivery)
@@ -454,7 +454,7 @@ def test_ses_is_called_once_and_only_a_certain_passing_failure_goes_to_the_queue
     assert len(world.queued()) == (1 if expected[0] == 202 else 0)
 
 
-def test_delivery_by_queue_alone_does_not_call_ses(world: World) -> None:
+def test_delivery_by_queue_only_does_not_call_ses(world: World) -> None:
     world.set(DELIVERY="sqs")
 
     assert world.post() == (202, "queued")
@@ -479,7 +479,7 @@ def test_what_the_queue_certainly_did_not_take_is_left_to_roomle(world: World, f
 
 @pytest.mark.parametrize("last", [LOST, NO_CONNECTION, THROTTLED, (403, "AccessDenied", "")])
 def test_what_the_queue_may_have_taken_is_withdrawn(world: World, last: Any) -> None:
-    """botocore asks again, and says only how the last call ended."""
+    """botocore retries, and reports only how the last try ended."""
     world.set(DELIVERY="sqs")
     world.door.raise_("sqs.SendMessage", LOST)
     put = world.door.raise_ if isinstance(last, Exception) else world.door.answer
@@ -493,7 +493,7 @@ def test_what_the_queue_may_have_taken_is_withdrawn(world: World, last: Any) -> 
     assert world.receive(event) == (503, "unavailable")
 
 
-def test_what_the_mailer_has_already_is_in_custody(world: World) -> None:
+def test_an_event_that_the_mailer_has_is_in_custody(world: World) -> None:
     world.set(DELIVERY="sqs")
     event = world.request()
     world.app("receiver")
@@ -530,7 +530,7 @@ def test_once_in_custody_nothing_that_fails_afterwards_changes_the_answer(
     assert any(line.get("failed") == "remember" for line in world.logs())
 
 
-def test_a_hanging_memory_after_custody_still_answers_200_in_time(world: World) -> None:
+def test_if_the_table_blocks_after_custody_the_answer_is_still_200_in_time(world: World) -> None:
     world.set(ANSWER_WITHIN="3", MAX_EMAILS_PER_RECIPIENT_PER_HOUR="0")
     world.app("receiver")
     world.door.hang("dynamodb.UpdateItem")
@@ -547,7 +547,7 @@ NEEDED = ["secrets-manager.GetSecretValue", "dynamodb.PutItem", "dynamodb.Update
 
 @pytest.mark.parametrize("operation", NEEDED)
 @pytest.mark.parametrize("fault", [LOST, NO_CONNECTION, BROKEN, (400, "AccessDeniedException", "")])
-def test_what_is_needed_and_unavailable_ends_as_503_without_an_email(
+def test_if_a_required_service_is_unavailable_the_answer_is_503_without_an_email(
     world: World, operation: str, fault: Any
 ) -> None:
     world.app("receiver")
@@ -567,7 +567,7 @@ def test_what_is_needed_and_unavailable_ends_as_503_without_an_email(
         "sesv2.SendEmail",
     ],
 )
-def test_a_hanging_service_is_cut_off_in_time(world: World, operation: str) -> None:
+def test_a_call_that_blocks_is_interrupted_in_time(world: World, operation: str) -> None:
     world.set(ANSWER_WITHIN="3", DELIVERY="ses")
     world.app("receiver")
     world.door.hang(operation)
@@ -577,7 +577,7 @@ def test_a_hanging_service_is_cut_off_in_time(world: World, operation: str) -> N
     assert world.emails() == []
 
 
-def test_no_send_is_begun_that_could_not_end_in_time(world: World) -> None:
+def test_no_send_starts_that_could_not_end_in_time(world: World) -> None:
     world.set(ANSWER_WITHIN="3")
     event = world.request()
     event["requestContext"]["timeEpoch"] = int((time.time() - 2) * 1000)  # a slow cold start
@@ -594,7 +594,9 @@ def test_a_stored_event_is_not_late(world: World) -> None:
     assert world.receive(event) == (200, "sent")
 
 
-def test_anything_unforeseen_is_500_with_its_trace_and_without_its_words(world: World) -> None:
+def test_an_unexpected_error_is_500_and_logged_with_its_place_but_without_its_message(
+    world: World,
+) -> None:
     receiver = world.app("receiver")
     receiver.catalog.compose = lambda event, *_, **__: {}[event.recipient]
 
@@ -641,7 +643,7 @@ def test_over_the_cap_of_the_stack_roomle_mails(world: World) -> None:
     assert answers == [(200, "sent"), (200, "sent"), (503, "unavailable")]
 
 
-def test_an_event_over_the_cap_takes_none_of_its_recipients_places(world: World) -> None:
+def test_an_event_over_the_cap_uses_none_of_its_recipients_places(world: World) -> None:
     world.set(MAX_EMAILS_PER_HOUR="1", MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2")
     world.post()
 
@@ -654,7 +656,7 @@ def test_an_event_over_the_cap_takes_none_of_its_recipients_places(world: World)
 @pytest.mark.parametrize("name", ["MAX_EMAILS_PER_RECIPIENT_PER_HOUR", "MAX_EMAILS_PER_HOUR"])
 def test_a_limit_of_zero_is_off(world: World, name: str) -> None:
     world.set(**{name: "0"})
-    # As many as a recipient gets by default, and one more.
+    # One more than a recipient gets by default.
     assert {world.post() for _ in range(21 if "RECIPIENT" in name else 3)} == {(200, "sent")}
     assert world.items("limit#" if "RECIPIENT" in name else "cap#") == []
 
@@ -674,7 +676,7 @@ def test_counters_hold_no_address_and_expire_by_themselves(world: World) -> None
 # --- secrets ----------------------------------------------------------------------------------
 
 
-def test_old_and_new_secret_both_count_while_aws_is_ahead_of_roomle(world: World) -> None:
+def test_the_old_and_the_new_secret_count_while_aws_is_ahead_of_roomle(world: World) -> None:
     assert world.post() == (200, "sent")
     world.app("receiver").clients.secrets.put_secret_value(
         SecretId="secret", SecretString=json.dumps({API_KEY: "another-secret-0"})
@@ -701,7 +703,9 @@ def nothing() -> None:
     """No fault."""
 
 
-def test_a_previous_secret_out_of_reach_does_not_keep_the_current_one_out(world: World) -> None:
+def test_a_previous_secret_that_is_unreachable_does_not_disable_the_current_one(
+    world: World,
+) -> None:
     world.app("receiver").clients.secrets.put_secret_value(
         SecretId="secret", SecretString=json.dumps({API_KEY: "another-secret-0"})
     )
@@ -714,7 +718,7 @@ def test_a_previous_secret_out_of_reach_does_not_keep_the_current_one_out(world:
     ]
 
 
-def test_a_previous_secret_that_hangs_does_not_outlast_the_deadline(world: World) -> None:
+def test_a_previous_secret_that_blocks_does_not_exceed_the_deadline(world: World) -> None:
     world.set(ANSWER_WITHIN="3")
     world.app("receiver").clients.secrets.put_secret_value(
         SecretId="secret", SecretString=json.dumps({API_KEY: "another-secret-0"})

@@ -1,4 +1,4 @@
-"""What `doctor` says of senders: identities, IAM, the sandbox's recipients, MAIL FROM, DMARC."""
+"""What `doctor` says about senders: identities, IAM, sandbox recipients, MAIL FROM, DMARC."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNED = {"DkimAttributes": {"SigningEnabled": True, "Status": "SUCCESS"}}
 
 
 class Ses:
-    """SES, knowing some identities."""
+    """SES with some identities."""
 
     def __init__(self, identities: dict[str, dict[str, Any]], *, sandbox: bool = False) -> None:
         self.identities = identities
@@ -41,7 +41,7 @@ class Ses:
             raise ClientError(error, "GetEmailIdentity") from None  # type: ignore[arg-type]
 
     def list_email_identities(self, *, PageSize: int, NextToken: str = "0") -> dict[str, Any]:  # noqa: ARG002, N803
-        """One identity a page: what is on the next page counts too."""
+        """One identity per page, so that the following pages count too."""
         place = int(NextToken)
         name, found = list(self.identities.items())[place]
         more = {"NextToken": str(place + 1)} if place + 1 < len(self.identities) else {}
@@ -57,7 +57,7 @@ class Ses:
 
 
 class FakeDns:
-    """The DNS, with these records and no others."""
+    """A DNS with only these records."""
 
     def __init__(self, **records: dict[str, list[str]]) -> None:
         self.records = records
@@ -89,7 +89,7 @@ type Ask = Callable[..., list[Check]]
 
 @pytest.fixture
 def ask(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Make one check of a deployment with these senders, identities and SenderIdentities."""
+    """Run one check of a deployment with these senders, identities and SenderIdentities."""
 
     def asked(
         check: str,
@@ -116,25 +116,25 @@ def ask(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Ask:
 @pytest.mark.parametrize(
     ("sender", "known", "permitted", "state"),
     [
-        # The domain alone covers its addresses.
+        # The domain covers its addresses.
         (SENDER, [DOMAIN], DOMAIN, "ok"),
-        # An address that is an identity is asked for itself.
+        # If an address is an identity, IAM checks it.
         (SENDER, [DOMAIN, SENDER], DOMAIN, "fail"),
         (SENDER, [SENDER], DOMAIN, "fail"),
         (SENDER, [DOMAIN, SENDER], f"{DOMAIN},{SENDER}", "ok"),
         (SENDER, [SENDER], SENDER, "ok"),
-        # Naming an address that is no identity permits nothing: IAM is asked for the domain.
+        # Naming an address that is not an identity allows nothing: IAM checks the domain.
         (SENDER, [DOMAIN], SENDER, "fail"),
         # Other identities don't matter.
         (SENDER, [DOMAIN, "other@brand.example"], DOMAIN, "ok"),
-        # A label belongs to the address without it.
+        # An address with a label belongs to the one without it.
         ("hello+shop@brand.example", [DOMAIN, SENDER], DOMAIN, "fail"),
         ("hello+shop@brand.example", [DOMAIN, SENDER], f"{DOMAIN},{SENDER}", "ok"),
         # A domain covers its subdomains, unless one is an identity.
         ("hello@mail.brand.example", [DOMAIN], DOMAIN, "ok"),
         ("hello@mail.brand.example", [DOMAIN, "mail.brand.example"], DOMAIN, "fail"),
         ("hello@mail.brand.example", [DOMAIN, "mail.brand.example"], "mail.brand.example", "ok"),
-        # Covered by nothing: every email would be refused.
+        # Not covered: every email would be refused.
         (SENDER, [], "other.example", "fail"),
         (SENDER, ["other.example"], "other.example", "fail"),
         ("hello@notbrand.example", [DOMAIN], DOMAIN, "fail"),
@@ -154,7 +154,7 @@ def test_a_sender_needs_its_most_specific_identity_in_sender_identities(
     assert state == "ok" or sender in found[0].found
 
 
-def test_every_sender_that_is_not_covered_is_told_with_what_permits_all(ask: Ask) -> None:
+def test_every_sender_that_is_not_covered_is_reported_with_the_fix_for_all(ask: Ask) -> None:
     found = ask(
         "senders",
         known=dict.fromkeys([DOMAIN, SENDER, "studio@brand.example"], VERIFIED),
@@ -190,7 +190,7 @@ def test_in_the_sandbox_verified_recipients_must_be_in_sender_identities(
 
 
 @pytest.mark.parametrize("check", ["senders", "sandbox recipients", "identities", "domains"])
-def test_what_ses_does_not_let_us_ask_is_a_warning(
+def test_an_ses_call_that_is_not_allowed_is_a_warning(
     ask: Ask,
     deployment: Deployment,
     check: str,
@@ -212,7 +212,7 @@ def test_what_ses_does_not_let_us_ask_is_a_warning(
     assert "could not be checked" in found.found
 
 
-def test_an_identity_is_told_with_its_verification_and_its_dkim(ask: Ask) -> None:
+def test_an_identity_is_reported_with_its_verification_and_its_dkim(ask: Ask) -> None:
     states = {
         each.name: each.state
         for each in ask(
@@ -247,12 +247,12 @@ def dmarc(*records: str, at: str = DOMAIN) -> FakeDns:
         (dmarc("v=DMARC1; rua=mailto:d@brand.example"), SIGNED, "warn", "no valid policy"),
         (dmarc("v=DMARC1; p=none", "v=DMARC1; p=reject"), SIGNED, "warn", "2 DMARC records"),
         (dmarc("google-site-verification=x", "v=DMARC1; p=reject"), SIGNED, "ok", "p=reject"),
-        # Enforced, and nothing of ours passes.
+        # Enforced, and none of our emails pass.
         (dmarc("v=DMARC1; p=reject"), {}, "fail", "neither DKIM"),
         (dmarc("v=DMARC1; p=none"), {}, "info", "p=none"),
     ],
 )
-def test_dmarc_is_told_by_what_mailbox_providers_do(
+def test_dmarc_is_reported_as_mailbox_providers_treat_it(
     ask: Ask, dns: FakeDns, identity: dict[str, Any], state: str, told: str
 ) -> None:
     found = {each.name: each for each in ask("domains", known={DOMAIN: identity}, dns=dns)}
@@ -302,7 +302,7 @@ SPF = FakeDns(txt={"bounce.brand.example": ["v=spf1 include:amazonses.com ~all"]
         ),
     ],
 )
-def test_a_mail_from_domain_is_told_by_what_ses_does(
+def test_a_mail_from_domain_is_reported_as_ses_treats_it(
     ask: Ask, attributes: dict[str, str], dns: FakeDns, state: str
 ) -> None:
     known = {DOMAIN: VERIFIED | {"MailFromAttributes": attributes}}
@@ -324,7 +324,7 @@ def test_a_mail_from_domain_is_told_by_what_ses_does(
         ("hello@brand.co.example", ["brand.co.example"], "info"),
     ],
 )
-def test_a_sender_at_the_domain_of_peoples_mailboxes_is_told_to_use_a_subdomain(
+def test_a_sender_at_the_domain_of_peoples_mailboxes_is_advised_to_use_a_subdomain(
     ask: Ask, sender: str, mailboxes: list[str], state: str
 ) -> None:
     served = FakeDns(mx={each: ["mx.mailbox.example"] for each in mailboxes})
@@ -333,14 +333,14 @@ def test_a_sender_at_the_domain_of_peoples_mailboxes_is_told_to_use_a_subdomain(
     assert check.state == state
 
 
-def test_a_dns_that_does_not_answer_is_no_failure(ask: Ask) -> None:
+def test_a_dns_that_does_not_answer_is_not_a_failure(ask: Ask) -> None:
     known = {DOMAIN: SIGNED | {"MailFromAttributes": USED | {"MailFromDomainStatus": "SUCCESS"}}}
     found = ask("domains", known=known, dns=NoDns())
     assert {each.state for each in found} == {"skip"}
     assert len(found) == 3
 
 
-def test_a_dns_that_denies_the_domain_itself_says_nothing_of_its_records(ask: Ask) -> None:
+def test_a_dns_that_denies_the_domain_itself_says_nothing_about_its_records(ask: Ask) -> None:
     class OnlyInside(FakeDns):
         def knows(self, name: str) -> bool:
             return name == "inside.example"
@@ -409,7 +409,7 @@ def test_records_are_read_from_the_dns(nameserver: tuple[str, int]) -> None:
     assert found.mx("null.example") == found.txt("brand.example") == found.mx("no.example") == []
 
 
-def test_a_name_that_a_server_cannot_find_out_does_not_hide_the_others(
+def test_a_name_that_cannot_be_resolved_does_not_hide_the_others(
     nameserver: tuple[str, int],
 ) -> None:
     found = Dns(nameserver)

@@ -1,4 +1,4 @@
-"""Log and metrics: each decision once, with its facts, and all that is asked for is there."""
+"""Log and metrics: each decision appears once with its facts, and every field in use is written."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def late(world: World) -> None:
 
 
 def in_progress(world: World) -> None:
-    """It died long ago, so that the second need not wait for it."""
+    """It died long ago, so the second one need not wait for it."""
     event = world.request()
     world.app("receiver")
     world.door.raise_("dynamodb.UpdateItem", *[LOST] * 9)  # the first outcome is not remembered
@@ -154,7 +154,7 @@ def unusable_secret(world: World) -> None:
     world.post()
 
 
-# What is counted -> how it comes about.
+# Metric -> how to cause it.
 SCENES: dict[str, Scene] = {
     "Received Sent AgeAtSending TimeToSes": post(saved(configuratorId="myConfigurator")),
     "Queued Throttled": failing("sesv2.SendEmail", THROTTLED),
@@ -197,19 +197,19 @@ SCENES: dict[str, Scene] = {
 
 @pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore's pauses between its tries are not what is tested."""
+    """botocore's pauses between tries are not tested here."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
 @pytest.mark.parametrize("counted", SCENES)
 @pytest.mark.usefixtures("_no_waiting")
-def test_a_decision_is_told_once_and_counted(world: World, counted: str) -> None:
+def test_a_decision_is_logged_once_and_counted(world: World, counted: str) -> None:
     SCENES[counted](world)
 
     what, *more = counted.split()
     lines = world.logs()
     measured = world.metrics()
-    # The received line is of the event that the decision is about.
+    # The received line is about the same event as the decision.
     last = more[0] if what == "Received" else what
     if what == "Unauthenticated":
         last = "Refused"
@@ -224,7 +224,7 @@ def test_a_decision_is_told_once_and_counted(world: World, counted: str) -> None
 
 @pytest.fixture
 def emitted(world: World) -> tuple[set[str], set[str]]:
-    """The metrics, and the fields of log lines, of everything that can happen."""
+    """All metrics and all fields of log lines, from everything that can happen."""
     for scene in SCENES.values():
         world.set(
             DELIVERY="ses,sqs",
@@ -239,7 +239,7 @@ def emitted(world: World) -> tuple[set[str], set[str]]:
             )
         if scene is not unusable_secret:
             scene(world)
-    # Last, since it spoils the secret; and once more with the warning that is said at start.
+    # Last, because it breaks the secret; and again with the warning at the start.
     unusable_secret(world)
     world.set(REQUIRE_TOKEN="false")
     world.app("receiver")
@@ -248,20 +248,20 @@ def emitted(world: World) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.usefixtures("_no_waiting")
-def test_all_that_alarms_dashboard_and_queries_ask_for_is_written(
+def test_everything_that_alarms_dashboard_and_queries_use_is_written(
     emitted: tuple[set[str], set[str]],
 ) -> None:
     measured, told = emitted
     of_ses = {name for event in ses_events.EVENTS.values() for name in ses_events.logged(event)}
 
     named = {each.name for each in operations.metrics() if each.namespace == operations.NAMESPACE}
-    # This one is made from API Gateway's log.
+    # This metric comes from API Gateway's log.
     assert named - {"WebhookThrottled"} <= measured
     for name, query in operations.queries().items():
         assert operations.fields(query) <= told | of_ses, name
 
 
-def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World) -> None:
+def test_metrics_are_stored_where_alarms_and_dashboard_look(world: World) -> None:
     for scene in ("Received Sent AgeAtSending TimeToSes", "Postponed Throttled AgeAtPostponing"):
         SCENES[scene](world)
 
@@ -269,7 +269,7 @@ def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World)
     for line in world.output().splitlines():
         about = json.loads(line)
         for directive in about.get("_aws", {}).get("CloudWatchMetrics", []):
-            # CloudWatch stores a metric under these dimensions and no others.
+            # CloudWatch stores a metric only under these dimensions.
             assert directive["Namespace"] == operations.NAMESPACE
             assert directive["Dimensions"] == [["stack"]]
             assert about["stack"] == "local"
@@ -281,7 +281,7 @@ def test_what_is_counted_is_stored_where_alarms_and_dashboard_look(world: World)
 
 
 @pytest.mark.usefixtures("_no_waiting")
-def test_all_that_is_counted_is_shown(emitted: tuple[set[str], set[str]]) -> None:
+def test_every_metric_is_shown(emitted: tuple[set[str], set[str]]) -> None:
     measured, _ = emitted
 
     assert measured <= {each.name for each in operations.of_dashboard()}
@@ -292,19 +292,19 @@ def test_every_reason_is_shown() -> None:
         below = kind.__subclasses__()
         return set().union(*map(leaves, below)) if below else {kind.__name__}
 
-    # A function with wrong settings does not start, which is an error of Lambda's.
+    # A function with invalid settings does not start, which Lambda counts as an error.
     reasons = leaves(errors.RoomleMailError) - {"SettingsInvalid"} | {"Unforeseen"}
 
     assert reasons <= {each.name for each in operations.of_dashboard()}
 
 
-def test_no_reason_is_called_like_a_decision() -> None:
+def test_no_reason_has_the_name_of_a_decision() -> None:
     names = {name for name, value in vars(errors).items() if isinstance(value, type)}
 
     assert not names & {counted.split()[0] for counted in SCENES}
 
 
-def test_what_was_sent_is_told_with_all_that_is_known_of_it(world: World) -> None:
+def test_a_sent_email_is_logged_with_everything_known_about_it(world: World) -> None:
     world.post(saved(configuratorId="myConfigurator"))
 
     received, sent = world.logs()
@@ -360,7 +360,7 @@ def test_the_tag_that_ses_repeats_is_the_events_id(world: World) -> None:
     assert (told["brand"], told["language"]) == (line["brand"], line["language"])
 
 
-def test_an_email_costs_the_work_that_is_reckoned(world: World) -> None:
+def test_an_email_costs_the_calculated_work(world: World) -> None:
     world.set(MAX_EMAILS_PER_HOUR="10000")
     world.post(saved(configuratorId="myConfigurator"))
     world.door.requests.clear()
@@ -372,7 +372,7 @@ def test_an_email_costs_the_work_that_is_reckoned(world: World) -> None:
     written = [name for name in world.door.requests if name.startswith("dynamodb.")]
     assert set(written) == {"dynamodb.PutItem", "dynamodb.UpdateItem"}
     assert len(written) == work["table_writes"]
-    # Beside ours: Lambda's three lines, API Gateway's, and SES's one.
+    # In addition to ours: three lines of Lambda, one of API Gateway, and one of SES.
     others = 320 + 420 + len(json.dumps(ses_events.logged(ses_events.EVENTS["Email Delivered"])))
     assert work["log_bytes"] == pytest.approx(len(world.output()) - before + others, rel=0.15)
 

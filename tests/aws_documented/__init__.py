@@ -1,4 +1,4 @@
-"""What AWS documents and no emulator knows: data with the page that each comes from."""
+"""Rules that AWS documents but no emulator checks: data, each with its source page."""
 
 import json
 import tomllib

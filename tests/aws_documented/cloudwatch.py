@@ -1,4 +1,4 @@
-"""Alarms and metrics, held against what CloudWatch and the services document."""
+"""Check alarms and metrics against the documentation of CloudWatch and the services."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ HOUR, DAY, WEEK = 3600, 86_400, 7 * 86_400
 
 
 def metric_problems(namespace: str, name: str, dimensions: list[str], unit: str = "") -> list[str]:
-    """Whatever makes a metric one that AWS never stores, and so one without data."""
+    """Why AWS never stores this metric, so that it has no data."""
     documented = DOCUMENTED["metrics"].get(namespace)
     if documented is None:
         return [f"unknown namespace {namespace}"]
@@ -26,13 +26,13 @@ def metric_problems(namespace: str, name: str, dimensions: list[str], unit: str 
 
 
 def is_statistic(text: str) -> bool:
-    """Whether CloudWatch computes a statistic of that name."""
+    """Whether CloudWatch has a statistic of that name."""
     extended: str = DOCUMENTED["statistics"]["extended"]
     return text in DOCUMENTED["alarm"]["statistics"] or bool(re.fullmatch(extended, text))
 
 
 def alarm_problems(alarm: Mapping[str, Any]) -> list[str]:
-    """All that CloudWatch refuses, or that would never ring."""
+    """Everything that CloudWatch refuses, or why the alarm would never ring."""
     limits = DOCUMENTED["alarm"]
     found = []
     if alarm["ComparisonOperator"] not in limits["comparisons"]:
@@ -52,7 +52,7 @@ def alarm_problems(alarm: Mapping[str, Any]) -> list[str]:
         stats = [each["MetricStat"] for each in alarm["Metrics"] if "MetricStat" in each]
         periods = [int(each["Period"]) for each in stats]
         found += [f"unknown Stat {s['Stat']}" for s in stats if not is_statistic(s["Stat"])]
-        found += [] if "Period" not in alarm else ["a Period beside metric math"]
+        found += [] if "Period" not in alarm else ["a Period together with metric math"]
     else:
         periods = [int(alarm.get("Period", 0))]
         found += _statistic_problems(alarm)
@@ -88,13 +88,13 @@ def _math_problems(metrics: list[Mapping[str, Any]]) -> list[str]:
     found = [] if len(metrics) <= 10 else ["more than ten metrics"]
     found += [f"Id {each} is not possible" for each in ids if not re.fullmatch(r"[a-z]\w*", each)]
     if len(set(ids)) < len(ids):
-        found.append("an Id stands there twice")
+        found.append("an Id occurs twice")
     if sum(each.get("ReturnData", True) for each in metrics) != 1:
         found.append("not exactly one result")
     for each in metrics:
         if ("Expression" in each) is ("MetricStat" in each):
             found.append(f"{each['Id']} is neither an expression nor a metric, or both")
-        # Functions are written in capitals, and so are no ids.
+        # Functions are written in capitals, unlike ids.
         asked = set(re.findall(r"\b[a-z]\w*", each.get("Expression", "")))
         found += [f"{each['Id']} asks for {name}, which is not there" for name in asked - set(ids)]
     return found

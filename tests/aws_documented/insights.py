@@ -14,12 +14,12 @@ LONGEST_LIMIT = 10_000
 
 
 class QueryInvalid(ValueError):
-    """Logs Insights would refuse the query, or find nothing by it."""
+    """Logs Insights would refuse the query, or find nothing with it."""
 
 
 @dataclass
 class Query:
-    """What a query names: fields of log lines, and the fields that it makes itself."""
+    """The names in a query: fields of log lines, and fields that it creates."""
 
     fields: set[str] = field(default_factory=set)
     made: set[str] = field(default_factory=set)

@@ -1,6 +1,6 @@
 """The built functions, running, with AWS's services behind them.
 
-The services are moto's, served over HTTP on loopback: their state can be looked at from here.
+The services are moto's, served over HTTP on loopback, so tests can look at their state.
 """
 
 import subprocess
@@ -33,7 +33,7 @@ class Email:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The AWS services that the functions use, with everything in place that a deploy creates."""
+    """The AWS services that the functions use, with everything that a deploy creates."""
 
     endpoint_url: str
     queue_url: str
@@ -106,7 +106,7 @@ def services() -> Iterator[Services]:
 
 @dataclass(frozen=True, slots=True)
 class Lambda:
-    """What Lambda gives a function: /opt, /var/task, and an interpreter that has only them."""
+    """A function's files on Lambda: /opt, /var/task, and an interpreter with nothing else."""
 
     python: Path
     opt: Path
@@ -135,7 +135,7 @@ class Lambda:
         }
 
     def run(self, function: str, code: str, *arguments: str, **variables: str) -> str:
-        """Run a line of Python where the function would run, and give what it prints."""
+        """Run a line of Python in a function's environment, and return its output."""
         return subprocess.run(
             [self.python, "-c", code, *arguments],
             cwd=self.tasks[function],
@@ -171,7 +171,7 @@ type Start = Callable[..., Function]
 
 @pytest.fixture(scope="session")
 def variables(services: Services) -> Callable[[str], dict[str, str]]:
-    """The variables of events/env.json, but for the addresses of the services."""
+    """The variables of events/env.json, with this run's service addresses."""
 
     def variables(function: str) -> dict[str, str]:
         found = fixtures.environment()[function]

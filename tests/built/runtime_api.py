@@ -22,7 +22,7 @@ FUNCTION_TIMEOUT = 30  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a function made of one invocation, or of its start ("init error")."""
+    """A function's result for one invocation, or for its start ("init error")."""
 
     kind: Literal["response", "error", "init error"]
     payload: Any
@@ -30,7 +30,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One event on its way to the function."""
+    """One event for the function."""
 
     id: str
     event: bytes
@@ -98,14 +98,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing: the function's own output is what matters."""
+        """Print nothing: only the function's own output matters."""
 
 
 class Function:
-    """A built function, started as Lambda would, waiting for events.
+    """A built function, started as on Lambda, waiting for events.
 
-    ``python`` runs it in ``task`` (Lambda's /var/task) with ``environment`` and no other variable;
-    what it prints is kept in the file ``log``.
+    ``python`` runs it in ``task`` (Lambda's /var/task) with only the variables of ``environment``;
+    its output goes to the file ``log``.
     """
 
     def __init__(
@@ -142,11 +142,11 @@ class Function:
 
     @property
     def output(self) -> str:
-        """All that the function has printed so far."""
+        """Everything that the function has printed so far."""
         return self._log.read_text()
 
     def invoke(self, event: object) -> Any:
-        """Hand over an event and give the answer; anything but an answer fails the test."""
+        """Hand over an event and return the answer; anything else fails the test."""
         invocation = Invocation(
             id=str(uuid.uuid4()),
             event=json.dumps(event).encode(),
@@ -158,7 +158,7 @@ class Function:
         return result.payload
 
     def init_error(self) -> Any:
-        """Wait for the start to fail, and tell how."""
+        """Wait for the start to fail, and return how."""
         _, result = self._next_result()
         assert result.kind == "init error", result
         return result.payload

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-# SAM's environment is one of its own, which the type checker does not see.
+# SAM has a separate environment, which the type checker does not see.
 from samcli.commands.local.lib import local_lambda  # type: ignore[import-not-found]
 from samcli.lib.providers import (  # type: ignore[import-not-found]
     sam_function_provider,

@@ -1,4 +1,4 @@
-"""Write what SAM makes of a template; run by SAM's own Python.
+"""Write a template as transformed by SAM; run by SAM's own Python.
 
 Usage: python sam_transform.py TEMPLATE
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import boto3
 
-# SAM's environment is one of its own, which the type checker does not see.
+# SAM has a separate environment, which the type checker does not see.
 from samcli.yamlhelper import yaml_parse  # type: ignore[import-not-found]
 from samtranslator.parser.parser import Parser  # type: ignore[import-not-found]
 from samtranslator.translator.translator import Translator  # type: ignore[import-not-found]

@@ -1,4 +1,4 @@
-"""What ``make build`` made holds everything that the functions need, ready to run, and no more."""
+"""The output of ``make build`` has exactly what the functions need, ready to run."""
 
 import gzip
 import importlib.util
@@ -64,11 +64,11 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
     )
     where, own, distributions = found
 
-    # THEN it is AWS's runtime client and what that needs
+    # THEN it is AWS's runtime client and its dependencies
     assert len(own) == 1
     assert own[0].startswith(str(aws_lambda.python.parent.parent))
     assert sorted(distributions) == sorted(artefacts.closure("awslambdaric"))
-    # AND all that the functions import comes from the layers
+    # AND everything that the functions import comes from the layers
     opt = f"{aws_lambda.opt}/python/"
     for shipped in ("boto3", "pydantic_core", "roomle_mail", "roomle_mail_emails"):
         assert where.pop(shipped).startswith(opt)
@@ -81,7 +81,7 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
 def test_without_the_layers_a_function_does_not_start(
     function: str, start: Start, tmp_path: Path
 ) -> None:
-    # This is how a package that is missing from the layers would show.
+    # A package that is missing from the layers would show in the same way.
     error = start(function, PYTHONPATH=str(tmp_path)).init_error()
 
     assert error["errorType"] == "Runtime.ImportModuleError"
@@ -117,9 +117,9 @@ def test_every_module_is_compiled_for_a_file_system_that_is_read_only(aws_lambda
     for source, mounted in sources:
         data = pyc_of(source).read_bytes()
         assert data[:4] == importlib.util.MAGIC_NUMBER, source
-        # PEP 552: the lowest bit says that it goes by hash, the next one to check the source.
+        # PEP 552: the lowest bit means hash-based, the next one that the source is checked.
         assert struct.unpack("<I", data[4:8]) == (0b01,), source
-        # Python would not notice byte code of another source.
+        # Python would not notice if the byte code came from another source.
         assert data[8:16] == importlib.util.source_hash(source.read_bytes()), source
         assert marshal.loads(data[16:]).co_filename == mounted  # noqa: S302 - our own build
 
@@ -136,7 +136,7 @@ def test_the_build_is_that_of_the_sources(aws_lambda: Lambda) -> None:
 
 
 def another_person(name: str) -> dict[str, Any]:
-    """Have somebody else cause an event, now: the stored ones are answered only once."""
+    """Make a new event of another person: the stored ones are answered only once."""
     event = fixtures.fresh(
         name,
         now=datetime.now(UTC),
@@ -158,7 +158,7 @@ def test_a_cold_start_loads_nothing_slow(
     assert not (TOO_SLOW | NOT_AT_START).intersection(loaded)
 
 
-def test_an_event_loads_nothing_slow_either(
+def test_an_event_loads_nothing_slow(
     aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
 ) -> None:
     event = another_person("receiver/share_configuration_ar")
@@ -234,7 +234,7 @@ def test_a_snapshot_freezes_no_connection_secret_or_randomness(
     )
     connected, kept, drawn = found
 
-    # THEN neither has anything of the other's
+    # THEN the two have nothing in common
     assert (connected, kept) == ([], [None] * 2 if function == "ReceiverFunction" else [])
     assert drawn[0] != drawn[1]
 
@@ -259,7 +259,7 @@ def test_botocore_holds_the_used_operations_of_the_used_services_only(aws_lambda
     assert {name: set(model["operations"]) for name, model in models.items()} == OPERATIONS
 
 
-# Run under either botocore, that of the layer and the whole one of the development environment.
+# Run under both botocores: the layer's, and the complete one of the development environment.
 ENDPOINTS = """
 import json, sys
 from boto3.session import Session
@@ -270,7 +270,7 @@ print(json.dumps(found))
 """
 
 
-def test_each_service_is_found_in_every_region_as_by_the_whole_botocore(
+def test_each_service_has_the_same_endpoint_as_in_the_complete_botocore_in_every_region(
     aws_lambda: Lambda,
 ) -> None:
     # GIVEN the regions of all partitions: AWS's own, China, the government's, ...
@@ -283,19 +283,19 @@ def test_each_service_is_found_in_every_region_as_by_the_whole_botocore(
     ]
     assert {"cn-north-1", "eu-central-1", "us-gov-west-1"} <= {region for _, region in wanted}
 
-    # WHEN clients are made from the pruned botocore and from the whole one
+    # WHEN clients are made from the pruned botocore and from the complete one
     arguments = [json.dumps(wanted)]
     pruned = aws_lambda.run("ReceiverFunction", ENDPOINTS, *arguments)
     whole = subprocess.run(
         [sys.executable, "-c", ENDPOINTS, *arguments], capture_output=True, text=True, check=True
     ).stdout
 
-    # THEN they speak to the same places
+    # THEN they use the same endpoints
     assert json.loads(pruned) == json.loads(whole)
 
 
-def test_all_that_is_uploaded_stays_small() -> None:
-    # Either processor's layer, zipped as `sam deploy` does. Lambda fetches it at a cold start.
+def test_the_upload_stays_small() -> None:
+    # Each processor's layer, zipped as `sam deploy` does. Lambda fetches it at a cold start.
     parts = {path.name: zipped(path) for path in artefacts.BUILD.iterdir() if path.is_dir()}
     dependencies = [parts.pop("DependenciesLayerArm64"), parts.pop("DependenciesLayerX86")]
 
@@ -310,7 +310,7 @@ def zipped(folder: Path) -> int:
     return len(archive.getvalue())
 
 
-def test_no_function_writes_beside_its_code(
+def test_no_function_writes_next_to_its_code(
     aws_lambda: Lambda, receiver: Function, mailer: Function
 ) -> None:
     folders = (aws_lambda.opt, aws_lambda.home, *aws_lambda.tasks.values())
@@ -322,7 +322,7 @@ def test_no_function_writes_beside_its_code(
     assert [artefacts.files(each) for each in folders] == before
 
 
-# The ELF format's numbers for a file's processor.
+# The ELF format's processor numbers.
 PROCESSORS = {"DependenciesLayerArm64": 183, "DependenciesLayerX86": 62}
 
 
@@ -338,7 +338,7 @@ def test_a_layer_holds_machine_code_for_its_processor_only(layer: str) -> None:
 
 
 def test_both_processors_get_the_same_modules() -> None:
-    # Only one of the two layers can run here. AES has its instructions on either.
+    # Only one of the two layers can run here. AES instructions are in both.
     instructions = {"python/Crypto/Cipher/_raw_aes_armv8", "python/Crypto/Cipher/_raw_aesni"}
     arm64, x86 = (
         {

@@ -1,4 +1,4 @@
-"""The answer comes in time under AWS's own runtime client, which decides where signals arrive."""
+"""The answer comes in time under AWS's runtime client, which decides where signals arrive."""
 
 import json
 import socketserver
@@ -16,7 +16,7 @@ from tools import fixtures
 
 
 class _Dripping(socketserver.StreamRequestHandler):
-    """Answers one byte at a time, so that no read ever times out; notes who waited for all."""
+    """Answers one byte at a time, so that no read ever times out; counts who waits for all."""
 
     waited_out: ClassVar[list[str]] = []
 
@@ -58,10 +58,10 @@ def test_the_answer_comes_in_time_though_ses_drips_one_byte_at_a_time(
     # WHEN an event arrives
     answer = receiver.invoke(event)
 
-    # THEN the answer leaves it to Roomle, within the time
+    # THEN the answer leaves it to Roomle, in time
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"]) == {"status": "failed", "code": "unavailable"}
     assert _Dripping.waited_out == []
 
-    # AND the function lives on, and remembers
+    # AND the function still runs, and remembers
     assert receiver.invoke(event)["statusCode"] == 503

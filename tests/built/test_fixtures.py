@@ -1,4 +1,4 @@
-"""Every event of events/, given to the built functions by AWS's own runtime client."""
+"""Every event of events/, handed to the built functions by AWS's own runtime client."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from tests.built.conftest import Services, Start
 from tests.built.runtime_api import Function
 from tools import fixtures
 
-# What lies on the disk, so that a file that nobody expects fails too.
+# Read from the disk, so that an unexpected file fails too.
 RECEIVED, QUEUED = (
     sorted(path.stem for path in (fixtures.DIRECTORY / folder).glob("*.json"))
     for folder in ("receiver", "mailer")
@@ -31,7 +31,7 @@ def answer_to(expected: dict[str, Any]) -> tuple[int, dict[str, str]]:
 
 
 def assert_discreet(output: str, event: dict[str, Any]) -> None:
-    """Hold what was printed against what must never be: addresses, links' queries, keys."""
+    """Check that the output has no addresses, link queries or keys."""
     assert not re.search(r"[\w.+-]+@[\w-]+\.\w+", output), output
     assert not re.search(r"\?id=|configuratorId=|evil\.example", output), output
     assert sign.EXAMPLE_SECRET not in output
@@ -44,7 +44,7 @@ def assert_discreet(output: str, event: dict[str, Any]) -> None:
 def test_the_receiver_answers_a_stored_event_as_expected(
     name: str, receiver: Function, services: Services
 ) -> None:
-    # GIVEN a fixture as it lies in its file, and what is to come of it
+    # GIVEN a fixture from its file, and its expected result
     event = fixtures.load(f"receiver/{name}")
     expected = fixtures.expectations()[f"receiver/{name}"]
     printed, emails, writes = receiver.output, services.emails(), services.writes()
@@ -52,7 +52,7 @@ def test_the_receiver_answers_a_stored_event_as_expected(
     # WHEN it arrives
     answer = answer_of(receiver.invoke(event))
 
-    # THEN the answer is the expected one, and an email arrived only if one is owed
+    # THEN the answer is the expected one, and an email arrived only if the event calls for one
     assert answer == answer_to(expected)
     new = services.emails()[len(emails) :]
     if expected["code"] == "sent":
@@ -60,27 +60,27 @@ def test_the_receiver_answers_a_stored_event_as_expected(
         assert expected["subject"] in new[0].subject
     else:
         assert new == []
-    # AND nothing is written for what does not get past the token
+    # AND nothing is written if the token is refused
     if expected["code"] in {"unauthorized", "too-large"}:
         assert services.writes() == writes
-    # AND the log tells of it, but nothing that is somebody's
+    # AND the log reports it, without personal data
     output = receiver.output.removeprefix(printed)
     assert event["requestContext"]["requestId"] in output
     assert_discreet(output, event)
 
-    # WHEN the same POST arrives again, THEN so does the same answer, and no email
+    # WHEN the same POST arrives again, THEN the answer is the same, and no email is sent
     assert answer_of(receiver.invoke(event)) == answer
     assert len(services.emails()) == len(emails) + len(new)
 
 
 @pytest.fixture(scope="module")
 def strict_receiver(start: Start) -> Function:
-    """Start a receiver that takes no token older than five minutes, as a real one."""
+    """Start a receiver that accepts tokens of up to five minutes, like a real one."""
     return start("ReceiverFunction", TOKEN_MAX_AGE="300")
 
 
 @pytest.mark.parametrize("name", RECEIVED)
-def test_the_receiver_answers_an_event_that_is_signed_anew_as_expected(
+def test_the_receiver_answers_a_freshly_signed_event_as_expected(
     name: str, strict_receiver: Function, services: Services
 ) -> None:
     expected = fixtures.expectations()[f"receiver/{name}"]
@@ -100,7 +100,7 @@ def test_the_receiver_answers_an_event_that_is_signed_anew_as_expected(
 
 def test_a_stored_token_is_too_old_for_a_real_receiver(strict_receiver: Function) -> None:
     stored = fixtures.load("receiver/share_configuration_ar")
-    stored["body"] += " "  # another POST than the one that is already known
+    stored["body"] += " "  # a different POST from the known one
 
     assert answer_of(strict_receiver.invoke(stored))[0] == 401
 
@@ -127,7 +127,7 @@ def test_a_token_that_comes_again_with_another_body_is_a_replay(
 def test_the_mailer_sends_a_stored_batch_as_expected(
     name: str, mailer: Function, services: Services
 ) -> None:
-    # GIVEN a batch as it lies in its file, and what is to come of it
+    # GIVEN a batch from its file, and its expected result
     batch = fixtures.load(f"mailer/{name}")
     expected = fixtures.expectations()[f"mailer/{name}"]
     printed, dead_letters = mailer.output, services.dead_letters()
@@ -135,7 +135,7 @@ def test_the_mailer_sends_a_stored_batch_as_expected(
     # WHEN SQS hands it over
     answer = mailer.invoke(batch)
 
-    # THEN each email was sent once, and what can never be sent lies with the dead letters
+    # THEN each email was sent once, and what can never be sent is a dead letter
     assert answer == {"batchItemFailures": expected["batchItemFailures"]}
     emails = services.emails_to(expected["recipient"])
     assert len(emails) == len(expected["subjects"])
@@ -154,7 +154,7 @@ def test_the_mailer_sends_a_stored_batch_as_expected(
 def test_what_the_receiver_queues_is_what_the_mailer_sends(
     start: Start, mailer: Function, services: Services
 ) -> None:
-    # GIVEN a receiver that delivers to the queue alone
+    # GIVEN a receiver that delivers only to the queue
     receiver = start("ReceiverFunction", DELIVERY="sqs")
     event = fixtures.fresh(
         "receiver/export_3d_asset",
@@ -167,7 +167,7 @@ def test_what_the_receiver_queues_is_what_the_mailer_sends(
     # WHEN it gets an event
     assert answer_of(receiver.invoke(event)) == (202, {"status": "queued", "code": "queued"})
 
-    # THEN the mailer sends what lies in the queue
+    # THEN the mailer sends what is in the queue
     queue = services.client("sqs")
     answer = queue.receive_message(QueueUrl=services.queue_url, MaxNumberOfMessages=10)
     bodies = [message["Body"] for message in answer["Messages"]]

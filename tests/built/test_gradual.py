@@ -1,4 +1,4 @@
-"""A gradual deployment: what SAM makes of the template that tools.gradual writes."""
+"""A gradual deployment: how SAM transforms the template that tools.gradual writes."""
 
 import json
 import subprocess
@@ -76,7 +76,7 @@ def test_api_gateway_and_the_queue_call_the_alias(made: dict[str, Any]) -> None:
     assert source["FunctionName"] == {"Ref": "MailerFunctionAliaslive"}
 
 
-def test_nothing_waits_for_what_waits_for_it(made: dict[str, Any]) -> None:
+def test_no_resource_depends_on_itself(made: dict[str, Any]) -> None:
     names = set(made)
 
     def mentioned(value: Any) -> set[str]:
@@ -122,6 +122,6 @@ def test_versions_start_from_snapshots_only_where_that_is_asked_for(function: st
     assert head.count("Type: AWS::") == 1
 
 
-def test_a_template_of_another_form_is_refused() -> None:
+def test_a_template_with_another_structure_is_refused() -> None:
     with pytest.raises(ValueError, match="ReceiverFunction"):
         gradual.gradual("Resources: {}\n", "AllAtOnce", release="1")

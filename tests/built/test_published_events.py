@@ -1,4 +1,4 @@
-"""Events in the shapes that AWS publishes, which nobody signed: refused, never a crash.
+"""Unsigned events in the shapes that AWS publishes are refused and never cause a crash.
 
 The shapes are those of AWS's pages "Create AWS Lambda proxy integrations for HTTP APIs" (payload
 formats 2.0 and 1.0), "Create and manage Lambda function URLs", "Using Lambda with an Application

@@ -1,4 +1,4 @@
-"""What `sam local invoke` makes of events/env.json: by SAM's own code, since it runs in Docker."""
+"""How `sam local invoke` uses events/env.json. It runs in Docker, so this calls SAM's code."""
 
 import json
 import subprocess

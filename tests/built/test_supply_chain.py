@@ -1,4 +1,4 @@
-"""What is deployed can be told to the byte: which packages, and what a build makes of them."""
+"""What is deployed is known to the byte: which packages, and what a build makes of them."""
 
 import http.server
 import importlib.metadata
@@ -56,8 +56,8 @@ def test_the_bill_names_every_locked_package_with_its_version_and_hashes() -> No
     assert named == locked
 
 
-def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
-    # The development environment has the very packages of the layer, with their names.
+def test_the_bill_names_exactly_what_is_deployed() -> None:
+    # The development environment has the same packages as the layer, with their names.
     owners = importlib.metadata.packages_distributions()
     python = artefacts.BUILD / "DependenciesLayerX86" / "python"
     modules = {path.name.removesuffix(".py") for path in python.iterdir()} - {"__pycache__"}
@@ -68,7 +68,7 @@ def test_the_bill_names_all_that_is_deployed_and_nothing_else() -> None:
     assert {(name.replace("_", "-").lower(), version) for name, version in deployed} == named
 
 
-def test_the_bill_is_of_this_project_at_its_version() -> None:
+def test_the_bill_names_this_project_and_its_version() -> None:
     project = bill()["metadata"]["component"]
 
     assert project["name"] == "roomle-mail"
@@ -92,8 +92,8 @@ def test_the_bill_is_current_and_the_same_each_time(tmp_path: Path) -> None:
 # --- the build ----------------------------------------------------------------------------------
 
 PARTS = ("functions", "layers", "requirements", "tools", "template.yaml", "samconfig.toml")
-# Zips as `sam deploy` does, by its own code, and tells what is in there; then the checksum by which
-# it decides whether there is anything new.
+# Zips with the code of `sam deploy` and prints the content, and the checksum by which SAM decides
+# whether anything changed.
 ZIPPED = """
 import json, sys, zipfile
 from samcli.lib.package.utils import make_zip_with_lambda_permissions, zip_folder
@@ -107,13 +107,13 @@ for folder in sys.argv[1:]:
     found.append([checksum, sorted(entries)])
 print(json.dumps(found))
 """
-# Zipping the layers of packages would take much longer, and nothing of theirs is special.
+# Zipping the layers of packages would take much longer, and they are not special.
 SMALL = ("EmailsLayer", "MailerFunction", "ReceiverFunction", "SharedLayer")
 
 
 @pytest.fixture(scope="module")
 def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the same sources once more: elsewhere, at another time, by somebody else."""
+    """Build the same sources again: elsewhere, at another time, as another user."""
     clone = tmp_path_factory.mktemp("another place")
     for part in PARTS:
         source = ROOT / part
@@ -139,7 +139,7 @@ def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(build: Path) -> set[Path]:
-    """List what a build makes; the local stack leaves its own template beside it."""
+    """List the output of a build, except the template that the local stack puts next to it."""
     return artefacts.files(build) - {Path("local.yaml")}
 
 
@@ -162,7 +162,7 @@ def test_two_builds_have_the_same_permissions_and_times(another_build: Path) -> 
         assert (one.st_mode, one.st_mtime) == (other.st_mode, other.st_mtime), path
 
 
-def test_two_builds_are_the_same_to_sam_when_it_zips_them(another_build: Path) -> None:
+def test_sam_makes_the_same_archives_of_two_builds(another_build: Path) -> None:
     folders = [build / name for build in (artefacts.BUILD, another_build) for name in SMALL]
     finished = subprocess.run(
         [*sam.pinned("aws-sam-cli", "sam")[:-1], "python", "-c", ZIPPED, *map(str, folders)],
@@ -194,7 +194,7 @@ KNOWN = {
 
 
 class Database(http.server.BaseHTTPRequestHandler):
-    """Answers as OSV does: what is known against a version of a package."""
+    """Answers like OSV: the known vulnerabilities of a package's version."""
 
     def do_POST(self) -> None:
         query = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -217,7 +217,7 @@ def database() -> Iterator[str]:
     server.server_close()
 
 
-def test_an_audit_tells_what_is_known_against_any_version_in_any_lock(
+def test_an_audit_reports_what_is_known_about_any_version_in_any_lock(
     database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     locks = [tmp_path / "one.txt", tmp_path / "other.txt"]
@@ -258,7 +258,7 @@ def test_what_was_not_looked_up_does_not_count_as_audited(printed: str) -> None:
 
 
 @pytest.mark.parametrize("told", ["", "segno==1.6.6\n"])
-def test_an_audit_that_was_not_told_of_everything_is_none(
+def test_an_audit_with_an_incomplete_report_does_not_count(
     told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lock.txt").write_text(told)

@@ -1,4 +1,4 @@
-"""The built functions, each behind a proxy of its own, in front of the emulator of AWS."""
+"""The built functions, each behind its own proxy, in front of the AWS emulator."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def pool(aws: Aws, functions: Functions) -> Iterator[Pool]:
 
 @pytest.fixture(scope="session")
 def steady_worker(aws_lambda: Lambda) -> Iterator[subprocess.Popen[str]]:
-    """A worker that lives long, in what time other programs leave."""
+    """A long-lived worker, which uses idle processor time."""
     program = Path(__file__).with_name("steady_worker.py")
     invocations = figures.number("FAULTS_INVOCATIONS", INVOCATIONS)
     environment = aws_lambda.environment(RECEIVER, **fixtures.environment()[RECEIVER])
-    # The function's own layers come first; what makes the requests comes last.
+    # The function's own layers come first; the code that makes the requests comes last.
     paths = [environment["PYTHONPATH"], ".", sam.ROOT, sam.ROOT / "tools" / "cli"]
     environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
     with subprocess.Popen(
@@ -76,6 +76,6 @@ def steady_worker(aws_lambda: Lambda) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _begin_early(request: pytest.FixtureRequest) -> None:
-    """Let the worker live beside the other tests, since it takes minutes, if it is asked for."""
+    """Run the worker in parallel with other tests, because it takes minutes, if a test needs it."""
     if any("steady_worker" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("steady_worker")

@@ -1,4 +1,4 @@
-"""What the tests measured, printed at the end of the run, before pytest's verdict."""
+"""The tests' measurements, printed at the end of the run, before pytest's verdict."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _lines: list[str] = []
 
 
 def report(line: str) -> None:
-    """Print a line at the end."""
+    """Print a line at the end of the run."""
     _lines.append(line)
 
 
 def seeded(test: str) -> random.Random:
-    """Random numbers: other ones in each run, or those of FAULTS_SEED, which is printed."""
+    """Random numbers: different in each run, or those of FAULTS_SEED, which is printed."""
     seed = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**9))
     report(f"{test}: FAULTS_SEED={seed}")
     return random.Random(seed)  # noqa: S311 - it has to be repeatable
 
 
 def number(name: str, default: int) -> int:
-    """How much to do: what the environment variable says, or the default."""
+    """The amount of work: the environment variable's value, or the default."""
     return int(os.environ.get(name) or default)
 
 
@@ -36,11 +36,11 @@ def amounts(name: str, *, sample: int, proof: int) -> list[Any]:
     return [sample, pytest.param(number(name, proof), marks=pytest.mark.proof)]
 
 
-# --- pytest's hooks, which tests/conftest.py takes over -----------------------------------------
+# --- pytest's hooks, imported by tests/conftest.py -------------------------------------------
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand over the lines of one of pytest-xdist's workers."""
+    """Hand over the lines of a pytest-xdist worker."""
     if (output := getattr(session.config, "workeroutput", None)) is not None:
         output["figures"] = _lines
 
@@ -52,7 +52,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print seeds and figures: a run that failed can be repeated, one that passed be quoted."""
+    """Print seeds and figures, to repeat a failed run or to quote a successful one."""
     if _lines:
         terminalreporter.section("figures")
         for line in _lines:

@@ -1,4 +1,4 @@
-"""The built functions under AWS's own runtime client, each on its own way to AWS, and mortal."""
+"""Built functions under AWS's own runtime client, which can be killed; each has its path to AWS."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.faults.proxy import Line, Proxy
 
 CLOCK_CODE = Path(__file__).parent / "clock"
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
-# Two processors can't load ten functions at once in the time that one has.
+# Two processors can't load ten functions at once in the time allowed for one.
 _loading = threading.Semaphore(2)
 
 
 class Clock:
-    """A time of day that can be moved, shared with processes through a file."""
+    """A movable time of day, shared with processes through a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -61,13 +61,13 @@ class Mortal(Function):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        # A killed function's connections end as they end.
+        # A killed function's connections may end in any way.
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
 
     def call(self, event: object, *, timeout: float = 30.0) -> Any:
-        """Hand over an event; the answer, or None if the function died or ran out of its time.
+        """Hand over an event; return the answer, or None if the function died or timed out.
 
-        An error that the function lets escape fails the test.
+        An error that escapes from the function fails the test.
         """
         invocation = Invocation(
             id=str(uuid.uuid4()),
@@ -87,7 +87,7 @@ class Mortal(Function):
                     f"{result}\n{self.output}"
                 )
                 return result.payload
-        # Lambda ends what takes longer than the function's time-out.
+        # Lambda ends a function that takes longer than its time-out.
         self.kill()
         return None
 
@@ -96,16 +96,16 @@ class Mortal(Function):
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End it without a warning (SIGKILL), even if it is frozen."""
+        """Kill it without warning (SIGKILL), even if it is frozen."""
         self._process.kill()
         self._process.wait()
 
     def freeze(self) -> None:
-        """Let it stand still, so that it runs out of its time."""
+        """Stop it, so that it times out."""
         os.kill(self._process.pid, signal.SIGSTOP)
 
     def new_log(self) -> list[dict[str, Any]]:
-        """The lines that it logged since this was last asked for, metrics left out."""
+        """The lines that it logged since the last call, without metrics."""
         with self._log.open() as file:
             file.seek(self._read)
             text = file.read()
@@ -116,7 +116,7 @@ class Mortal(Function):
 
 @dataclass(frozen=True)
 class Functions:
-    """Starts functions: all with the variables of the deployment, and with changes."""
+    """Starts functions with the deployment's variables and with changes."""
 
     aws_lambda: Lambda
     proxy: Proxy
@@ -127,7 +127,7 @@ class Functions:
     def started(
         self, name: str, *, cold: bool = False, clock: Clock | None = None, **changes: str
     ) -> Iterator[Mortal]:
-        """Run a function for the length of the block, loaded unless it is to be cold."""
+        """Run a function during the block, loaded in advance unless it should start cold."""
         mark = uuid.uuid4().hex
         line = self.proxy.open_line()
         clock = clock or Clock(self.folder / f"{mark}.clock")
@@ -148,13 +148,13 @@ class Functions:
                 )
                 function.line, function.clock = line, clock
                 if not cold:
-                    # Nobody's request and an empty batch call no service.
+                    # A request without a token and an empty batch call no service.
                     assert function.call({"Records": []}) is not None, function.output
             yield function
 
 
 def assert_foreseen(function: Mortal) -> list[dict[str, Any]]:
-    """Its new log lines, none of which tells of an error that isn't ours."""
+    """Its new log lines; fails if one reports an unexpected error."""
     lines = function.new_log()
     assert not [line for line in lines if line.get("reason") == "Unforeseen"], lines
     return lines

@@ -1,4 +1,4 @@
-"""What became of each event: the answers, the emails, the dead letters. And what may never be."""
+"""The outcome of each event (answers, emails, dead letters), and which outcomes are forbidden."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REDIRECT = 300
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What API Gateway answers to one POST; `code` is None where it answers by itself."""
+    """API Gateway's answer to one POST; `code` is None if it answers by itself."""
 
     status: int
     code: str | None
@@ -29,27 +29,27 @@ class Answer:
         return (self.status, self.code) == DIED
 
 
-# The function died or ran out of its time.
+# The function died or timed out.
 DIED = (500, None)
 
 
 @dataclass(slots=True)
 class Entry:
-    """One event. What AWS did is told by the proxy, which sees every call that came through."""
+    """One event. The proxy reports what AWS did, because it sees every call."""
 
     name: str
     recipient: str
     answers: list[Answer] = field(default_factory=list)
-    sent: int = 0  # times that SES took the email
-    lost: int = 0  # those of them whose answer did not arrive
-    queued: int = 0  # times that SQS took the event
+    sent: int = 0  # how often SES took the email
+    lost: int = 0  # how often its answer did not arrive
+    queued: int = 0  # how often SQS took the event
     dead_letters: int = 0
-    # What the function logged that it could not do afterwards, since a second service failed too.
+    # What the function logged as failed afterwards, because a second service failed too.
     undone: set[str] = field(default_factory=set)
 
     @property
     def emails(self) -> int:
-        """Emails that the person gets: ours, and Roomle's, which writes one for an event."""
+        """The emails that the person gets: ours and Roomle's, which sends one per event."""
         return self.sent + any(answer.roomle_mails for answer in self.answers)
 
     @property
@@ -62,11 +62,11 @@ class Entry:
 
     @property
     def excused(self) -> int:
-        """Second emails that a second failure explains.
+        """The number of second emails that a second failure explains.
 
-        An event that could not be withdrawn from the queue is mailed from there. A POST that
-        could not be remembered, or its answer, gets another answer when it comes again. And an
-        event that the queue took twice is mailed twice if the first time could not be written down.
+        An event that could not be withdrawn from the queue is mailed from there. If a POST or its
+        answer could not be stored, the same POST gets another answer. An event that the queue took
+        twice is mailed twice if the first time could not be recorded.
         """
         not_withdrawn = "withdraw" in self.undone and self.queued and self.sent
         answers = {answer.roomle_mails for answer in self.answers}
@@ -75,7 +75,7 @@ class Entry:
         return bool(not_withdrawn) + bool(forgotten) + bool(mailed_unknown)
 
     def read(self, log: Iterable[Mapping[str, Any]]) -> None:
-        """Take what matters from the log lines of an answer."""
+        """Record what matters from the log lines of an answer."""
         for line in log:
             if line["message"] == "could not follow up":
                 self.undone.add(line["failed"])
@@ -92,7 +92,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Ledger:
-    """All events of a test, by recipient: each event has one of its own."""
+    """All events of a test, by recipient: each event has its own."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
 
@@ -100,7 +100,7 @@ class Ledger:
         return self.entries.setdefault(recipient, Entry(name, recipient))
 
     def read(self, bodies: Iterable[str], log: Iterable[Mapping[str, Any]]) -> None:
-        """Take from the mailer's log lines for these messages what it could not write down."""
+        """Record from the mailer's log lines what it could not store for these messages."""
         recipients = {json.loads(body)["id"]: recipient_of(body) for body in bodies}
         for line in log:
             cut_off = line["message"] == "follow-up was cut off"
@@ -110,13 +110,13 @@ class Ledger:
                     entry.undone.add("write down")
 
     def dead_letter(self, dead_letters: Iterable[str]) -> None:
-        """Enter the bodies of the dead letters."""
+        """Record the bodies of the dead letters."""
         for body in dead_letters:
             if entry := self.entries.get(recipient_of(body)):
                 entry.dead_letters += 1
 
     def book(self, calls: Iterable[Call]) -> None:
-        """Enter what AWS did."""
+        """Record what AWS did."""
         for call in calls:
             if not call.acted:
                 continue
@@ -125,14 +125,14 @@ class Ledger:
                 if entry := self.entries.get(recipient):
                     entry.sent += 1
                     entry.lost += not call.answered
-            # A dead letter has an attribute, an event has none.
+            # A dead letter has an attribute, a queued event has none.
             elif call.operation == "SendMessage" and "MessageAttributes" not in call.body:
                 recipient = recipient_of(call.body["MessageBody"])
                 if entry := self.entries.get(recipient):
                     entry.queued += 1
 
     def broken_promises(self) -> list[str]:
-        """The events for which the promise does not hold, and why; after all queues are empty."""
+        """The events that break the promise, and why; call it when all queues are empty."""
         return [
             f"{why}: {entry}" for entry in self.entries.values() if (why := broken_promise(entry))
         ]
@@ -162,20 +162,20 @@ class Ledger:
 
 
 def broken_promise(entry: Entry) -> str | None:
-    """What the one promise forbids and happened to an event all the same."""
+    """How an event broke the promise."""
     if not entry.emails and not entry.dead_letters:
         return "no email at all"
     if entry.was_told_it_is_done and not entry.sent and not entry.dead_letters:
-        return "told that it is done, without custody"
+        return "answered below 300 without custody"
     if entry.emails > 1 + entry.lost + entry.excused:
         return "more emails than lost answers explain"
     if entry.lost and entry.emails == 1 and not entry.dead_letters:
-        return "an answer was lost, yet nobody mailed again"
+        return "an answer was lost, but nobody mailed again"
     return None
 
 
 def recipient_of(message: str) -> str:
-    """The address in a queued event, "" if it is none."""
+    """The address in a queued event, "" if it is not an event."""
     try:
         found: Any = json.loads(message)["event"]["data"]["email"]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Functions that are loaded and healthy, shared by tests that work on many at the same time."""
+"""Loaded, healthy functions, shared by tests that use many at the same time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.faults.ledger import Ledger
 from tests.faults.world import Aws
 
 DELIVERIES = ("ses", "sqs", "ses,sqs")
-# Seconds for the answer: as few as the parameter allows, so that what hangs ends soon.
+# Seconds for the answer: the parameter's minimum, so that blocked calls end soon.
 SOON = 3
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Receivers by delivery, and mailers, of which the first one has the receivers' queue."""
+    """Receivers by delivery, and mailers; the first mailer reads the receivers' queue."""
 
     aws: Aws
     receivers: Mapping[str, Sequence[Mortal]]
@@ -38,7 +38,7 @@ class Pool:
 
     @contextlib.contextmanager
     def receiver(self, delivery: str) -> Iterator[Mortal]:
-        """Have a receiver for oneself, waiting for a free one; it is healthy afterwards."""
+        """Wait for a free receiver and use it exclusively; it is healthy afterwards."""
         receiver = self._free[delivery].get()
         try:
             yield receiver
@@ -48,7 +48,7 @@ class Pool:
 
     @contextlib.contextmanager
     def mailer(self) -> Iterator[tuple[Mortal, str]]:
-        """Have a mailer and its queue for oneself; it is healthy afterwards."""
+        """Use a mailer and its queue exclusively; it is healthy afterwards."""
         found = self._free_mailers.get()
         try:
             yield found
@@ -60,7 +60,7 @@ class Pool:
         return [*(r for group in self.receivers.values() for r in group), *self.mailers]
 
     def settle(self, ledger: Ledger) -> None:
-        """Heal everything, let the mailers empty the queues, and enter all that happened."""
+        """Heal everything, let the mailers empty the queues, and record all that happened."""
         for function in self.all():
             function.line.heal()
         for mailer, url in zip(self.mailers, self.queue_urls, strict=True):
@@ -73,7 +73,7 @@ class Pool:
 
 @contextlib.contextmanager
 def started(aws: Aws, functions: Functions, *, receivers: int, mailers: int) -> Iterator[Pool]:
-    """Load so many receivers for each delivery, and mailers."""
+    """Load receivers for each delivery, and mailers."""
     with contextlib.ExitStack() as ends, ThreadPoolExecutor() as starting:
         urls = [aws.queue_url, *(aws.create_queue() for _ in range(mailers - 1))]
         loading = {

@@ -1,12 +1,12 @@
 """A proxy between a function and AWS that fails on demand, per service and call.
 
-A small one of our own. toxiproxy works below HTTP, so it can't tell one call from another, answer
-with an AWS error, or lose the answer of a call that worked. mitmproxy can, but neither refuses a
-connection nor ends an answer halfway nor sends one byte a second without a server of one's own
-behind it, which is most of this file; and it costs several times as much for each call.
+We wrote a small one. toxiproxy works below HTTP, so it can't tell one call from another, answer
+with an AWS error, or lose the answer of a successful call. mitmproxy can, but to refuse a
+connection, cut an answer off or send one byte per second it needs another server behind it, which
+is most of this file. It also takes several times as long for each call.
 
-Requests pass byte by byte: the `Host` header is signed. There is one port for each service and
-function, since a connection is refused before there is a call to look at.
+Requests pass unchanged, because the `Host` header is signed. Each service and function has its own
+port, because a connection is refused before there is a call to look at.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVICES: tuple[Service, ...] = ("SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB")
 HOST = "127.0.0.1"
 _END = b"\r\n\r\n"  # of a head
 SLOW = 0.25  # seconds that a slow answer takes
-_RESET = struct.pack("ii", 1, 0)  # linger for no time: a close sends RST
+_RESET = struct.pack("ii", 1, 0)  # no linger: a close sends RST
 
 # What each service says when it throttles or refuses (each one's page "Common errors").
 _THROTTLES: dict[Service, tuple[int, str]] = {
@@ -49,7 +49,7 @@ _REFUSES: dict[Service, tuple[int, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to fail. `acts`: the service does what it was asked before the failure."""
+    """One way to fail. `acts`: the service carries out the request before the failure."""
 
     name: str
     acts: bool
@@ -78,7 +78,7 @@ FAULTS = (
 )  # fmt: skip
 
 
-# What is answered instead of the service's own answer.
+# What is answered instead of the service's answer.
 _INSTEAD: dict[Fault | None, dict[Service, tuple[int, str]]] = {
     THROTTLE: _THROTTLES,
     REFUSE: _REFUSES,
@@ -89,7 +89,7 @@ _INSTEAD: dict[Fault | None, dict[Service, tuple[int, str]]] = {
 
 @dataclass(slots=True)
 class Call:
-    """A call that came. `acted`: AWS was asked and did it. `answered`: it was told so in full."""
+    """A call. `acted`: AWS carried it out. `answered`: the caller got the complete answer."""
 
     service: Service
     operation: str
@@ -116,20 +116,20 @@ type Watch = Callable[[Call, Literal["before", "after"]], None]
 
 
 class Line:
-    """One function's way to AWS: its ports, the faults set on it, and the calls that came."""
+    """One function's path to AWS: its ports, the current faults, and the calls so far."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
         self._planned: list[_Planned] = []
         self._ports = {service: _Port(self, service) for service in SERVICES}
         self.calls: list[Call] = []
-        # Told of each call before it is passed on, and after AWS acted but before the answer, which
-        # it withholds by raising a ConnectionError.
+        # Called for each call before it is passed on, and after AWS acted but before the answer.
+        # Raising a ConnectionError withholds the answer.
         self.watch: Watch | None = None
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """The variables that lead a function this way."""
+        """The variables that send a function's calls here."""
         return {
             f"AWS_ENDPOINT_URL_{service}": f"http://{HOST}:{port.number}"
             for service, port in self._ports.items()
@@ -143,21 +143,21 @@ class Line:
         operation: str | None = None,
         times: int | None = None,
     ) -> None:
-        """Let calls fail until `heal`: those of one operation or all, `times` or always."""
+        """Make calls fail until `heal`: of one operation or all, `times` often or always."""
         if fault is NO_CONNECTION:
             self._proxy.run(self._ports[service].refuse())
         else:
             self._planned.append(_Planned(fault, service, operation, times))
 
     def heal(self) -> None:
-        """Let all calls pass from now on."""
+        """Pass on all calls from now on."""
         self._planned.clear()
         for port in self._ports.values():
             if port.refusing:
                 self._proxy.run(port.listen())
 
     def clear(self) -> None:
-        """Heal, and forget the calls that came."""
+        """Heal, and forget the calls so far."""
         self.heal()
         self.calls.clear()
 
@@ -186,11 +186,11 @@ class Line:
 
 
 class _Port:
-    """Where one service answers for one function."""
+    """The server for one service and one function."""
 
     def __init__(self, line: Line, service: Service) -> None:
         self._line, self._service = line, service
-        # It never listens, but keeps the number while nothing else does: what connects is refused.
+        # It reserves the port but never listens, so connections are refused.
         self._keeper = _bound(0)
         self.number: int = self._keeper.getsockname()[1]
         self._server: asyncio.Server | None = None
@@ -249,7 +249,7 @@ class _Port:
     async def _answer(
         self, call: Call, answer: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Answer as the fault says; True if the connection may go on."""
+        """Answer as the fault says; True if the connection stays open."""
         match call.fault:
             case fault if fault in _INSTEAD:
                 writer.write(_error(*_INSTEAD[fault][self._service]))
@@ -279,7 +279,7 @@ class _Port:
 
 
 class Proxy:
-    """The proxy, on a thread of its own."""
+    """The proxy, in its own thread."""
 
     def __init__(self, backend_url: str) -> None:
         parts = urlsplit(backend_url)
@@ -310,7 +310,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def running(backend_url: str) -> Iterator[Proxy]:
-    """Run a proxy in front of AWS for the length of the block."""
+    """Run a proxy in front of AWS during the block."""
     proxy = Proxy(backend_url)
     try:
         yield proxy
@@ -318,7 +318,7 @@ def running(backend_url: str) -> Iterator[Proxy]:
         proxy.close()
 
 
-# --- HTTP/1.1, as much of it as botocore and the emulator speak --------------------------------
+# --- HTTP/1.1, as far as botocore and the emulator use it --------------------------------
 
 
 @dataclass(slots=True)
@@ -327,7 +327,7 @@ class _Connection:
     writer: asyncio.StreamWriter
 
     async def exchange(self, request: bytes) -> bytes:
-        """Pass a request on; the whole answer as it came."""
+        """Pass a request on; return the complete answer, unchanged."""
         self.writer.write(request)
         await self.writer.drain()
         head = await _head(self.reader)
@@ -387,13 +387,13 @@ def _error(status: int, code: str) -> bytes:
 
 
 def _halved(answer: bytes) -> bytes:
-    """Half of the JSON, in an answer that is whole for HTTP."""
+    """Half of the JSON, in an answer that is complete as HTTP."""
     head, _, body = answer.partition(_END)
     body = body[: len(body) // 2]
     kept = [
         line
         for line in head.split(b"\r\n")
-        # With DynamoDB's checksum botocore would notice, and it is not always sent.
+        # botocore would notice by DynamoDB's checksum, which is not always sent.
         if not line.lower().startswith((b"content-length", b"x-amz-crc32", b"transfer-encoding"))
     ]
     return b"\r\n".join([*kept, b"Content-Length: %d" % len(body), b"", body])

@@ -1,10 +1,10 @@
-"""A worker that lives long: the built receiver, with AWS's answers put in at botocore's socket.
+"""A long-lived worker: the built receiver, with AWS's answers injected at botocore's socket.
 
     python steady_worker.py INVOCATIONS
 
-Run where the function would run, with what signs requests on PYTHONPATH. Prints its resident
-memory, in bytes, when it is warm and at the end. A program of its own,
-since only a process has a size.
+It runs in the function's environment, with the code that signs requests on PYTHONPATH. It prints
+its resident memory, in bytes, when it is warm and at the end. It is a separate program, because
+only a process has a size.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from roomle_mail_cli import sign
 from tools import fixtures
 
 INVOCATIONS = int(sys.argv[1])
-WARM = 10_000  # invocations: by then caches are full and the collector has been round
-# As many as make Python build its table of interned texts again, which it does once, after some
-# twenty thousand events: the table is 2 MB, and does not grow from then on.
+WARM = 10_000  # invocations: by then caches are full and the garbage collector has run
+# Enough events for Python to resize its table of interned strings, which it does once, after about
+# twenty thousand events: the table is 2 MB, and does not grow after that.
 TEXTS = 200_000
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SECRET = json.dumps({sign.EXAMPLE_API_KEY: sign.EXAMPLE_SECRET})
@@ -54,7 +54,7 @@ class Raw:
 
 
 def answer(_: URLLib3Session, request: Any) -> AWSResponse:
-    """What AWS says when all is well, but that SES throttles every tenth email."""
+    """AWS's normal answers, except that SES throttles every tenth email."""
     operation = request.headers.get("X-Amz-Target", b"SendEmail").decode().rpartition(".")[2]
     status: int = 200
     body: dict[str, object] = {}
@@ -69,8 +69,8 @@ def answer(_: URLLib3Session, request: Any) -> AWSResponse:
 
 
 def request(event: dict[str, Any], place: int) -> dict[str, Any]:
-    """A POST: each twentieth forged, each twentieth without a link, each of somebody else."""
-    # Another person and link each time, and many configurators: nothing of them may be kept.
+    """A POST: every twentieth forged, every twentieth without a link, each of another person."""
+    # A new person and link each time, and many configurators: none of them may be kept.
     body = fixtures.payload(
         email=f"{place}@customer.example",
         url=fixtures.link_to(f"catalog:item:{place}") if place % 20 != 1 else None,

@@ -1,7 +1,7 @@
-"""A test for each attack, named after it, on the receiver as a whole.
+"""A test for each attack, named after it, against the whole receiver.
 
-docs/security.md lists these with what stands against them. Where a lower layer stops an attack its
-own tests do too (tests/unit/test_tokens.py, test_events.py, test_emails_hostile.py).
+docs/security.md lists the attacks and the defences. If a lower layer stops an attack, its own tests
+cover it too (tests/unit/test_tokens.py, test_events.py, test_emails_hostile.py).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_padding_oracle_every_answer_is_the_same(world: World) -> None:
     answers = set()
     for _ in range(1_000):
         mutated = bytearray(data)
-        # Vaudenay's attack works on the last block, by way of the one before.
+        # Vaudenay's attack decrypts the last block by changing the one before.
         for place in chance.sample(range(len(data) - 2 * BLOCK, len(data)), chance.randint(1, 3)):
             mutated[place] ^= chance.randrange(1, 256)
         answer = receiver.handler(with_token(event, bytes(mutated)), LambdaContext())
@@ -87,10 +87,10 @@ def test_padding_oracle_every_answer_is_the_same(world: World) -> None:
 
 
 @pytest.mark.proof
-def test_padding_oracle_the_time_tells_nothing_either(world: World) -> None:
+def test_padding_oracle_the_time_says_nothing(world: World) -> None:
     """Welch's t on interleaved samples without their slow tail, as dudect does it.
 
-    dudect takes 10 for a leak for certain; noise alone gives less than 5.
+    dudect counts 10 as a certain leak; noise alone gives less than 5.
     """
     chance = figures.seeded("timing")
     receiver = world.app("receiver")
@@ -152,7 +152,7 @@ def test_algorithm_downgrade_by_a_parameter_is_no_valid_deployment(world: World)
 
 
 def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
-    """The vector's holder dates a token anew without the key: only its memory stops it."""
+    """Anyone who holds a token can change its date without the key: only the record stops it."""
     world.set(TOKEN_IV="prefix")
     old = datetime(2019, 1, 1, 8, 15, 30, tzinfo=UTC)
     event = world.request(session=SESSION)
@@ -175,15 +175,15 @@ def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
         for n in range(20)
     ]
 
-    # Never seen before, it counts once: what the parameter's description warns of.
+    # If it was never seen before, it counts once, as the parameter's description warns.
     assert answers == [SENT] + [UNAUTHORIZED] * 19
     assert len(world.emails()) == 1
     (item,) = world.items("token#")
     assert "expires" not in item
 
 
-def test_iv_rewriting_is_nothing_where_the_vector_is_fixed(world: World) -> None:
-    """A token that was never used here: no memory stops it, only that no vector is looked for."""
+def test_iv_rewriting_has_no_effect_if_the_vector_is_fixed(world: World) -> None:
+    """A token that was never used here: no record stops it, only that the vector is fixed."""
     old = datetime(2019, 1, 1, 8, 15, 30, tzinfo=UTC)
     event = world.request(session=SESSION)
     ivs: list[tuple[Literal["zero", "key"], bytes]] = [
@@ -207,12 +207,12 @@ def test_iv_rewriting_is_nothing_where_the_vector_is_fixed(world: World) -> None
 
 
 def test_blocks_inserted_into_the_session(world: World) -> None:
-    """A thousand distinct ciphertexts of one token: one email."""
+    """A thousand different ciphertexts of one token give one email."""
     chance = figures.seeded("inserted blocks")
     event = world.request(session=SESSION)
     data = bytes_of(event)
     blocks = [data[at : at + BLOCK] for at in range(0, len(data), BLOCK)]
-    # Between the timestamp's two blocks and the last two, where the API key stands.
+    # Between the timestamp's two blocks and the last two, which hold the API key.
     made = {data}
     while len(made) < 1_000:
         inserted = b"".join(chance.choices(blocks, k=chance.randint(1, 12)))
@@ -271,7 +271,7 @@ def test_blocks_of_two_tokens_spliced(world: World) -> None:
 
 @pytest.mark.parametrize("tries", figures.amounts("FAULTS_GARBAGE", sample=2_000, proof=50_000))
 def test_timestamp_with_garbage_that_a_lenient_parser_would_take(tries: int) -> None:
-    """`C1|random|C2|C3`: the date stays, what follows is garbage, the API key stands at its end."""
+    """`C1|random|C2|C3`: the date stays, garbage follows, and the API key is at the end."""
     chance = figures.seeded("garbage")
     data = encrypted(pad(f"{now_text()};{SESSION};{API_KEY}".encode(), BLOCK))
     credential = Credential(API_KEY, SECRET.encode())
@@ -279,7 +279,7 @@ def test_timestamp_with_garbage_that_a_lenient_parser_would_take(tries: int) -> 
         forged = data[:BLOCK] + chance.randbytes(BLOCK) + data[BLOCK:]
         assert not verifies(forged, credential)
 
-    # The attack is a real one: date, padding, form and API key are right each time.
+    # The attack is real: date, padding, form and API key are right each time.
     text = AES.new(SECRET.encode(), AES.MODE_CBC, iv=bytes(BLOCK)).decrypt(forged)
     assert text.startswith(now_text()[:13].encode())
     assert text.rstrip(text[-1:]).endswith(f";{API_KEY}".encode())
@@ -292,7 +292,7 @@ def spellings(token: str) -> set[str]:
     text = token.removeprefix("01-")
     forms = {text, text.rstrip("="), text.replace("+", "-").replace("/", "_")}
     forms |= {form.rstrip("=") for form in forms}
-    # The unused bits of the last character, where there are some.
+    # The unused bits of the last character, if there are any.
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     if text.endswith("="):
         stripped = text.rstrip("=")
@@ -349,7 +349,7 @@ def test_token_of_another_tenants_key_with_our_api_key_inside(world: World) -> N
 
 
 def test_default_secret(world: World) -> None:
-    """Roomle encrypts with a default one where a tenant has no API key: it proves nothing."""
+    """Roomle encrypts with a default secret if a tenant has no API key: it proves nothing."""
     for secret in (sign.EXAMPLE_SECRET, "0" * 16, "\0" * 16, "1234567890123456"):
         for api_key in (API_KEY, sign.EXAMPLE_API_KEY, "", "null"):
             assert world.post(api_key=api_key, secret=secret) == UNAUTHORIZED
@@ -390,7 +390,7 @@ def test_secret_that_leaked_and_was_rotated_away(
 
     assert world.post(now=time.time()) == UNAUTHORIZED
     assert world.post(now=time.time(), secret="another-secret-0") == SENT
-    # A leak can be cut off at once: by SecretOverlap, or by rotating twice.
+    # A leaked secret can be disabled at once: by SecretOverlap, or by rotating twice.
     set_secret(world, {API_KEY: "a-third-secret-0"})
     set_secret(world, {API_KEY: "a-fourth-secret0"})
     world.set(SECRET_OVERLAP="3600")
@@ -411,7 +411,7 @@ def test_future_and_past_timestamps_at_both_edges(
 
 
 def test_time_going_backwards(pool: Pool) -> None:
-    """Or days ahead: nothing counts twice, nothing is forgotten, nothing hangs."""
+    """Or days ahead: nothing counts twice, nothing is forgotten, nothing blocks."""
     with pool.receiver("ses") as receiver:
         payload = functions_world.payload(functions_world.new_recipient())
         request = functions_world.request(payload, clock=receiver.clock)
@@ -421,7 +421,8 @@ def test_time_going_backwards(pool: Pool) -> None:
 
         for seconds in (-10, -4_000, 90_000, 8 * 86_400, -20 * 86_400):
             receiver.clock.move(seconds)
-            # The same POST gets the same answer, another one none, whatever the token's age is now.
+            # The same POST gets the same answer, and a different one gets none, at any age of the
+            # token.
             assert functions_world.post(receiver, request).status == 200
             assert functions_world.post(receiver, replay).status == 401
             fresh = functions_world.payload(functions_world.new_recipient())
@@ -463,7 +464,7 @@ def test_oversized_by_one(world: World) -> None:
 
     assert world.post(padded(65_536)) == SENT
     assert world.post(padded(65_537)) == (413, "too-large")
-    # A token is 4,096 characters long at most, which its session fills.
+    # A token has at most 4,096 characters; the session fills them.
     session = "s" * (3_072 - 16 - len(f"{now_text()};;{API_KEY}"))
     for more, answer in ((0, SENT), (16, UNAUTHORIZED)):
         event = world.request(session=session + "s" * more)
@@ -477,7 +478,7 @@ def test_oversized_event_name(world: World) -> None:
 
 
 def test_oversized_event_by_way_of_the_queue(world: World) -> None:
-    """SQS takes a message of 256 KiB at most: characters that JSON writes in six bytes."""
+    """SQS takes messages of up to 256 KiB, and JSON writes these characters in six bytes each."""
     world.set(DELIVERY="sqs")
 
     assert world.post(json.dumps(saved(unknown="ä" * 30_000), ensure_ascii=False)) in (
@@ -494,8 +495,8 @@ def with_unknown(json_text: str) -> str:
     return json.dumps(saved(unknown=0)).replace(" 0", f" {json_text}")
 
 
-# Seconds of a processor's time, which a busy machine does not stretch; a request takes a fraction
-# of one here, and what a bomb sets off would take minutes.
+# Seconds of processor time, which a busy machine does not increase. A request takes a fraction of a
+# second here; a successful bomb would take minutes.
 WORK = 5
 
 BOMBS = {
@@ -523,7 +524,7 @@ def test_json_bombs(world: World, delivery: str, what: str) -> None:
 
     assert time.process_time() - began < WORK
     assert (status, code) in {SENT, (202, "queued"), (400, "malformed")}
-    # What was taken can be read again by the mailer.
+    # The mailer can read what was accepted.
     assert world.mail(world.queued()) == []
     assert len(world.emails()) == (status < 300)
     assert world.dead_letters() == []
@@ -630,7 +631,7 @@ def test_template_header_and_log_injection(world: World, field: str) -> None:
         status, _ = world.post(json.dumps(saved(**{field: text})))
 
         assert status in {200, 400, 422, 501}
-        # The email is what it is without the text, if there is one.
+        # If there is an email, it is the same as without the text.
         assert all(without_id(email) == plain for email in world.emails()), ascii(text)
         assert_clean(world.output(), text)
 
@@ -650,7 +651,7 @@ def test_log_injection_by_headers_and_the_body(world: World) -> None:
 
 
 def assert_clean(output: str, text: str) -> None:
-    """Every line is one JSON object of ours, in printable characters, without the text."""
+    """Every line is one of our JSON objects, in printable characters, without the text."""
     for line in output.splitlines():
         found = json.loads(line)
         assert "_aws" in found or {"level", "message", "service"} <= set(found)

@@ -1,7 +1,7 @@
-"""Functions that die at work, and queues that deliver twice, late, or what nobody can read.
+"""Functions that die while working, and queues that deliver twice, late, or unreadable messages.
 
-Afterwards each event was sent once, or lies in the dead-letter queue. A death between SES's doing
-and the function's writing it down is an answer of SES that got lost.
+Afterwards each event was sent once, or is in the dead-letter queue. If the function dies after SES
+took the email and before it stored that, this counts as a lost answer of SES.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tests.faults.proxy import ANSWER_SLOWLY, REFUSE, SERVICES, THROTTLE, Call
 from tests.faults.world import BATCH, MAILER_TIMEOUT, Aws
 
 type When = Literal["before", "after"]
-type Moment = tuple[str, int, When]  # a call's operation, which one of them, and the side of it
+type Moment = tuple[str, int, When]  # a call's operation, its number, before or after it
 
-# The receiver's calls: claim, two limits, delivery, outcome. Had somebody the email by then?
+# The receiver's calls: claim, two limits, delivery, outcome. Was the email in custody?
 RECEIVERS_MOMENTS: list[tuple[str, Moment, bool]] = [
     ("ses", ("PutItem", 1, "before"), False),
     ("ses", ("PutItem", 1, "after"), False),
@@ -44,11 +44,11 @@ MAILERS_MOMENTS: list[Moment] = [
     for when in ("before", "after")
 ]
 RANDOM_DEATHS = 8
-LAMBDA_TIMEOUT = 2.0  # instead of the functions' own, which only take longer
+LAMBDA_TIMEOUT = 2.0  # instead of the functions' own, which would only take longer
 
 
 def at(moment: Moment, end: Callable[[], None]) -> Callable[[Call, When], None]:
-    """Watch a function's calls, and end it at one of them."""
+    """Watch a function's calls, and kill it at one of them."""
     operation, place, when = moment
     met = itertools.count(1)
 
@@ -68,7 +68,7 @@ def post_at_death(
     *,
     timeout: float = world.RECEIVER_TIMEOUT,
 ) -> list[Call]:
-    """Let a receiver die at an event; its calls."""
+    """Kill a receiver during an event; return its calls."""
     with functions.started(RECEIVER, DELIVERY=delivery) as receiver:
         doom(receiver)
         request = world.request(world.payload(entry.recipient), clock=receiver.clock)
@@ -84,9 +84,9 @@ def mail_at_death(
     *,
     timeout: float = MAILER_TIMEOUT,
 ) -> list[Call]:
-    """Let a mailer die at a batch; its calls.
+    """Kill a mailer during a batch; return its calls.
 
-    What SES did, but the mailer could not write down any more, counts as an answer that got lost.
+    If SES took an email but the mailer could not store that, it counts as a lost answer.
     """
     with functions.started(MAILER, clock=aws.clock, QUEUE_URL=aws.queue_url) as mailer:
         doom(mailer)
@@ -99,7 +99,7 @@ def mail_at_death(
 
 
 def batches(aws: Aws, ledger: Ledger, count: int) -> list[list[dict[str, Any]]]:
-    """Queue events, and take them in full batches."""
+    """Queue events, and receive them in full batches."""
     for place in range(count * BATCH):
         entry = ledger.open(f"queued {place}", world.new_recipient())
         aws.put(world.message(entry.recipient))
@@ -121,7 +121,7 @@ def frozen(moment: Moment) -> Callable[[Mortal], None]:
 
 
 def killed_after(seconds: float) -> Callable[[Mortal], None]:
-    """Be slow, so that the moment may be any."""
+    """Slow the function down, so that any moment can be hit."""
 
     def doom(function: Mortal) -> None:
         for service in SERVICES:
@@ -148,12 +148,12 @@ def test_a_receiver_may_die_at_any_moment(functions: Functions, pool: Pool) -> N
             for entry in [ledger.open(f"receiver, {delivery}", world.new_recipient())]
         ]:
             ledger.book(each.result())
-    entry = ledger.open("receiver that ran out of its time", world.new_recipient())
+    entry = ledger.open("receiver that timed out", world.new_recipient())
     doom = frozen(("SendMessage", 1, "after"))
     ledger.book(post_at_death(functions, entry, "sqs", doom, timeout=LAMBDA_TIMEOUT))
     pool.settle(ledger)
 
-    # Whatever it had done: API Gateway answered 5xx, so Roomle mails. Ours comes at most once.
+    # API Gateway answered 5xx in any case, so Roomle mails. Our email comes at most once.
     for entry in ledger.entries.values():
         assert entry.answers[0].roomle_mails or entry.sent, str(entry)
         assert entry.sent <= 1, str(entry)
@@ -207,7 +207,7 @@ def test_a_mailer_may_die_at_any_moment(aws: Aws, functions: Functions, pool: Po
     figures.report(f"deaths of mailers: {ledger}")
 
 
-def test_what_sqs_delivers_twice_and_out_of_order_is_sent_once(
+def test_a_message_that_sqs_delivers_twice_and_out_of_order_is_sent_once(
     aws: Aws, functions: Functions, pool: Pool
 ) -> None:
     chance, ledger = figures.seeded("double delivery"), Ledger()
@@ -221,7 +221,7 @@ def test_what_sqs_delivers_twice_and_out_of_order_is_sent_once(
         order = taken[:]
         random.Random(chance.random()).shuffle(order)  # noqa: S311
         for batch in itertools.batched(order, BATCH, strict=False):
-            # Lambda's two pollers have the same messages, and only one of them can delete.
+            # Two of Lambda's pollers have the same messages, and only one of them can delete them.
             answer = mailer.call({"Records": list(batch)})
             assert answer is not None
             stay.append({each["itemIdentifier"] for each in answer["batchItemFailures"]})
@@ -259,7 +259,7 @@ def test_a_mailer_that_was_down_for_hours_sends_each_event_once(aws: Aws, pool: 
             entry = ledger.open(f"waiting {place}", world.new_recipient())
             request = world.request(world.payload(entry.recipient), clock=receiver.clock)
             entry.answers.append(world.post(receiver, request))
-    # One of them was at work when it went down.
+    # The mailer went down while processing one of them.
     mailers_claim = aws.receive(most=1)
     assert mailers_claim
 
@@ -292,8 +292,8 @@ def test_when_ses_is_down_for_longer_an_event_is_a_dead_letter_and_a_redrive_sen
     assert entry.sent == 1
 
 
-def test_a_redrive_of_what_lies_there_twice_sends_it_once(aws: Aws, pool: Pool) -> None:
-    """The mailer died after it had moved a message, before Lambda deleted it."""
+def test_a_redrive_of_a_letter_that_is_there_twice_sends_it_once(aws: Aws, pool: Pool) -> None:
+    """The mailer died after moving a message and before Lambda deleted it."""
     ledger, mailer = Ledger(), pool.mailers[0]
     entry = ledger.open("moved twice", world.new_recipient())
     aws.put(world.message(entry.recipient))
@@ -311,7 +311,7 @@ def test_a_redrive_of_what_lies_there_twice_sends_it_once(aws: Aws, pool: Pool) 
 
 
 def redrive(aws: Aws) -> None:
-    """What SQS's message move task does, which the emulator lacks."""
+    """Do what SQS's message move task does, because the emulator lacks it."""
     sqs = aws.client("sqs")
     while found := sqs.receive_message(
         QueueUrl=aws.dead_letter_queue_url, MaxNumberOfMessages=10

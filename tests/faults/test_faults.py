@@ -1,7 +1,7 @@
-"""Every fault of every AWS service, in every delivery, on functions that are cold and warm.
+"""Every fault of every AWS service, with every delivery, on cold and warm functions.
 
-The functions are the built ones under AWS's runtime client. All cases run at the same time, since
-most of them wait; then a test for each looks at what became of its event.
+The functions are the built ones under AWS's runtime client. All cases run at the same time, because
+most of them wait. Then one test per case checks the outcome of its event.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.faults.proxy import (
 from tests.faults.world import BATCH, Aws
 from tools import artefacts
 
-# Cold starts are dear: each service with each kind of fault once.
+# Cold starts are slow, so each service fails once in each way.
 COLD_FAULTS = (
     THROTTLE, REFUSE, BREAK, NO_CONNECTION, RESET, HANG, ANSWER_SLOWLY, DRIP, HALVE, DROP,
 )  # fmt: skip
@@ -58,20 +58,20 @@ MAILERS_CALLS: dict[Service, tuple[str, ...]] = {
     "SQS": ("SendMessage", "ChangeMessageVisibility"),
     "DYNAMODB": ("PutItem", "UpdateItem"),
 }
-# What leads to a call that a healthy function doesn't make.
+# The earlier fault that leads to a call that a healthy function doesn't make.
 LEADS_TO: dict[tuple[str, Service, str], tuple[Service, str, Fault]] = {
     ("ses,sqs", "SQS", "SendMessage"): ("SESV2", "SendEmail", THROTTLE),
     ("mailer", "SQS", "SendMessage"): ("SESV2", "SendEmail", REFUSE),
     ("mailer", "SQS", "ChangeMessageVisibility"): ("SESV2", "SendEmail", THROTTLE),
 }
-# Longer than the cached secret counts, so that the next event reads it again.
+# Longer than the secret is cached, so that the next event reads it again.
 SECRET_IS_OLD = 301
 TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One fault at one call of a function that works in one way."""
+    """One fault at one call of a function with one configuration."""
 
     start: Literal["cold", "warm"]
     way: str  # the receiver's delivery, or "mailer"
@@ -84,7 +84,7 @@ class Case:
 
     @property
     def is_called(self) -> bool:
-        """Whether a function that works in this way makes the call at all."""
+        """Whether a function with this configuration makes the call at all."""
         return self.service not in {"ses": {"SQS"}, "sqs": {"SESV2"}}.get(self.way, set())
 
     def set_on(self, function: Mortal) -> None:
@@ -120,7 +120,7 @@ CASES = cases()
 
 @dataclass
 class Trial:
-    """Lets every case happen, and keeps what became of its events."""
+    """Runs every case, and keeps the outcomes of its events."""
 
     aws: Aws
     functions: Functions
@@ -128,12 +128,12 @@ class Trial:
     ledger: Ledger = field(default_factory=Ledger)
     entries: dict[Case, list[Entry]] = field(default_factory=dict)
     calls: dict[Case, list[Call]] = field(default_factory=dict)
-    """Those that were made for a case's last event."""
+    """The calls for a case's last event."""
     slowest_batch: float = 0.0
     batch_ended: bool = False
 
     def run(self) -> None:
-        # A crew for each kind of case, as large as there are functions for it.
+        # A group of threads for each kind of case, as many as there are functions for it.
         work_all(
             [
                 (1, self.mail_slowest_batch, [None]),
@@ -148,7 +148,7 @@ class Trial:
                 ),
             ]
         )
-        # By themselves, for what loads is slow where others work.
+        # Separately, because loading is slow while others work.
         work_all([(8, self.receive_cold, [c for c in CASES if c.start == "cold"])])
         self.pool.settle(self.ledger)
 
@@ -181,7 +181,7 @@ class Trial:
                 assert_foreseen(mailer)
 
     def mail_slowest_batch(self, _: None) -> None:
-        """A full batch, of which every message takes as long as it may."""
+        """A full batch in which every message takes the maximum time."""
         url = self.aws.create_queue()
         for place in range(BATCH):
             entry = self.ledger.open(f"slowest batch {place}", world.new_recipient())
@@ -201,7 +201,7 @@ class Trial:
         entry.read(assert_foreseen(receiver))
 
     def tries(self, case: Case) -> Iterator[Entry]:
-        """Give events until one meets the fault: a busy machine may leave no time for it."""
+        """Send events until one meets the fault: on a busy machine the time may run out earlier."""
         for _ in range(TRIES):
             entry = self.ledger.open(str(case), world.new_recipient())
             self.entries.setdefault(case, []).append(entry)
@@ -234,7 +234,7 @@ def trial(aws: Aws, functions: Functions, pool: Pool) -> Trial:
 
 
 def work_all(crews: Iterable[tuple[int, Callable[[Any], None], Sequence[Any]]]) -> None:
-    """Let crews of several threads work on cases, all crews at the same time."""
+    """Run all groups of threads at the same time."""
     with contextlib.ExitStack() as ends:
         working = []
         for size, work, cases in crews:
@@ -249,7 +249,7 @@ _turns = threading.Semaphore(2)
 
 @contextlib.contextmanager
 def turn() -> Iterator[Callable[[], None]]:
-    """Wait for one's turn to load, of which there are as many as processors; ends when called."""
+    """Wait for a free processor to load on; return a function that releases it."""
     _turns.acquire()
     ended = threading.Lock()
 
@@ -264,23 +264,23 @@ def turn() -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_under_any_fault_one_email_comes_of_an_event_and_the_function_answers_by_itself(
+def test_under_any_fault_an_event_leads_to_one_email_and_the_function_answers_by_itself(
     case: Case, trial: Trial
 ) -> None:
     for entry in trial.entries[case]:
         assert broken_promise(entry) is None, str(entry)
-        # What outlasts its deadline is ended by Lambda.
+        # Lambda ends a function that exceeds its deadline.
         assert not any(answer.died for answer in entry.answers), str(entry)
     if case.fault is not NO_CONNECTION:
         assert trial.met(case) == case.is_called
     if case.way != "mailer":
-        # However often SQS or DynamoDB may be asked again: SES is called once.
+        # SQS and DynamoDB may be called again, but SES is called once.
         assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1
 
 
 @pytest.mark.proof  # a busy machine takes longer
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_under_any_fault_the_answer_comes_within_its_seconds(case: Case, trial: Trial) -> None:
+def test_under_any_fault_the_answer_comes_in_time(case: Case, trial: Trial) -> None:
     limit = FULL if case.start == "cold" else SOON
     for entry in trial.entries[case]:
         assert all(answer.seconds < limit for answer in entry.answers), str(entry)

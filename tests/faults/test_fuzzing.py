@@ -1,6 +1,6 @@
-"""The fuzzer, and what it found before: tests/faults/fuzz tells what has to hold.
+"""The fuzzer, and the inputs it found before; tests/faults/fuzz has the properties.
 
-FAULTS_FUZZING sets for how many seconds each kind is fuzzed; for long: `make fuzz`.
+FAULTS_FUZZING sets the seconds for each kind; to fuzz longer, use `make fuzz`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ REACHED = 0.95
 
 
 @pytest.mark.parametrize(("kind", "module"), [("token", tokens), ("event", events)])
-def test_the_kept_inputs_reach_nearly_all_code_and_do_no_harm(
-    kind: str, module: ModuleType
-) -> None:
+def test_the_corpus_reaches_nearly_all_code_and_does_no_harm(kind: str, module: ModuleType) -> None:
     known = set(lines(module))
     with watched(str(module.__file__)) as seen:
         for path in runs.kept(kind):
@@ -41,7 +39,7 @@ def test_the_kept_inputs_reach_nearly_all_code_and_do_no_harm(
 
 @contextlib.contextmanager
 def watched(file: str) -> Iterator[set[int]]:
-    """Note the lines of a file that are run in the block."""
+    """Record the lines of a file that run in the block."""
     seen: set[int] = set()
     monitoring, tool = sys.monitoring, sys.monitoring.PROFILER_ID
 

@@ -1,7 +1,7 @@
-"""The deadline may interrupt at any instruction: whichever it is, answer and custody agree.
+"""The deadline may interrupt at any instruction, and answer and custody always agree.
 
-CPython runs a signal's handler where it looks for one: when a function begins or goes on, after a
-call, and when a loop goes round. Each of these places in our own code gets the signal once.
+CPython runs signal handlers only at certain places: when a function starts or resumes, after a
+call, and when a loop repeats. Each of these places in our own code gets the signal once.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ __all__ = ["world"]
 TOOL = sys.monitoring.DEBUGGER_ID
 SAMPLE, ALL = 15, 100_000  # places; there are about a thousand
 MOST_LOST = 12
-AFTER_YIELD_FROM = 2  # a RESUME of this kind or above looks for no signal
+AFTER_YIELD_FROM = 2  # a RESUME of this kind or above does not check for signals
 
 
 def places_in(code: CodeType) -> Iterator[tuple[CodeType, int]]:
-    """Where CPython looks for signals in a code object and those within it."""
+    """The places where CPython checks for signals in a code object and those within it."""
     after_call = False
     for instruction in dis.get_instructions(code):
         name, argument = instruction.opname, instruction.arg or 0
@@ -56,7 +56,7 @@ def codes_of(module: ModuleType) -> Iterator[CodeType]:
 
 def codes_of_class(found: type) -> Iterator[CodeType]:
     for value in list(vars(found).values()):
-        # What static methods, properties and cached ones call theirs.
+        # The attributes of static methods, properties and cached properties that hold the function.
         names = ("__func__", "fget", "func")
         function = next(filter(None, (getattr(value, name, None) for name in names)), value)
         function = inspect.unwrap(function) if callable(function) else function
@@ -66,7 +66,7 @@ def codes_of_class(found: type) -> Iterator[CodeType]:
 
 @dataclass
 class Interrupter:
-    """Counts the places that are passed while the timer is set, and gives the signal at one."""
+    """Counts the places that are passed while the timer is set, and sends the signal at one."""
 
     places: frozenset[tuple[CodeType, int]]
     at: int = -1
@@ -114,7 +114,7 @@ THROTTLED = (429, "TooManyRequestsException", "")
 
 @pytest.mark.parametrize("most", figures.amounts("FAULTS_INSTRUCTIONS", sample=SAMPLE, proof=ALL))
 @pytest.mark.parametrize("delivery", ["ses", "sqs", "ses,sqs"])
-def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
+def test_answer_and_custody_agree_at_any_interrupted_instruction(
     world: World, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
@@ -162,7 +162,7 @@ def test_whichever_instruction_is_interrupted_answer_and_custody_agree(
             assert held_back or not queued, told
             assert not begun[-1].delivery.custody, told
             lost += sent
-    # Between SES's answer and the note of it lie a few instructions: an interrupted send.
+    # A few instructions lie between SES's answer and recording it: there the send is interrupted.
     assert lost <= MOST_LOST
     taken = f"{len(chosen)} of {total - 1} places"
     figures.report(f"interruptions, {delivery}: {taken}, {lost} answers of SES lost")

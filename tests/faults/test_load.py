@@ -1,4 +1,4 @@
-"""A burst on the deployed stack, as fast as it goes, and a worker's memory over many events.
+"""A burst on the deployed stack, as fast as possible, and a worker's memory over many events.
 
 FAULTS_BURST and FAULTS_INVOCATIONS set how many.
 """
@@ -29,7 +29,7 @@ __all__ = ["stack"]
 BURST = 5_000
 AT_ONCE = 8
 KINDS = (fixtures.SAVED, fixtures.SHARED, fixtures.SHARED_AR, fixtures.EXPORTED)
-# A machine that is too busy to answer in time leaves an event to Roomle; not many of them.
+# A machine that is too busy to answer in time leaves some events to Roomle, but not many.
 LATE = 0.02
 ANSWER_WITHIN = 8
 GROWTH = 0.01
@@ -57,14 +57,14 @@ class Event:
 
 
 def events(chance: random.Random, ledger: Ledger, burst: int) -> list[Event]:
-    """The burst in its order: a twentieth is forged, a tenth comes twice."""
+    """The burst in order: a twentieth is forged, a tenth comes twice."""
     made = []
     for place in range(burst):
         kind = chance.choice(KINDS)
         made.append(Event(ledger.open(kind, world.new_recipient()), kind, forged=place % 20 == 0))
     genuine = [place for place in range(burst) if not made[place].forged]
     repeats = set(chance.sample(genuine, burst // 10))
-    # Not far behind the first time, so that some come while that is at work.
+    # Soon after the first one, so that some arrive while it is being processed.
     order = [(place, event) for place, event in enumerate(made)]
     order += [(place + chance.randrange(3 * AT_ONCE), made[place]) for place in repeats]
     return [event for _, event in sorted(order, key=lambda each: each[0])]
@@ -72,12 +72,14 @@ def events(chance: random.Random, ledger: Ledger, burst: int) -> list[Event]:
 
 @pytest.mark.proof
 @pytest.mark.leaves_much_behind
-def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: LocalStack) -> None:
+def test_a_burst_with_repeats_and_forgeries_loses_no_email_and_sends_none_twice(
+    stack: LocalStack,
+) -> None:
     ledger = Ledger()
     burst = events(figures.seeded("burst"), ledger, number := figures.number("FAULTS_BURST", BURST))
 
     with ThreadPoolExecutor(AT_ONCE) as clients:
-        # Workers that load are no part of it.
+        # Load the workers first; that is not part of the burst.
         assert all(clients.map(lambda _: stack.post({"event": "warm.up"}), range(3 * AT_ONCE)))
         began = time.monotonic()
         for done in [clients.submit(event.post, stack) for event in burst]:
@@ -119,7 +121,7 @@ def test_a_burst_with_repeats_and_forgeries_loses_and_doubles_nothing(stack: Loc
 
 @pytest.mark.proof
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="sizes are read from /proc")
-def test_a_workers_memory_stays_as_it_is(steady_worker: subprocess.Popen[str]) -> None:
+def test_a_workers_memory_does_not_grow(steady_worker: subprocess.Popen[str]) -> None:
     _, told = steady_worker.communicate()
 
     assert steady_worker.returncode == 0, told

@@ -1,4 +1,4 @@
-"""Events under random faults: however they combine, the promise holds.
+"""Events under random faults: the promise holds for all combinations.
 
 FAULTS_EVENTS sets how many there are in `make proof`, FAULTS_SEED repeats a run.
 """
@@ -32,13 +32,13 @@ CALLS: tuple[tuple[Service, str], ...] = (
     ("DYNAMODB", "PutItem"),
     ("DYNAMODB", "UpdateItem"),
 )
-# A fault that blocks costs seconds, and there are thousands of events.
+# A fault that blocks takes seconds, and there are thousands of events.
 WEIGHTS = [1 if fault.blocks else 6 for fault in FAULTS]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one event, or one batch, is to fare."""
+    """The faults for one event or batch."""
 
     delivery: str
     kind: str
@@ -92,7 +92,7 @@ def test_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool, event
             begin = len(receiver.line.calls)
             post(receiver, request, entry)
             receiver.line.heal()
-            # A POST that never got as far as the memory is a new one when it comes again.
+            # A POST that was never recorded counts as new when it comes again.
             if not any(c.operation == "PutItem" and c.acted for c in receiver.line.calls[begin:]):
                 entry.undone.add("claim")
             if plan.comes_again:
@@ -132,9 +132,9 @@ def test_events_under_random_faults_keep_the_promise(aws: Aws, pool: Pool, event
 
 
 def late(ledger: Ledger, *, within: float) -> list[str]:
-    """The events whose receiver outlasted its deadline, and was ended by Lambda or took longer.
+    """The events whose receiver exceeded its deadline, and was ended by Lambda or took longer.
 
-    Seconds hold where nothing else is at work, and so in `make proof`.
+    Times are only meaningful without other load, as in `make proof`.
     """
     return [
         str(entry)

@@ -1,4 +1,4 @@
-"""The secret is rotated under load, and is missing or wrong in every way."""
+"""The secret is rotated under load, or is missing or wrong in every way."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.faults.ledger import Answer
 from tests.faults.world import API_KEY, SECRET, Aws
 
 NEW_SECRET = "example-secret-1"
-ENOUGH = 50  # requests before, amid and after the rotation
+ENOUGH = 50  # requests before, during and after the rotation
 PATIENCE = 60
-SECRET_IS_OLD = 301  # seconds for which a function may go by what it read before
+SECRET_IS_OLD = 301  # seconds for which a function may use what it read before
 
 
 class Rotating:
-    """A secret of one's own, and a receiver that goes by it."""
+    """A separate secret, and a receiver that uses it."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._client, self.name = aws.client("secretsmanager"), name
@@ -48,7 +48,7 @@ def rotating(aws: Aws) -> Rotating:
 
 @contextlib.contextmanager
 def going_by(rotating: Rotating, functions: Functions, aws: Aws) -> Iterator[Mortal]:
-    # How old a secret is, Secrets Manager's clock tells, which other tests have moved.
+    # A secret's age comes from Secrets Manager's clock, which other tests have moved.
     with functions.started(
         RECEIVER, clock=aws.clock, DELIVERY="ses", SECRET_ID=rotating.name
     ) as receiver:
@@ -74,7 +74,7 @@ def test_a_rotation_under_load_fails_no_request(
             answers.append((secret, post(one, secret)))
 
     def go_on() -> None:
-        """Let some requests pass."""
+        """Wait for some requests."""
         enough, end = len(answers) + ENOUGH, time.monotonic() + PATIENCE
         while len(answers) < enough and time.monotonic() < end:
             time.sleep(0.01)
@@ -95,24 +95,24 @@ def test_a_rotation_under_load_fails_no_request(
     seen = Counter((secret, answer.status) for secret, answer in answers)
     assert {status for _, status in seen} == {200}
     assert seen[SECRET, 200] >= 2 * ENOUGH
-    assert seen[NEW_SECRET, 200] >= ENOUGH - 2  # two were at work when Roomle changed
+    assert seen[NEW_SECRET, 200] >= ENOUGH - 2  # two were in progress when Roomle changed
     figures.report(
         f"rotation under load: {seen[SECRET, 200]} requests with the old secret and "
         f"{seen[NEW_SECRET, 200]} with the new one, none failed"
     )
 
-    # Both count in the overlap, and the old one is dead after it.
+    # Both count during the overlap, and the old one is invalid after it.
     assert post(receiver, SECRET).status == 200
     receiver.clock.move(3_601)
     assert post(receiver, SECRET).status == 401
     assert post(receiver, NEW_SECRET).status == 200
 
 
-def test_a_flood_of_forgeries_does_not_keep_a_new_secret_out_for_longer_than_a_minute(
+def test_a_flood_of_forgeries_delays_a_new_secret_by_at_most_a_minute(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     assert post(receiver, SECRET).status == 200
-    assert post(receiver, "another-secret-0").status == 401  # has the secret read again
+    assert post(receiver, "another-secret-0").status == 401  # makes the secret be read again
     rotating.set(json.dumps({API_KEY: NEW_SECRET}))
 
     asked = len(receiver.line.calls)
@@ -125,7 +125,7 @@ def test_a_flood_of_forgeries_does_not_keep_a_new_secret_out_for_longer_than_a_m
     assert post(receiver, SECRET).status == 200
 
 
-def test_a_wrong_secret_is_never_an_acceptance_and_the_log_says_what_to_mend(
+def test_a_wrong_secret_accepts_nothing_and_the_log_says_what_to_fix(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     assert post(receiver, SECRET).status == 200
@@ -151,7 +151,7 @@ def refused(receiver: Mortal) -> None:
     assert line["problem"]
 
 
-def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: Mortal) -> None:
+def test_another_key_in_the_secret_accepts_nobody(rotating: Rotating, receiver: Mortal) -> None:
     rotating.set(json.dumps({"anotherKey": SECRET, API_KEY: NEW_SECRET}))
     receiver.clock.move(SECRET_IS_OLD + 3_600)
 
@@ -159,7 +159,7 @@ def test_another_key_in_the_secret_lets_nobody_in(rotating: Rotating, receiver: 
     assert post(receiver, NEW_SECRET).status == 200
 
 
-def test_a_flood_of_requests_asks_for_an_unusable_secret_once_and_a_mended_one_soon_counts(
+def test_a_flood_of_requests_reads_an_unusable_secret_once_and_a_fixed_one_soon_counts(
     rotating: Rotating, receiver: Mortal
 ) -> None:
     rotating.set("text")

@@ -1,7 +1,7 @@
-"""AWS for the functions under test: the emulator, what a deployment creates in it, Lambda's poller.
+"""AWS for the functions under test: the emulator, a deployment's resources, Lambda's poller.
 
-The emulator is the one that the local stack runs on, not moto's server: it took a third of the
-time for each call, and its queues, conditions and signatures are closer to AWS's.
+The emulator is that of the local stack, not moto's server: a call took a third of the time, and its
+queues, conditions and signatures are closer to AWS's.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tools import artefacts, fixtures
 from tools.stack import emulator, webhook
 from tools.stack.emulator import Emulator
 
-# Not Roomle's published example, which a real deployment refuses.
+# Not Roomle's published example, because a real deployment refuses it.
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
 SENDERS = ("hello@brand.example", "studio@brand.example")
-# The template's; a test holds them against it.
+# The template's values; a test compares them.
 RECEIVER_TIMEOUT, MAILER_TIMEOUT, BATCH = 10.0, 30.0, 5
 
 
@@ -44,7 +44,7 @@ class Aws:
 
     @property
     def variables(self) -> dict[str, dict[str, str]]:
-        """The functions' variables: those of `sam local`, as strict as a real deployment's."""
+        """The functions' variables: those of `sam local`, but as strict as in a real deployment."""
         changes = {
             "QUEUE_URL": self.queue_url,
             "LOCAL_STACK": "false",
@@ -93,7 +93,7 @@ class Aws:
     # --- Lambda's poller ----------------------------------------------------------------------
 
     def receive(self, url: str | None = None, *, most: int = BATCH) -> list[dict[str, Any]]:
-        """Take messages, as the mailer gets them."""
+        """Receive messages, in the form in which the mailer gets them."""
         found = self.client("sqs").receive_message(
             QueueUrl=url or self.queue_url,
             MaxNumberOfMessages=most,
@@ -120,7 +120,7 @@ class Aws:
         *,
         timeout: float = MAILER_TIMEOUT,
     ) -> bool:
-        """Hand a batch to the mailer, delete what is done; False if the mailer died at it."""
+        """Hand a batch to the mailer and delete what is done; False if the mailer died."""
         answer = mailer.call({"Records": list(messages)}, timeout=timeout)
         if answer is None:
             return False
@@ -135,11 +135,11 @@ class Aws:
         return True
 
     def drain(self, mailer: Mortal, url: str | None = None, *, within: float = 8 * 3_600) -> None:
-        """Mail until the queue is empty, moving the clock to when there is something to do."""
+        """Run the mailer until the queue is empty, moving the clock to the next visible message."""
         end = self.clock.now() + within
         while waiting := [message.visible_at for message in self.queued(url)]:
-            assert self.clock.now() < end, "the queue does not get empty"
-            # And a little further, so that those that wait alike come together.
+            assert self.clock.now() < end, "the queue does not become empty"
+            # And a little further, so that messages with similar waits come together.
             self.clock.move(max(0.0, min(waiting) + 2 - self.clock.now()))
             while batch := self.receive(url):
                 self.mail(mailer, batch, url)
@@ -147,21 +147,21 @@ class Aws:
 
 @contextlib.contextmanager
 def running(clock: Clock) -> Iterator[Aws]:
-    """Run the emulator, with the movable clock, for the length of the block."""
+    """Run the emulator, with the movable clock, during the block."""
     given = emulator.settings
 
     def settings(aws: Emulator) -> dict[str, str]:
         return given(aws) | clock.variables | {"PYTHONPATH": str(CLOCK_CODE), "LOG_LEVEL": "ERROR"}
 
     with contextlib.ExitStack() as ends:
-        # Only while it starts: another emulator of the same run has the clock that everybody has.
+        # Only while it starts: another emulator in the same run uses the normal clock.
         with mock.patch.object(emulator, "settings", settings):
             aws = ends.enter_context(emulator.running(port=0))
         yield deploy(aws, clock)
 
 
 def deploy(aws: Emulator, clock: Clock) -> Aws:
-    """Create what the template does, as far as the functions use it."""
+    """Create the template's resources that the functions use."""
     names = fixtures.environment()[RECEIVER]
     aws.client("secretsmanager").create_secret(
         Name=names["SECRET_ID"], SecretString=json.dumps({API_KEY: SECRET})
@@ -183,7 +183,7 @@ def deploy(aws: Emulator, clock: Clock) -> Aws:
 
 
 def new_recipient() -> str:
-    """An address that no other event has."""
+    """A unique address for an event."""
     return f"{uuid.uuid4().hex}@customer.example"
 
 
@@ -194,7 +194,7 @@ def payload(recipient: str, name: str = fixtures.SAVED, **changes: object) -> di
 
 
 def message(recipient: str, name: str = fixtures.SAVED, **changes: object) -> str:
-    """What the receiver would have queued for an event."""
+    """The message that the receiver would queue for an event."""
     return fixtures.message(recipient, payload(recipient, name, **changes))
 
 
@@ -206,7 +206,7 @@ def request(
     secret: str = SECRET,
     **form: Unpack[sign.Form],
 ) -> dict[str, Any]:
-    """API Gateway's event for a POST of Roomle's, signed now."""
+    """API Gateway's event for one of Roomle's POSTs, signed now."""
     event = fixtures.load("receiver/saved_configuration")
     event["body"] = body if isinstance(body, str) else fixtures.compact(body)
     now = datetime.fromtimestamp(clock.now(), UTC)
@@ -214,7 +214,7 @@ def request(
 
 
 def post(receiver: Mortal, event: dict[str, Any], *, timeout: float = RECEIVER_TIMEOUT) -> Answer:
-    """Hand a request to a receiver that takes it at this moment, and answer as API Gateway does."""
+    """Hand a request to a receiver, and answer as API Gateway does."""
     event["requestContext"]["timeEpoch"] = int(receiver.clock.now() * 1000)
     began = time.monotonic()
     answer = receiver.call(event, timeout=timeout)

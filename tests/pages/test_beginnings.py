@@ -28,7 +28,7 @@ def read(address: str) -> str:
         return text
 
 
-def test_the_preview_says_where_it_is_and_ends_by_a_signal() -> None:
+def test_the_preview_prints_its_address_and_ends_on_a_signal() -> None:
     port = free_port()
     command = [sys.executable, "-m", "tools.preview", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -40,7 +40,7 @@ def test_the_preview_says_where_it_is_and_ends_by_a_signal() -> None:
         assert process.wait(timeout=20) == 0
 
 
-def test_a_taken_port_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with pages.served(pages.application("test", Path(__file__).parent), 0) as address:
         port = address.rstrip("/").rpartition(":")[2]
         assert preview.main(["--port", port]) == 1
@@ -59,7 +59,7 @@ def test_pictures_of_broken_emails_are_refused_in_the_builds_words(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_demo_serves_the_simulator_beside_its_stack_and_says_where(
+def test_the_demo_serves_the_simulator_and_prints_its_address(
     deployed: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers: list[str] = []
@@ -84,7 +84,7 @@ def test_the_demo_serves_the_simulator_beside_its_stack_and_says_where(
     assert "<h1>Play Roomle</h1>" in answer
 
 
-def test_the_browser_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_browser_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*_: Any, **__: Any) -> None:
         pytest.fail("nothing should be installed")
 

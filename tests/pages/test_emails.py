@@ -49,7 +49,7 @@ def test_everybody_can_read_the_email(open_window: Open, choice: Choice, scheme:
     window.keep(f"-{name(choice)}")
 
 
-def test_every_language_is_among_them() -> None:
+def test_every_language_is_tested() -> None:
     assert {choice.language for choice, _ in choices()} == {
         language for look in DRAFTS.looks for language in look.brand.languages
     }

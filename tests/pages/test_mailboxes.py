@@ -104,7 +104,7 @@ def test_a_long_link_stays_in_the_card_where_word_break_is_ignored(
 
 
 @pytest.mark.parametrize("width", [360, 600])
-def test_a_long_link_is_broken_into_lines_where_that_is_known(
+def test_a_long_link_is_broken_into_lines_where_that_is_supported(
     open_window: Open, width: int
 ) -> None:
     email = email_of(CHOICES[0])

@@ -121,7 +121,7 @@ def test_an_email_is_seen_at_two_widths_in_two_schemes_with_its_inbox_line(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_scheme_that_is_chosen_looks_as_the_systems_own(
+def test_a_chosen_scheme_looks_like_the_systems_own(
     open_window: Open, preview: str, scheme: Scheme
 ) -> None:
     paint = """() => [...document.querySelectorAll("body *")].map(each => {
@@ -137,7 +137,7 @@ def test_a_scheme_that_is_chosen_looks_as_the_systems_own(
     assert ["A", "rgb(0, 0, 0)", "rgb(242, 193, 78)"] in [each[:3] for each in painted]
 
 
-def test_a_link_that_roomle_need_not_send_can_be_left_out(window: Window, preview: str) -> None:
+def test_an_optional_link_can_be_left_out(window: Window, preview: str) -> None:
     window.page.goto(f"{preview}/?email=3DExportAsset&width=phone")
     assert "Open the design" in frame_text(window.page)
 
@@ -151,7 +151,7 @@ def test_a_link_that_roomle_need_not_send_can_be_left_out(window: Window, previe
     assert window.page.get_by_role("link", name="Only what must be").count() == 0
 
 
-def test_brand_and_language_are_chosen_by_keyboard_alone(window: Window, preview: str) -> None:
+def test_brand_and_language_can_be_chosen_by_keyboard(window: Window, preview: str) -> None:
     keys = window.page.keyboard
     window.page.goto(preview)
 
@@ -282,7 +282,7 @@ def test_the_page_follows_a_saved_file_by_itself(window: Window, edited: str, fo
     expect(frame.get_by_role("heading", name="Kept for you")).to_be_visible(timeout=10_000)
 
 
-def test_a_broken_file_shows_the_builds_own_words_and_no_trace_until_it_is_mended(
+def test_a_broken_file_shows_the_builds_message_and_no_trace_until_it_is_fixed(
     window: Window, edited: str, folder: Path
 ) -> None:
     line = edit(folder / "brands.toml", "logo_width = 200", 'logo_width = "wide"')
@@ -317,7 +317,7 @@ def test_a_broken_file_shows_the_builds_own_words_and_no_trace_until_it_is_mende
         ("templates/savedConfiguration.mjml", "<mj-raw>", "<mj-row>", "isn't MJML"),
     ],
 )
-def test_whatever_breaks_has_its_file_and_line(
+def test_every_problem_has_its_file_and_line(
     folder: Path, name: str, old: str, new: str, expected: str
 ) -> None:
     line = edit(folder / name, old, new)

@@ -123,7 +123,7 @@ def test_no_switch_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("switch", "value"), OUTCOMES, ids=[f"{switch}-{value}" for switch, value in OUTCOMES]
 )
-def test_the_promise_holds_whatever_goes_wrong(
+def test_the_promise_holds_for_everything_that_can_go_wrong(
     simulator: Simulator, window: Window, switch: str, value: str
 ) -> None:
     choices = {switch: value} | ({"ses": "throttles"} if switch == "queue" else {})
@@ -217,7 +217,9 @@ def test_request_answer_email_and_log_are_shown(simulator: Simulator, window: Wi
     assert '"event_id"' in log.locator("pre").last.inner_text()
 
 
-def test_by_the_queue_the_mailers_lines_are_there_too(simulator: Simulator, window: Window) -> None:
+def test_through_the_queue_the_mailers_lines_are_shown_too(
+    simulator: Simulator, window: Window
+) -> None:
     simulator.play(window.page, ses="throttles")
 
     log = " ".join(window.page.locator("#log").inner_text().split())
@@ -225,7 +227,7 @@ def test_by_the_queue_the_mailers_lines_are_there_too(simulator: Simulator, wind
     assert "mailer INFO sent" in log
 
 
-def test_an_event_that_owes_nobody_an_email_is_no_broken_promise(
+def test_an_event_that_calls_for_no_email_keeps_the_promise(
     simulator: Simulator, window: Window
 ) -> None:
     simulator.play(window.page, event="configuration.opened")
@@ -256,7 +258,7 @@ def test_what_the_stack_refuses_is_explained_and_left_to_roomle(
 def test_a_failed_export_has_an_email_of_its_own(simulator: Simulator, window: Window) -> None:
     simulator.play(window.page, event="email.3DExportAsset", success="false")
 
-    assert "could not be created" in window.page.locator("#received .subject").inner_text()
+    assert "create your 3D file" in window.page.locator("#received .subject").inner_text()
 
 
 HOSTILE = '"><script>document.title = "taken"</script>{{ 7*7 }}'
@@ -285,7 +287,7 @@ def test_the_history_keeps_the_score(simulator: Simulator, window: Window) -> No
 # --- as every page should be ------------------------------------------------------------------
 
 
-def test_it_is_played_by_keyboard_alone(simulator: Simulator, window: Window) -> None:
+def test_it_can_be_played_by_keyboard(simulator: Simulator, window: Window) -> None:
     page = window.page
     page.goto(simulator.address)
     focused = "document.activeElement.id"
@@ -360,13 +362,13 @@ def test_other_sites_have_no_access(simulator: Simulator) -> None:
 # --- the stack beside it ----------------------------------------------------------------------
 
 
-def test_the_switches_are_in_the_functions_way(simulator: Simulator) -> None:
+def test_the_switches_are_between_the_functions_and_aws(simulator: Simulator) -> None:
     for function, services in SERVICES.items():
         led = {name for name in simulator.stage.variables(function) if "ENDPOINT_URL_" in name}
         assert led == {f"AWS_ENDPOINT_URL_{service}" for service in services}
 
 
-def test_the_examples_of_the_form_are_roomles_own(simulator: Simulator) -> None:
+def test_the_examples_in_the_form_are_roomles(simulator: Simulator) -> None:
     assert simulator.stage.stack.secret == sign.EXAMPLE_SECRET
     assert Scenario().payload == fixtures.payload(
         email="jane.1@customer.example", configuratorId=None

@@ -61,7 +61,7 @@ def failing(result: Result) -> list[str]:
 # --- doctor -----------------------------------------------------------------------------------
 
 
-def test_a_sound_stack_has_no_failing_check(cli: CommandLine) -> None:
+def test_a_healthy_stack_has_no_failing_check(cli: CommandLine) -> None:
     result = cli("doctor", "--json")
 
     assert failing(result) == []
@@ -192,7 +192,7 @@ def test_doctor_finds_an_alarm_that_rings_and_a_subscription_that_nobody_confirm
     assert states(result)["alarm emails"] == "fail"
 
 
-def test_doctor_tells_people_in_lines_and_finds_a_local_stack_by_its_file(
+def test_doctor_prints_lines_and_finds_a_local_stack_by_its_file(
     cli: CommandLine, stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL")
@@ -211,7 +211,7 @@ def test_doctor_tells_people_in_lines_and_finds_a_local_stack_by_its_file(
 
 
 @pytest.mark.parametrize("event", ["savedConfiguration", "shareConfigurationAR", "3DExportAsset"])
-def test_send_mails_and_tells_the_event_that_the_log_has(
+def test_send_mails_and_prints_the_id_that_the_log_has(
     cli: CommandLine, stack: LocalStack, recipient: str, event: str
 ) -> None:
     result = cli("send", event, "--to", recipient, "--wait", "20", "--json")
@@ -222,7 +222,7 @@ def test_send_mails_and_tells_the_event_that_the_log_has(
     assert {line["event_id"] for line in result.json["log"]} == {result.json["event_id"]}
 
 
-def test_send_takes_fields_and_bodies_and_says_no_by_its_exit_code(
+def test_send_accepts_fields_and_bodies_and_fails_with_its_exit_code(
     cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
     german = cli(
@@ -275,7 +275,7 @@ def test_a_dry_run_sends_nothing(cli: CommandLine, stack: LocalStack, recipient:
     assert stack.emails_to(recipient) == []
 
 
-def test_verify_tells_that_a_token_was_used_before(
+def test_verify_reports_that_a_token_was_used_before(
     cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
     token = cli("sign").out.strip()
@@ -407,12 +407,14 @@ def test_the_log_is_found_by_address_in_any_spelling_and_by_event(
     assert (nobody.code, nobody.out) == (1, "")
 
 
-def test_a_person_without_a_log_line_and_a_wrong_time_are_told_apart(cli: CommandLine) -> None:
+def test_a_person_without_a_log_line_and_a_wrong_time_give_different_results(
+    cli: CommandLine,
+) -> None:
     assert cli("logs", "--event", uuid.uuid4().hex).code == 1
     assert cli("logs", "--since", "yesterday").code == 2
 
 
-def test_following_shows_what_comes(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
+def test_following_shows_new_lines(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
     stack.post(fixtures.payload(email=recipient))
     result = cli("logs", "--follow", "--for", "3", "--since", "30s", "--json")
     assert result.code == 0

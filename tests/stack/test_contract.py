@@ -50,7 +50,7 @@ def tried(
     )
 
 
-def test_every_answer_is_as_the_contract_says(stack: LocalStack, tmp_path: Path) -> None:
+def test_every_answer_conforms_to_the_contract(stack: LocalStack, tmp_path: Path) -> None:
     before = len(stack.emails())
     ran = tried(stack, tmp_path, contract.OPENAPI, "--phases", "examples,coverage,fuzzing")
     assert ran.returncode == 0, ran.stdout + ran.stderr

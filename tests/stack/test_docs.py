@@ -169,7 +169,7 @@ def test_from_an_empty_account_to_the_first_email(stack: LocalStack, shell: Path
     assert any("UnforeseenAlarm" in each["AlarmName"] for each in states)
 
 
-def test_a_domain_of_ones_own(stack: LocalStack, shell: Path) -> None:
+def test_a_custom_domain(stack: LocalStack, shell: Path) -> None:
     printed = run(shell, stack, "A domain of your own for the webhook")
 
     gateway = stack.client("apigatewayv2")
@@ -194,7 +194,7 @@ def test_an_alarm_is_answered_with_the_commands_that_the_page_names(
     assert (shell / "lines.json").read_text()
 
 
-def test_nothing_of_a_person_is_left(stack: LocalStack, shell: Path, recipient: str) -> None:
+def test_no_data_of_a_person_is_left(stack: LocalStack, shell: Path, recipient: str) -> None:
     (shell / "address.txt").write_text(f"{recipient}\n")
     give_up(stack, recipient, "cd" * 16)
     token = stack.token(api_key="yourApiKey", secret="example-secret-0")
@@ -246,7 +246,7 @@ def test_commands_of_aws_that_are_not_run_have_its_options(aws: Path, tmp_path: 
         assert checked.returncode == 0, f"{command}: {checked.stderr}"
 
 
-def test_what_is_not_run_could_not_be() -> None:
+def test_commands_that_are_not_run_cannot_run_here() -> None:
     for block in blocks():
         if block.mark != "sh run":
             assert block.mark == "sh"

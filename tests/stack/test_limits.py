@@ -191,5 +191,5 @@ def test_the_emulator_still_cannot_do_it(stack: LocalStack, limit: limits.Limit)
 @pytest.mark.parametrize(
     ("service", "call"), [("sqs", "list_queues"), ("logs", "describe_log_groups")]
 )
-def test_what_the_emulator_can_do_is_seen(stack: LocalStack, service: str, call: str) -> None:
+def test_what_the_emulator_can_do_is_noticed(stack: LocalStack, service: str, call: str) -> None:
     assert works(getattr(stack.client(service), call))

@@ -124,7 +124,7 @@ def test_a_function_can_send(stack: LocalStack, function: str) -> None:
         (MAILER, "lambda", "list_functions", {}),
     ],
 )
-def test_a_function_can_do_nothing_that_is_not_its_work(
+def test_a_function_can_do_nothing_else(
     stack: LocalStack, function: str, service: str, call: str, arguments: dict[str, Any]
 ) -> None:
     client = stack.client_of(function, service)
@@ -148,7 +148,7 @@ def test_every_fixture_ends_as_expected(stack: LocalStack, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", ""), ("PUT", ""), ("POST", "/other"), ("POST", "/../admin")]
 )
-def test_another_method_or_path_is_not_found_and_never_reaches_us(
+def test_another_method_or_path_is_not_found_and_does_not_reach_the_function(
     stack: LocalStack, method: str, path: str
 ) -> None:
     before = len(stack.log(RECEIVER))
@@ -226,7 +226,7 @@ def test_a_signal_at_any_moment_leaves_no_process_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_taken_port_ends_it_at_once(stack: LocalStack, tmp_path: Path) -> None:
+def test_a_port_in_use_ends_it_at_once(stack: LocalStack, tmp_path: Path) -> None:
     with run_in_foreground(tmp_path, stack.emulator.port) as process:
         assert process.wait(timeout=60) == 1
     assert stack.emulator.get("/_ministack/health")

@@ -224,7 +224,7 @@ def test_requests_without_a_token_ring_nothing(
         ("StillWaitingAlarm", still_waiting),
     ],
 )
-def test_an_alarm_rings_at_the_topic_and_says_what_to_do(
+def test_an_alarm_notifies_the_topic_and_says_what_to_do(
     stack: LocalStack, bell: Bell, recipient: str, name: str, scene: Scene
 ) -> None:
     bell.feed()

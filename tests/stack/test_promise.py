@@ -108,7 +108,7 @@ def test_a_forgery_writes_nothing(stack: LocalStack, recipient: str, form: Any) 
 # --- by way of the queue ----------------------------------------------------------------------
 
 
-def test_by_the_queue_alone_the_email_comes_a_little_later(
+def test_through_the_queue_the_email_comes_a_little_later(
     stack: LocalStack, recipient: str
 ) -> None:
     with stack.environment(RECEIVER, DELIVERY="sqs"):
@@ -121,7 +121,9 @@ def test_by_the_queue_alone_the_email_comes_a_little_later(
     assert len(stack.emails_to(recipient)) == 1
 
 
-def test_what_ses_throttles_goes_through_the_queue(stack: LocalStack, recipient: str) -> None:
+def test_an_email_that_ses_throttles_goes_through_the_queue(
+    stack: LocalStack, recipient: str
+) -> None:
     with stack.endpoint(RECEIVER, "SESV2", THROTTLING) as calls:
         assert told(stack.post(payload(recipient))) == (202, "queued")
         assert len(calls) == 1
@@ -177,7 +179,7 @@ def test_one_poisoned_message_does_not_keep_the_others(stack: LocalStack, recipi
     sqs.purge_queue(QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"])
 
 
-def test_what_fails_in_passing_waits_in_the_queue(stack: LocalStack, recipient: str) -> None:
+def test_a_temporary_failure_waits_in_the_queue(stack: LocalStack, recipient: str) -> None:
     with stack.endpoint(MAILER, "SESV2", THROTTLING) as calls:
         with stack.environment(RECEIVER, DELIVERY="sqs"):
             assert told(stack.post(payload(recipient))) == (202, "queued")
@@ -205,7 +207,7 @@ def test_what_fails_in_passing_waits_in_the_queue(stack: LocalStack, recipient: 
     ],
     ids=["refuses", "quota", "breaks", "hangs up", "is silent", "drips"],
 )
-def test_when_ses_fails_roomle_is_told_in_time_and_ses_is_called_once(
+def test_when_ses_fails_roomle_gets_an_answer_in_time_and_ses_is_called_once(
     stack: LocalStack, recipient: str, behaviour: Behaviour, answer: tuple[int, str], *, slow: bool
 ) -> None:
     ended: list[str] = []
@@ -237,9 +239,7 @@ def warm(stack: LocalStack, recipient: str) -> None:
     stack.wait_until(lambda: stack.post({"event": "warm.up", "for": recipient}).status == 200)
 
 
-def test_an_answer_of_ses_that_got_lost_is_the_only_way_to_two_emails(
-    stack: LocalStack, recipient: str
-) -> None:
+def test_only_a_lost_answer_of_ses_leads_to_two_emails(stack: LocalStack, recipient: str) -> None:
     losing = forwarding_to(stack.emulator, then=hanging_up)
     with stack.endpoint(RECEIVER, "SESV2", losing) as calls:
         answer = stack.post(payload(recipient))
@@ -249,7 +249,7 @@ def test_an_answer_of_ses_that_got_lost_is_the_only_way_to_two_emails(
     assert len(stack.emails_to(recipient, at_least=1)) == 1
 
 
-def test_what_the_queue_may_have_taken_is_not_mailed_after_roomle_was_told_to(
+def test_an_event_that_the_queue_may_have_taken_is_not_mailed_if_roomle_mails(
     stack: LocalStack, recipient: str
 ) -> None:
     losing = forwarding_to(stack.emulator, then=hanging_up)
@@ -285,7 +285,7 @@ def paused_mailer(stack: LocalStack) -> Iterator[None]:
 @pytest.mark.parametrize(
     "behaviour", [BREAKING, hanging_up, dripping(8)], ids=["breaks", "hangs up", "drips"]
 )
-def test_without_memory_or_secret_roomle_mails(
+def test_without_table_or_secret_roomle_mails(
     stack: LocalStack, recipient: str, service: str, behaviour: Behaviour
 ) -> None:
     with stack.endpoint(RECEIVER, service, behaviour):
@@ -320,7 +320,7 @@ def test_a_rotation_fails_no_request_when_aws_is_changed_first(
 
 
 @pytest.mark.parametrize("value", ["not json", "{}", '{"aValidApiKey": "too short"}'])
-def test_an_unusable_secret_accepts_nothing_and_says_what_to_mend(
+def test_an_unusable_secret_accepts_nothing_and_the_log_says_what_to_fix(
     stack: LocalStack, recipient: str, value: str
 ) -> None:
     with stack.secret(value), stack.environment(RECEIVER, SECRET_OVERLAP="1"):
@@ -352,7 +352,7 @@ def test_prefixed_tokens_count_where_the_parameter_says_so(
     )  # fmt: skip
 
 
-def test_over_the_limits_one_is_suppressed_and_the_other_left_to_roomle(
+def test_over_the_recipients_limit_an_event_is_suppressed_and_over_the_cap_left_to_roomle(
     stack: LocalStack, recipient: str
 ) -> None:
     with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="1"):
@@ -363,7 +363,7 @@ def test_over_the_limits_one_is_suppressed_and_the_other_left_to_roomle(
     assert (503, "unavailable") in answers
 
 
-def test_many_at_once_take_no_more_places_than_there_are(stack: LocalStack, recipient: str) -> None:
+def test_many_at_once_never_exceed_the_limit(stack: LocalStack, recipient: str) -> None:
     with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
         at_once(5, lambda: warm(stack, recipient))
         answers = at_once(5, lambda: stack.post(payload(recipient)))

@@ -101,7 +101,7 @@ def assert_is_fit_for_a_bug_report(stack: LocalStack, text: str) -> None:
 # --- a sound stack ----------------------------------------------------------------------------
 
 
-def test_a_sound_stack_is_proved_but_for_what_the_emulator_cannot_do(
+def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
     cli: CommandLine, stack: LocalStack
 ) -> None:
     alarms, emails = alarm_states(stack), len(simulated(stack))
@@ -158,7 +158,7 @@ def test_it_asks_before_it_sends_anything(cli: CommandLine, stack: LocalStack) -
     assert len(stack.emails()) == before
 
 
-def test_a_stack_that_is_not_there_is_told_apart(cli: CommandLine) -> None:
+def test_a_missing_stack_has_its_own_exit_code(cli: CommandLine) -> None:
     assert cli("prove", "no-such-stack", "--yes").code == 3
 
 
@@ -453,7 +453,7 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_broken_shows_with_its_cause_and_the_command_that_fixes_it(
+def test_a_fault_is_reported_with_its_cause_and_the_command_that_fixes_it(
     cli: CommandLine, stack: LocalStack, what: str
 ) -> None:
     broken, name, cause, fix = BROKEN[what]

@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it once the parameters are known."""
+"""template.yaml as CloudFormation sees it with given parameters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -40,21 +40,21 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 
 def read() -> dict[str, Any]:
-    """Read the template as it is written, with every function in its long form."""
+    """Read the template as written, with every function in its long form."""
     text = (ROOT / "template.yaml").read_text()
     template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     return template
 
 
 class Stack:
-    """The template with the parameters put in: conditions decided, functions evaluated.
+    """The template with the parameters applied: conditions decided, functions evaluated.
 
     Where a value is known only after a deploy, a text stands for it: `Table` for what Ref gives,
     `Table.Arn` for an attribute.
     """
 
     def __init__(self, **parameters: str) -> None:
-        """Deploy, so to speak; raises AssertionError where a rule forbids it."""
+        """Check the rules as a deploy does; raises AssertionError if one forbids the parameters."""
         template = read()
         given = {"SenderIdentities": "brand.example"} | parameters
         self._names = PSEUDO | {

@@ -1,4 +1,4 @@
-"""Which module of this project imports which, read from the source."""
+"""The imports between this project's modules, read from the source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tools.sam import ROOT
 
-# Where each package lies; `functions` is none, but its files import like one.
+# Each package's folder; `functions` is not a package, but its files import like one.
 PACKAGES = {
     "roomle_mail": ROOT / "layers" / "shared" / "python",
     "emails_build": ROOT / "layers" / "emails",
@@ -19,13 +19,13 @@ PACKAGES = {
     "bench": ROOT,
     "tests": ROOT,
 }
-# The command line is a package of its own, and the peers are programs by themselves.
+# The command line is a separate package, and the peers are separate programs.
 APART = (ROOT / "tools" / "cli", ROOT / "bench" / "peers")
 
 
 @cache
 def modules() -> dict[str, Path]:
-    """Every module by its name; a package has that of its folder."""
+    """Every module by its name; a package has its folder's name."""
     found = {}
     for package, base in PACKAGES.items():
         for path in (base / package).rglob("*.py"):
@@ -64,7 +64,7 @@ def imported(module: str) -> Iterator[str]:
 
 
 def nearest(text: str) -> str:
-    """The module that a name is in, or "" for another project's."""
+    """The module that contains a name, or "" for another project's."""
     while text and text not in modules():
         text = text.rpartition(".")[0]
     return text

@@ -1,4 +1,4 @@
-"""The bench: what it makes of what it finds. What it measures is no test."""
+"""The bench: how it evaluates its results. The measurements themselves are not tested."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ import time:         5 |          5 | decimal
 """
 
 
-def test_a_module_of_the_standard_library_counts_for_the_package_that_wanted_it() -> None:
+def test_a_module_of_the_standard_library_counts_for_the_package_that_imported_it() -> None:
     found = measure.by_package(TRACE)
 
     assert found == {"Python": 105e-6, "boto3": 330e-6, "own code": 40e-6}
@@ -55,7 +55,7 @@ def variant(**changes: object) -> Variant:
         ({"GetSecretValue": 1, "SendEmail": 2, "PutItem": 2, "UpdateItem": 6}, 503, False),
     ],
 )
-def test_who_leaves_a_call_out_or_does_not_answer_is_found_out(
+def test_a_variant_that_leaves_a_call_out_or_does_not_answer_is_noticed(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     calls: dict[str, int],
@@ -74,7 +74,7 @@ def test_who_leaves_a_call_out_or_does_not_answer_is_found_out(
             measure.check(variant(), work)
 
 
-def test_an_event_travels_with_the_time_at_which_it_arrives() -> None:
+def test_an_event_has_the_time_of_its_arrival() -> None:
     (post,) = posts(1)
 
     now = json.loads(Event.of(post).now())
@@ -85,7 +85,7 @@ def test_an_event_travels_with_the_time_at_which_it_arrives() -> None:
 
 
 class Wire(asyncio.Transport):
-    """Notes what is written to it."""
+    """Records what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()

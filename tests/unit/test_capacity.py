@@ -1,4 +1,4 @@
-"""The capacity model: nothing gets lost in it, and it obeys the limits that it models."""
+"""The capacity model: no event is lost, and it obeys the limits that it models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit import cloudformation
 LOADS = st.builds(Load, st.integers(0, 3_000), st.sampled_from([0.0, 0.5, 1.0]))
 PARAMETERS = st.builds(
     Parameters,
-    delivery=st.sampled_from(model.WAYS),
+    delivery=st.sampled_from(model.MODES),
     throttle_rate=st.floats(1, 100),
     throttle_burst=st.integers(1, 200),
     max_emails_per_hour=st.sampled_from([0, 100, 10_000]),
@@ -42,7 +42,7 @@ def test_every_event_ends_exactly_once(load: Load, parameters: Parameters) -> No
 @given(LOADS, PARAMETERS)
 def test_ses_never_takes_more_than_its_rate(load: Load, parameters: Parameters) -> None:
     results = simulate(load, parameters)
-    # All within nine hours, and one second's worth at once.
+    # Everything within nine hours, plus one second's worth at once.
     assert results.sent <= parameters.ses_rate * 9 * model.HOUR + max(1, parameters.ses_rate)
 
 
@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_results() -> None:
     assert simulate(load, parameters) != simulate(load, parameters, seed=1)
 
 
-def test_a_bucket_gives_its_size_at_once_and_its_rate_lastingly() -> None:
+def test_a_bucket_gives_its_size_at_once_and_then_its_rate() -> None:
     bucket = Bucket(rate=2, size=5)
     assert [bucket.take(0) for _ in range(6)] == [True] * 5 + [False]
     assert [bucket.take(1) for _ in range(3)] == [True, True, False]
@@ -85,7 +85,7 @@ def test_the_queue_takes_what_ses_does_not_and_without_it_roomle_does() -> None:
 
 def test_what_ses_never_takes_ends_as_dead_letters_after_about_six_hours() -> None:
     results = simulate(Load(3), Parameters(delivery="sqs", ses_rate=0.00001))
-    # One goes out on what SES takes at once.
+    # One is sent by SES's initial allowance.
     assert (results.sent, results.ends["dead letter"]) == (1, 2)
     assert 5 * model.HOUR < results.oldest < 7 * model.HOUR
 

@@ -89,7 +89,7 @@ def test_every_form_of_a_token_is_recognised_by_the_reading_that_made_it(form: A
         ),
     )
 )
-def test_what_the_receiver_refuses_is_refused_and_advised_upon(header: str) -> None:
+def test_a_token_that_the_receiver_refuses_is_refused_with_advice(header: str) -> None:
     explanation = explained(header)
     try:
         decoded = tokens.decode(header, algorithms=("01",))
@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[Callable[[], str], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_each_fault_of_a_token_has_advice_of_its_own(name: str) -> None:
+def test_each_fault_of_a_token_has_its_own_advice(name: str) -> None:
     make, advice = WRONG[name]
     explanation = explained(make())
     assert not explanation.accepted
@@ -126,7 +126,7 @@ def test_each_fault_of_a_token_has_advice_of_its_own(name: str) -> None:
 
 
 def without_its_vector(vector: bytes) -> str:
-    """A token whose vector is known to nobody: made under `vector`, which is not sent."""
+    """A token with an unknown vector: made with `vector`, which is not sent."""
     form = sign.Form(iv="prefix", nonce=vector)
     text = f"{sign.format_timestamp(NOW)};{SESSION};{API_KEY}".encode()
     return sign.encode(sign.encrypt(text, secret=SECRET, form=form)[16:], sign.Form())
@@ -236,7 +236,7 @@ def test_what_strangers_wrote_cannot_steer_a_terminal(text: str) -> None:
 
 
 def commands(command: Any, *path: str) -> list[tuple[str, ...]]:
-    """All commands that do something, groups gone through."""
+    """All commands, including those in groups."""
     inner = getattr(command, "commands", {})
     below = [found for name, each in inner.items() for found in commands(each, *path, name)]
     return below if inner else [path]

@@ -1,4 +1,4 @@
-"""The contract in docs/: current, and saying what the code does."""
+"""The contract in docs/ is current and agrees with the code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_files_are_current() -> None:
     assert contract.outdated() == [], "run 'make contract'"
 
 
-def test_a_file_that_differs_or_is_too_many_is_found(
+def test_a_file_that_differs_or_is_not_needed_is_found(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(contract, "SCHEMAS", tmp_path)
@@ -36,7 +36,7 @@ def test_a_file_that_differs_or_is_too_many_is_found(
 
 
 @pytest.mark.parametrize("name", events.EVENTS)
-def test_a_schema_is_one_and_its_example_holds(name: str) -> None:
+def test_a_schema_is_valid_and_so_is_its_example(name: str) -> None:
     schema = contract.event_schema(name)
     Draft202012Validator.check_schema(schema)
     [shown] = schema["examples"]
@@ -69,7 +69,7 @@ FIELDS = [*events.EMAIL_DATA["fields"], "newField"]
 
 
 def replaced(name: str, **changes: Any) -> dict[str, Any]:
-    """An event of Roomle's with some of its fields replaced, or taken out."""
+    """One of Roomle's events with some fields replaced or removed."""
     data = contract.example(name)["data"] | changes
     return {"event": name, "data": {key: each for key, each in data.items() if each is not ABSENT}}
 
@@ -83,9 +83,9 @@ def taken(payload: object) -> bool:
 
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("name", events.EVENTS)
-def test_a_schema_takes_a_value_of_a_field_just_when_the_code_does(name: str, field: str) -> None:
+def test_a_schema_accepts_a_fields_value_exactly_when_the_code_does(name: str, field: str) -> None:
     for value in (*ADDRESSES, *TEXTS, *SCALARS, ABSENT):
-        # Alone, and where another field makes up for it.
+        # Alone, and with another field that makes up for it.
         for others in ({}, {"success": False}, {"itemId": "catalog:item"}, {"configurationId": ""}):
             payload = replaced(name, **{**others, field: value})
             assert VALIDATORS[name].is_valid(payload) == taken(payload), payload
@@ -102,7 +102,7 @@ VALUES = st.sampled_from([*ADDRESSES, *TEXTS, *SCALARS])
     ),
     st.booleans(),
 )
-def test_what_a_schema_takes_is_what_the_code_takes(name: str, data: Any, whole: bool) -> None:
+def test_a_schema_accepts_what_the_code_accepts(name: str, data: Any, whole: bool) -> None:
     payload = {"event": name, "data": data}
     if whole and isinstance(data, dict):
         payload = replaced(name, **data)
@@ -156,7 +156,7 @@ def test_answers_are_those_that_the_readme_lists() -> None:
     }
 
 
-def test_a_status_word_tells_who_mails() -> None:
+def test_the_status_says_who_mails() -> None:
     for status in ANSWERS:
         for each in documented(int(status)):
             told = each["status"]["const"]

@@ -49,7 +49,7 @@ ABSENT = object()
 
 
 def said_by_the_code(payload: object) -> Verdict:
-    """What became of an event, or the places of what is wrong, in order."""
+    """The kind of event, or the places of its errors, in order."""
     try:
         event = events.validate(payload)
     except NoTemplate:
@@ -76,14 +76,14 @@ def disagreements(payloads: Iterable[object]) -> list[str]:
 
 
 def replaced(name: Any, **changes: Any) -> dict[str, Any]:
-    """An event of Roomle's with some of its fields replaced, or taken out."""
+    """One of Roomle's events with some fields replaced or removed."""
     known = name if name in events.EVENTS else events.EXPORT
     data = contract.example(known)["data"] | changes
     return {"event": name, "data": {key: each for key, each in data.items() if each is not ABSENT}}
 
 
 def edges() -> Iterator[object]:
-    """Both sides of every limit, in every field, alone and beside another fault."""
+    """Both sides of every limit, in every field, alone and together with another fault."""
     yield from OTHERS
     yield {"data": {}}
     for name in NAMES:
@@ -100,7 +100,7 @@ def edges() -> Iterator[object]:
 EDGES = list(edges())
 
 
-# The models don't change in the tests of changed rules below.
+# The models stay the same in the tests of changed rules below.
 EXPECTED = [said_by_the_models(each) for each in EDGES]
 
 
@@ -166,11 +166,11 @@ def test_models_and_code_agree_on_the_fuzzers_corpus() -> None:
     assert disagreements(payloads) == []
 
 
-# --- a rule that changes on one side alone is noticed -------------------------------------------
+# --- a rule that changes on one side only is noticed -------------------------------------------
 
 
 def changed(key: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each schema that differs from this one in what a key says, and what it says there."""
+    """Each schema that differs from this one in the value of a key, and that value."""
     value = schema[key]
     match key:
         case "max_length" | "min_length":
@@ -182,14 +182,14 @@ def changed(key: str, schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, A
             yield "forbid", schema | {key: "forbid"}
         case "fields":
             for field in value:
-                # The code itself reads what is required.
+                # The code itself checks which fields are required.
                 if value[field].get("required") is False:
                     left = {name: each for name, each in value.items() if name != field}
                     yield f"without {field}", schema | {key: left}
 
 
 def mutations(schema: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """Each schema that differs from this one in a single rule of pydantic's core, and a name."""
+    """Each schema that differs from this one in a single rule of pydantic's core, with a name."""
     if not isinstance(schema, dict):
         return
     if schema.get("type") == "nullable":

@@ -1,4 +1,4 @@
-"""The secret: which versions count, how long, and what is said when it is unusable."""
+"""The secret: which versions count, for how long, and the message when it is unusable."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def test_the_previous_secret_counts_in_the_overlap_and_not_after(given: Fixture)
 
     assert given.secrets(START + 1) == [NEW["tenant"], OLD["tenant"]]
     assert given.secrets(START + OVERLAP - 1) == [NEW["tenant"], OLD["tenant"]]
-    # Still the same cached read: the overlap ends on time all the same.
+    # Still the same cached read, but the overlap ends on time.
     assert given.secrets(START + OVERLAP) == [NEW["tenant"]]
     assert given.secrets(START + 2 * OVERLAP) == [NEW["tenant"]]
 
 
-def test_without_an_overlap_the_previous_secret_is_dead_at_once(given: Fixture) -> None:
+def test_without_an_overlap_the_previous_secret_is_invalid_at_once(given: Fixture) -> None:
     given.store.overlap = 0
     given.aws.put(OLD, START - OVERLAP)
     given.aws.put(NEW, START)
@@ -140,7 +140,7 @@ def test_a_refresh_that_fails_keeps_what_is_known(given: Fixture) -> None:
     assert given.warnings == ["Secrets Manager: ConnectTimeoutError"]
 
 
-def test_an_answer_that_was_cut_off_is_no_answer(given: Fixture) -> None:
+def test_an_answer_that_was_cut_off_does_not_count(given: Fixture) -> None:
     """botocore takes a text that is not JSON for an empty answer, where the status is 200."""
     given.aws.put(OLD, START - OVERLAP)
     given.aws.get_secret_value = lambda **_: {}  # type: ignore[method-assign]
@@ -156,7 +156,7 @@ def test_a_secret_older_than_five_minutes_does_not_count_while_aws_is_away(given
 
     with pytest.raises(SecretUnusable):
         given.store.get(START + 301)
-    # It is asked again at once: what fails in passing has perhaps passed.
+    # It is read again at once, because a temporary failure may be over.
     given.aws.broken = None
     assert given.secrets(START + 301) == [OLD["tenant"]]
 
@@ -170,7 +170,7 @@ def test_a_secret_older_than_five_minutes_does_not_count_while_aws_is_away(given
         '{"a": "1234567890123456", "b": ""}', "[" * 10_000,
     ],
 )  # fmt: skip
-def test_a_malformed_secret_is_unusable_and_the_reason_is_no_part_of_it(
+def test_a_malformed_secret_is_unusable_and_the_reason_does_not_quote_it(
     given: Fixture, value: str
 ) -> None:
     given.aws.put(value, START)
@@ -212,7 +212,7 @@ def test_a_secret_that_is_missing_is_looked_for_once_in_ten_seconds(given: Fixtu
     assert given.aws.reads == 1
 
 
-def test_a_mended_secret_counts_after_ten_seconds(given: Fixture) -> None:
+def test_a_fixed_secret_counts_after_ten_seconds(given: Fixture) -> None:
     given.aws.put("not json", START - 2 * OVERLAP)
     with pytest.raises(SecretUnusable):
         given.store.get(START)
@@ -231,7 +231,7 @@ def test_a_clock_that_goes_back_does_not_keep_a_failure(given: Fixture) -> None:
 
 
 @pytest.mark.parametrize("value", ["", " ", "\n"])
-def test_a_secret_that_began_without_a_value_is_no_fault(given: Fixture, value: str) -> None:
+def test_a_secret_that_began_without_a_value_is_not_an_error(given: Fixture, value: str) -> None:
     given.aws.put(value, START - OVERLAP)
     given.aws.put(NEW, START)
 
@@ -239,7 +239,7 @@ def test_a_secret_that_began_without_a_value_is_no_fault(given: Fixture, value: 
     assert given.warnings == []
 
 
-def test_a_previous_secret_that_can_not_be_read_does_not_keep_the_current_one_out(
+def test_a_previous_secret_that_cannot_be_read_does_not_disable_the_current_one(
     given: Fixture,
 ) -> None:
     given.aws.put(OLD, START - OVERLAP)

@@ -1,4 +1,4 @@
-"""The deadline: it ends what is blocked, whatever it is blocked in, and leaves no timer behind."""
+"""The deadline ends a blocked call, wherever it blocks, and leaves no timer behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sleep() -> None:
 
 
 def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
-    """Each byte comes well within a read time-out, so no read time-out would ever end it."""
+    """Each byte comes within the read time-out, so the read time-out would never end it."""
     ours, theirs = os.pipe()
     stop = threading.Event()
 
@@ -42,7 +42,7 @@ def test_a_source_that_drips_one_byte_at_a_time_is_cut_off() -> None:
 
 
 def test_an_interruption_that_is_swallowed_comes_again() -> None:
-    """Python prints and drops what a signal raises inside a finaliser."""
+    """Python prints and drops an exception that a signal raises inside a finaliser."""
     swallowed = 0
 
     def swallow() -> None:

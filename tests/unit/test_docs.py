@@ -1,4 +1,4 @@
-"""The documentation says what is so: alarms, parameters, fields, costs, links, tests."""
+"""The documentation is correct: alarms, parameters, fields, costs, links, tests."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ from tools import cost, sam
 PAGE = cost.PAGE.read_text()
 
 
-def test_the_costs_are_what_is_calculated() -> None:
+def test_the_costs_are_calculated() -> None:
     assert cost.render(PAGE) == PAGE
 
 
@@ -46,7 +46,7 @@ def test_the_memory_is_calculated_as_the_template_sets_it() -> None:
 
 
 @pytest.mark.parametrize("name", operations.alarms())
-def test_every_alarm_has_its_place_in_the_runbook(name: str) -> None:
+def test_every_alarm_is_in_the_runbook(name: str) -> None:
     (section,) = re.findall(rf"^### {name}\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
 
     assert "**Symptom**:" in section
@@ -54,13 +54,13 @@ def test_every_alarm_has_its_place_in_the_runbook(name: str) -> None:
     assert "```sh run" in section
 
 
-def test_the_runbook_has_no_alarm_that_is_none() -> None:
+def test_the_runbook_has_only_alarms_of_the_template() -> None:
     named = set(re.findall(r"\b[A-Z][A-Za-z]+Alarm\b", PAGE))
 
     assert named == set(operations.alarms())
 
 
-def test_every_parameter_that_is_named_is_one() -> None:
+def test_every_parameter_that_a_page_names_exists() -> None:
     parameters = set(read()["Parameters"])
     named = set(re.findall(r"`([A-Z][A-Za-z]+)(?:=[^`]*)?`", PAGE))
     outputs = set(read()["Outputs"])
@@ -101,7 +101,7 @@ def test_everything_that_only_aws_creates_is_listed() -> None:
     cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     conditional = {n for n, r in read()["Resources"].items() if r.get("Condition") == "OnAws"}
-    # Nor does anything else depend on that condition but the dashboard's list of alarms.
+    # Otherwise only the dashboard's list of alarms depends on that condition.
     text = (sam.ROOT / "template.yaml").read_text()
 
     assert sorted(listed) == sorted(conditional)
@@ -140,7 +140,7 @@ def test_the_note_of_a_deploy_without_questions_is_explained() -> None:
 def test_the_region_is_set_under_both_names_before_anything_else() -> None:
     run = re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
-    # The AWS CLI reads AWS_REGION first; botocore, and with it SAM, reads the other one only.
+    # The AWS CLI reads AWS_REGION first. botocore, and so SAM, reads only the other one.
     assert run[0].splitlines() == [
         "export AWS_REGION=eu-central-1",
         'export AWS_DEFAULT_REGION="$AWS_REGION"',
@@ -148,8 +148,8 @@ def test_the_region_is_set_under_both_names_before_anything_else() -> None:
     assert 'AWS_DEFAULT_REGION="$AWS_REGION"' in README
 
 
-def test_a_log_is_read_by_its_time_and_not_from_its_beginning() -> None:
-    # `filter-log-events` pages through the whole retention, whatever --query leaves of a page.
+def test_a_log_is_read_from_a_time_and_not_from_its_start() -> None:
+    # `filter-log-events` reads the whole retention period, even if --query drops most of it.
     for page in PAGES:
         text = page.read_text()
         assert "filter-log-events" not in text
@@ -165,7 +165,7 @@ def test_dmarc_begins_with_a_policy_that_only_reports() -> None:
     assert order == sorted(order)
 
 
-def test_every_field_of_a_line_that_is_named_is_asked_for_somewhere() -> None:
+def test_every_log_field_that_a_page_names_is_used_somewhere() -> None:
     fields = set().union(*map(operations.fields, operations.queries().values()))
     named = set(re.findall(r"`([a-z]+_[a-z_]+)`", PAGE))
     in_files = {"api_keys", "link_hosts", "asset_hosts", "parameter_overrides"}
@@ -173,7 +173,7 @@ def test_every_field_of_a_line_that_is_named_is_asked_for_somewhere() -> None:
     assert named - in_files <= fields
 
 
-def test_every_kind_of_ses_event_that_is_named_comes() -> None:
+def test_every_kind_of_ses_event_that_a_page_names_is_logged() -> None:
     assert set(re.findall(r'"(Email [A-Z][A-Za-z ]+)"', PAGE)) <= set(ses_events.EVENTS)
 
 
@@ -212,14 +212,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
-def test_every_command_that_a_page_names_is_there(page: Path) -> None:
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text()
     makefile = (sam.ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    # After a word "make" is English.
+    # After a word, "make" is an English verb.
     assert set(re.findall(r"(?:^ *|`)make ([a-z]+)", text, re.MULTILINE)) <= targets
     known = commands(typer.main.get_command(app))
-    # At the beginning of a line, with or without a path, or quoted.
+    # At the start of a line, with or without a path, or quoted.
     for named in re.findall(
         r"(?:^ *(?:\S*/)?|`)roomle-mail ([a-z-]+ ?[a-z-]*)", text, re.MULTILINE
     ):
@@ -231,7 +231,7 @@ def test_the_commands_of_the_readme_are_run_where_the_page_on_operations_has_the
     run = "\n".join(re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
     named = re.findall(r"^ +\.venv/bin/(roomle-mail .+)$", README, re.MULTILINE)
 
-    # A secret, an email, a check: without these no first deployment ends.
+    # A secret, an email, a check: every first deployment needs these.
     assert {" ".join(each.split()[:2]) for each in named} >= {
         *("roomle-mail secret", "roomle-mail send", "roomle-mail doctor"),
     }
@@ -261,7 +261,7 @@ def test_the_readme_says_what_to_do_about_every_alarm() -> None:
     assert all(means.strip() and step.strip() for _, means, step in rows)
 
 
-def test_every_environment_of_samconfig_that_is_named_is_there() -> None:
+def test_every_environment_of_samconfig_that_a_page_names_exists() -> None:
     config = tomllib.loads((sam.ROOT / "samconfig.toml").read_text())
 
     assert set(re.findall(r"--config-env (\w+)", PAGE)) <= set(config)
@@ -291,7 +291,7 @@ def test_every_test_that_the_page_on_security_names_exists() -> None:
     assert TESTS_OF_SECURITY - names_of_tests("**/test_*.py") == set()
 
 
-def test_every_threat_has_something_that_stands_against_it_and_a_test() -> None:
+def test_every_threat_has_a_defence_and_a_test() -> None:
     for threat, defence, tests in ROWS:
         assert threat
         assert defence
@@ -311,7 +311,7 @@ def test_every_attack_that_is_tried_is_on_the_page_on_security() -> None:
     assert attacks <= TESTS_OF_SECURITY
 
 
-def test_every_parameter_that_the_page_on_security_names_is_one() -> None:
+def test_every_parameter_that_the_page_on_security_names_exists() -> None:
     named = set(re.findall(r"`([A-Z][a-z]+[A-Z][A-Za-z]+)(?:=[^`]*)?`", SECURITY))
 
     assert named <= set(read()["Parameters"])
@@ -361,9 +361,9 @@ def test_the_architecture_names_every_module_of_the_code_and_no_other() -> None:
 CONTRIBUTING = (sam.ROOT / "CONTRIBUTING.md").read_text()
 
 
-def test_every_file_that_the_page_on_contributing_names_is_there() -> None:
+def test_every_file_that_the_page_on_contributing_names_exists() -> None:
     roots = {path.name for path in sam.ROOT.iterdir()}
-    # Of another language or a version there is an example.
+    # Other languages and versions have an example.
     named = {
         each
         for each in re.findall(r"`([\w./*-]+)`", CONTRIBUTING)
@@ -405,7 +405,7 @@ def test_github_runs_only_pinned_actions_and_may_only_read() -> None:
 
 
 def test_every_lock_says_how_it_was_compiled() -> None:
-    # Dependabot reads there how to compile it again.
+    # Dependabot reads there how to compile it.
     locks = [path for path in sam.ROOT.glob("[!.]*/**/*.txt") if path.with_suffix(".in").is_file()]
 
     assert locks

@@ -97,7 +97,7 @@ def test_the_access_log_is_of_variables_that_api_gateway_documents() -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_is_one_that_cloudwatch_takes(name: str) -> None:
+def test_every_alarm_is_one_that_cloudwatch_accepts(name: str) -> None:
     assert cloudwatch.alarm_problems(ALARMS[name]) == []
 
 
@@ -146,7 +146,7 @@ def test_an_alarm_without_fault_passes(alarm: dict[str, Any]) -> None:
         (MATH | {"Metrics": [RATE | {"Id": "Rate"}, SENT]}, "Id Rate is not possible"),
         (MATH | {"Metrics": [RATE, SENT, SENT]}, "twice"),
         (MATH | {"Metrics": [RATE | {"MetricStat": STAT}, SENT]}, "or both"),
-        (MATH | {"Period": 300}, "a Period beside metric math"),
+        (MATH | {"Period": 300}, "a Period together with metric math"),
     ],
 )
 def test_an_alarm_that_cloudwatch_refuses_is_found(alarm: dict[str, Any], problem: str) -> None:
@@ -163,11 +163,11 @@ def body(stack: Stack) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
-def test_the_dashboard_is_of_the_structure_that_cloudwatch_documents(stack: Stack) -> None:
+def test_the_dashboard_has_the_structure_that_cloudwatch_documents(stack: Stack) -> None:
     jsonschema.validate(body(stack), SCHEMA, cls=jsonschema.Draft202012Validator)
 
 
-def test_the_dashboards_lines_are_of_known_statistics_and_of_lines_that_are_there() -> None:
+def test_the_dashboards_lines_have_known_statistics_and_refer_to_existing_lines() -> None:
     for widget in operations.dashboard()["widgets"]:
         about = widget["properties"]
         options = [line[-1] for line in about.get("metrics", []) if isinstance(line[-1], dict)]
@@ -185,7 +185,7 @@ def test_the_dashboards_lines_are_of_known_statistics_and_of_lines_that_are_ther
 UNITS = {"ms": "Milliseconds", "s": "Seconds"}
 
 
-def test_what_a_widget_says_of_its_unit_is_so() -> None:
+def test_a_widgets_unit_is_correct() -> None:
     said = 0
     for widget in operations.dashboard()["widgets"]:
         about = widget["properties"]
@@ -231,7 +231,7 @@ def test_a_widget_that_cloudwatch_refuses_is_found(change: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("name", operations.queries())
-def test_a_query_is_one_that_logs_insights_takes(name: str) -> None:
+def test_every_query_is_one_that_logs_insights_accepts(name: str) -> None:
     query = insights.parse(operations.queries()[name])
 
     # Which fields a log line can have is held against what is written, in tests/aws.
@@ -279,7 +279,7 @@ def test_a_query_that_logs_insights_refuses_is_found(text: str, problem: str) ->
         insights.parse(text)
 
 
-def test_a_query_tells_which_fields_of_log_lines_it_names() -> None:
+def test_a_querys_log_fields_are_known() -> None:
     query = insights.parse(
         'filter a = "x" and ispresent(b) | stats count(*) as n, max(c) as m by d | sort n desc'
     )

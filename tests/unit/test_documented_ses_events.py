@@ -31,7 +31,7 @@ def matches(event: Any) -> bool:
 
 
 @pytest.mark.parametrize("event", ses_events.SAMPLES.values(), ids=ses_events.SAMPLES)
-def test_the_rule_takes_every_event_that_ses_documents(event: dict[str, Any]) -> None:
+def test_the_rule_matches_every_event_that_ses_documents(event: dict[str, Any]) -> None:
     assert matches(event)
 
 
@@ -52,7 +52,7 @@ def test_the_rule_takes_no_event_of_another_configuration_set(event: dict[str, A
         {"detail": {}},
     ],
 )
-def test_the_rule_takes_nothing_else(changes: dict[str, Any]) -> None:
+def test_the_rule_matches_nothing_else(changes: dict[str, Any]) -> None:
     assert not matches(ses_events.EVENTS["Email Delivered"] | changes)
 
 
@@ -137,7 +137,7 @@ def test_paths_and_template_are_within_eventbridges_limits() -> None:
 
 
 @pytest.mark.parametrize("path", PATHS.values())
-def test_a_path_is_of_the_syntax_that_eventbridge_knows(path: str) -> None:
+def test_a_path_has_a_syntax_that_eventbridge_accepts(path: str) -> None:
     # EventBridge's page "Input transformation": dots, letters, digits, dashes, underscores and
     # array indices; no brackets around names.
     assert re.fullmatch(r"\$(\.[A-Za-z0-9_-]+(\[[0-9]+\])?)+", path)
@@ -182,17 +182,17 @@ def test_ses_publishes_every_kind_that_the_rule_asks_for() -> None:
 
 
 @given(st.from_regex(brands._ID, fullmatch=True))
-def test_every_id_that_a_brand_may_have_is_a_tag_that_ses_takes(brand: str) -> None:
+def test_every_possible_brand_id_is_a_tag_that_ses_accepts(brand: str) -> None:
     assert TAG.fullmatch(brand)
 
 
 # A language is the name of a file, and so has at most 250 characters beside its suffix.
 @given(st.from_regex(texts._TAG, fullmatch=True).filter(lambda tag: len(tag) <= 250))
-def test_every_language_that_texts_may_have_is_a_tag_that_ses_takes(language: str) -> None:
+def test_every_possible_language_is_a_tag_that_ses_accepts(language: str) -> None:
     assert TAG.fullmatch(language)
 
 
-def test_every_template_is_a_tag_that_ses_takes() -> None:
+def test_every_template_is_a_tag_that_ses_accepts() -> None:
     built = emails_package.build() / "roomle_mail_emails" / "templates"
     names = {path.stem for path in built.iterdir()}
 

@@ -42,7 +42,7 @@ def catalog() -> Catalog:
     return Catalog.load()
 
 
-def test_an_unknown_configurator_and_none_get_the_default_brand(catalog: Catalog) -> None:
+def test_an_unknown_or_missing_configurator_gets_the_default_brand(catalog: Catalog) -> None:
     assert catalog.brand(None).id == catalog.brand("unheard-of").id == "default"
 
 
@@ -157,7 +157,7 @@ def test_an_export_without_a_link_to_the_design_does_without(
     assert email.text.count("https://") == len(set(page.links))
 
 
-def test_a_success_that_is_not_told_counts_as_one(catalog: Catalog) -> None:
+def test_a_missing_success_counts_as_success(catalog: Catalog) -> None:
     told = catalog.compose(event("email.3DExportAsset"), catalog.brand(None))
     untold = catalog.compose(event("email.3DExportAsset", success=None), catalog.brand(None))
     assert told == untold
@@ -171,7 +171,7 @@ def test_a_link_is_rebuilt_and_escaped_once(catalog: Catalog) -> None:
     assert rebuilt in email.text.splitlines()
 
 
-def test_links_stand_in_the_html_as_any_reader_of_links_expects(catalog: Catalog) -> None:
+def test_links_in_the_html_have_a_plain_form(catalog: Catalog) -> None:
     html = catalog.compose(event(), catalog.brand(None)).html
     assert f'href="{URL.replace("&", "&amp;")}"' in html
 
@@ -247,7 +247,7 @@ def test_two_emails_are_two_conversations(catalog: Catalog, name: str) -> None:
 
 @pytest.mark.parametrize("name", EVENTS)
 @pytest.mark.parametrize("address", ["no-more@brand.example", None])
-def test_who_did_not_ask_for_the_email_is_told_how_to_get_no_more(
+def test_a_person_who_did_not_ask_for_the_email_is_offered_to_unsubscribe(
     catalog: Catalog, name: str, address: str | None
 ) -> None:
     brand = dataclasses.replace(catalog.brand(None), unsubscribe=address)
@@ -256,7 +256,7 @@ def test_who_did_not_ask_for_the_email_is_told_how_to_get_no_more(
     assert headers.get("List-Unsubscribe") == wanted
 
 
-def test_qr_codes_are_imported_for_the_email_that_has_one_only() -> None:
+def test_the_qr_library_is_imported_only_for_the_email_that_has_a_code() -> None:
     """GIVEN a fresh process WHEN other emails are written THEN segno is not loaded."""
     script = """
 import sys

@@ -194,7 +194,7 @@ def test_a_file_that_is_not_utf_8_is_named_with_its_line(source: Path, name: str
     assert problems(source)[0] == f"{name}:2: expected text in UTF-8"
 
 
-def test_an_email_that_no_event_asks_for_is_a_mistake(source: Path) -> None:
+def test_an_email_that_no_event_calls_for_is_a_mistake(source: Path) -> None:
     (source / "templates/newKind.mjml").write_text("<mj-text>x</mj-text>", "utf-8")
     assert "isn't an email of Roomle's" in problems(source)[0]
 

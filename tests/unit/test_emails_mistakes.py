@@ -253,7 +253,9 @@ def test_an_editors_lock_that_leads_nowhere_is_no_part_of_the_emails(source: Pat
         (lambda file: file.symlink_to("gone"), "is missing"),
     ],
 )
-def test_what_is_no_file_is_named(source: Path, make: Callable[[Path], None], message: str) -> None:
+def test_a_folder_in_place_of_a_file_is_named(
+    source: Path, make: Callable[[Path], None], message: str
+) -> None:
     make(source / "texts/pl.toml")
     [problem] = problems(source)
     assert problem.startswith("texts/pl.toml: ")
@@ -371,7 +373,7 @@ def test_html_in_a_text_is_named_as_it_would_be_shown_as_letters(
 
 
 @pytest.mark.parametrize("text", ["I <3 you", "2 < 3 & 3 > 2", "Q&A", "[neu] (jetzt)", "A<-B"])
-def test_signs_that_are_no_html_are_text(source: Path, text: str) -> None:
+def test_signs_that_are_not_html_are_text(source: Path, text: str) -> None:
     replace(source, DE, 'button = "Weiterplanen"', f'button = "{text}"')
     assert compile_package(source)
 

@@ -226,7 +226,7 @@ def test_all_text_can_be_read_on_what_lies_behind_it(case: Case) -> None:
 
 
 @every_email
-def test_it_is_small_enough_for_no_mail_program_to_clip_it(case: Case) -> None:
+def test_it_is_small_enough_that_no_mail_program_clips_it(case: Case) -> None:
     assert len(compose(case).html.encode()) < 60_000
 
 

@@ -82,7 +82,7 @@ def test_unknown_fields_are_kept() -> None:
 
 
 @pytest.mark.parametrize("name", ["plan.saved", "mail.saved", "order.email.saved", "-"])
-def test_an_event_that_owes_no_email_is_none_whatever_its_data(name: str) -> None:
+def test_an_event_that_calls_for_no_email_is_none_with_any_data(name: str) -> None:
     assert events.parse(json.dumps({"event": name}).encode()) is None
     assert events.parse(json.dumps({"event": name, "data": 7}).encode()) is None
 
@@ -90,7 +90,7 @@ def test_an_event_that_owes_no_email_is_none_whatever_its_data(name: str) -> Non
 @pytest.mark.parametrize(
     "name", ["email.new", "email.", "email", "EMAIL.savedConfiguration", " email.x", "emails.x"]
 )
-def test_what_may_owe_an_email_we_do_not_know_is_left_to_roomle(name: str) -> None:
+def test_an_unknown_event_that_may_call_for_an_email_is_left_to_roomle(name: str) -> None:
     with pytest.raises(NoTemplate):
         events.parse(body(name))
 
@@ -244,7 +244,7 @@ def test_any_other_address_is_refused(address: str) -> None:
 
 
 @pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}")])
-def test_what_is_accepted_however_deep_can_be_queued_and_read_again(
+def test_accepted_json_of_any_depth_can_be_queued_and_read_again(
     opening: str, closing: str
 ) -> None:
     """Else an answer of 202 would be followed by a dead letter that nobody can send."""
@@ -388,7 +388,7 @@ def test_any_other_link_is_refused(link: str) -> None:
     | st.text(max_size=40).map(lambda text: f"https://test.roomle.com/{text}")
     | st.text(max_size=40).map(lambda text: f"https://{text}brand.example/")
 )
-def test_whatever_gets_through_is_plain_https_to_an_allowed_host(link: str) -> None:
+def test_every_accepted_link_is_plain_https_to_an_allowed_host(link: str) -> None:
     try:
         rebuilt = events.rebuild_link(link, HOSTS)
     except LinkNotAllowed:

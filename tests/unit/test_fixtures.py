@@ -102,7 +102,7 @@ def test_a_body_in_base64_is_posted_decoded() -> None:
     assert json.loads(fixtures.body_of(event))["event"] == fixtures.SAVED
 
 
-def test_writing_removes_a_fixture_that_is_no_more(
+def test_writing_removes_a_fixture_that_no_longer_exists(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fixtures, "DIRECTORY", tmp_path)

@@ -52,7 +52,7 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return make
 
 
-def test_a_deploy_to_a_stack_with_the_alias_is_gradual_and_needs_no_words(
+def test_a_deploy_to_a_stack_with_the_alias_is_gradual_and_prints_nothing(
     deployed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = deployed(["ReceiverFunction", "MailerFunction", *ALIASES])
@@ -103,7 +103,7 @@ def test_a_first_deploy_is_not_gradual(
     assert len(made.commands) == 2
 
 
-def test_what_cannot_be_known_is_told_and_the_deploy_goes_on(
+def test_what_cannot_be_known_is_reported_and_the_deploy_goes_on(
     deployed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = deployed(CliError("AWS does not allow ListStackResources: no"))
@@ -114,7 +114,7 @@ def test_what_cannot_be_known_is_told_and_the_deploy_goes_on(
 
 
 @pytest.mark.parametrize("arguments", [["AllAtOnce"], [CANARY, "--build-only"]])
-def test_nothing_is_asked_where_nothing_is_to_be_gradual(
+def test_without_a_gradual_deploy_nothing_is_asked(
     deployed: Any, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     made = deployed([])

@@ -136,7 +136,7 @@ def test_each_further_key_costs_the_same() -> None:
     assert hundred_and_one - one == pytest.approx(10 * (eleven - one), rel=0.2)
 
 
-def test_a_forged_token_costs_no_more_than_a_good_one() -> None:
+def test_a_forged_token_costs_no_more_than_a_valid_one() -> None:
     good, forged = token(SECRET), token(b"of-nobody-at-all")
 
     def refused() -> None:

@@ -47,7 +47,7 @@ def package(module: str) -> str:
     return module.partition(".")[0]
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     graphlib.TopologicalSorter(graph()).prepare()
 
 
@@ -82,7 +82,7 @@ def test_no_python_file_is_left_out() -> None:
     assert alone == {ROOT / "layers" / "dependencies" / "prune.py"}
 
 
-def test_no_module_changes_where_modules_are_found() -> None:
+def test_no_module_changes_the_import_path() -> None:
     """What is imported is installed (pyproject.toml) or named by PYTHONPATH."""
     found = {
         name
@@ -93,5 +93,5 @@ def test_no_module_changes_where_modules_are_found() -> None:
     assert found == set()
 
 
-def test_what_is_apart_is_there() -> None:
+def test_separate_programs_exist() -> None:
     assert all(path.is_dir() for path in APART)

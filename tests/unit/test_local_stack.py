@@ -94,7 +94,7 @@ def test_the_demo_sees_an_email_after_a_refusal() -> None:
     assert demo.faults_of([], {}, [""]) == []
 
 
-def test_the_demo_is_content_with_what_is_expected() -> None:
+def test_the_demo_accepts_the_expected_result() -> None:
     assert demo.faults_of([EMAIL], EXPECTED, ["is saved"]) == []
 
 

@@ -26,7 +26,7 @@ def alarm(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_when_it_rings_and_when_it_is_over(name: str) -> None:
+def test_an_alarm_notifies_when_it_rings_and_when_it_ends(name: str) -> None:
     assert alarm(name)["AlarmActions"] == ["AlarmTopic"]
     assert alarm(name)["OKActions"] == ["AlarmTopic"]
     assert alarm(name).get("ActionsEnabled", True) is True
@@ -63,7 +63,7 @@ def test_the_longest_silence_is_a_week() -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_where_nothing_is_measured_no_alarm_goes_off(name: str) -> None:
+def test_without_data_no_alarm_goes_off(name: str) -> None:
     expected = dict.fromkeys(("BounceRateAlarm", "ComplaintRateAlarm"), "ignore")
     expected["SilenceAlarm"] = "missing"
 
@@ -121,7 +121,7 @@ def test_refusals_do_not_count_requests_without_a_token() -> None:
     assert {"Unauthenticated", "TokenMissing"} <= shown
 
 
-def test_silence_is_told_after_a_first_event_and_not_after_a_first_deploy() -> None:
+def test_silence_is_reported_after_a_first_event_and_not_after_a_first_deploy() -> None:
     # CloudWatch's page "Configuring how CloudWatch alarms treat missing data": with `missing`, an
     # alarm goes to INSUFFICIENT_DATA once its whole range is empty. That is also the state in which
     # an alarm is created, and its actions run when it comes from another state ("PutMetricAlarm").
@@ -133,7 +133,7 @@ def test_silence_is_told_after_a_first_event_and_not_after_a_first_deploy() -> N
 
 
 @pytest.mark.parametrize("name", [name for name in ALARMS if name != "SilenceAlarm"])
-def test_a_lack_of_data_is_told_by_no_other_alarm(name: str) -> None:
+def test_no_other_alarm_reports_a_lack_of_data(name: str) -> None:
     assert "InsufficientDataActions" not in alarm(name)
 
 
@@ -156,9 +156,7 @@ def evaluate(expression: str, **values: float) -> float:
     ("failed", "requests", "rings"),
     [(0, 0, False), (2, 2, False), (3, 100, False), (5, 100, False), (6, 100, True), (3, 3, True)],
 )
-def test_more_than_five_failures_in_a_hundred_ring(
-    failed: int, requests: int, *, rings: bool
-) -> None:
+def test_more_than_five_percent_failures_ring(failed: int, requests: int, *, rings: bool) -> None:
     (rate,) = (m for m in alarm("ServerErrorsAlarm")["Metrics"] if "Expression" in m)
 
     value = evaluate(rate["Expression"], errors=failed, requests=requests)
@@ -205,7 +203,7 @@ def test_metric_math_has_one_result_and_is_left_to_aws(name: str) -> None:
         )
 
 
-def test_alarms_go_to_whom_the_parameter_names_if_anybody() -> None:
+def test_alarms_go_to_the_parameters_address_if_there_is_one() -> None:
     subscription = Stack(AlarmEmail="ops@brand.example").properties("AlarmSubscription")
 
     assert subscription == {
@@ -250,7 +248,7 @@ def test_what_api_gateway_throttles_is_counted_from_its_log() -> None:
     assert (made["MetricNamespace"], made["MetricName"]) == ("RoomleMail", "WebhookThrottled")
 
 
-def test_a_metric_filter_has_the_form_that_cloudwatch_logs_takes() -> None:
+def test_a_metric_filter_has_the_form_that_cloudwatch_logs_accepts() -> None:
     # CloudWatch Logs' page "PutMetricFilter": one transformation; dimensions only with a pattern
     # for JSON, three at most, and then no default value.
     for each in operations.stack().of_type("AWS::Logs::MetricFilter").values():
@@ -262,7 +260,7 @@ def test_a_metric_filter_has_the_form_that_cloudwatch_logs_takes() -> None:
         assert "DefaultValue" not in made
 
 
-def test_the_rule_has_the_size_that_eventbridge_takes() -> None:
+def test_the_rule_is_within_eventbridges_size_limits() -> None:
     # EventBridge's pages "PutRule" and "InputTransformer".
     rule = ses_events.rule()
     transformers = [target["InputTransformer"] for target in rule["Targets"]]
@@ -327,7 +325,7 @@ def test_the_first_thing_shown_is_whether_people_get_their_emails() -> None:
 # Queries ---------------------------------------------------------------------------------------
 
 
-def test_the_questions_are_saved() -> None:
+def test_the_queries_are_saved() -> None:
     saved = operations.stack().of_type("AWS::Logs::QueryDefinition").values()
 
     assert {each["Properties"]["Name"] for each in saved} == {
@@ -346,7 +344,7 @@ def test_the_questions_are_saved() -> None:
         assert each["Properties"]["LogGroupNames"] == ["ReceiverLog", "MailerLog", "SesLog"]
 
 
-def test_a_query_is_saved_in_the_form_that_cloudformation_takes() -> None:
+def test_a_query_is_saved_in_the_form_that_cloudformation_accepts() -> None:
     # CloudFormation's page "AWS::Logs::QueryDefinition".
     for each in operations.stack().of_type("AWS::Logs::QueryDefinition").values():
         about = each["Properties"]
@@ -360,7 +358,7 @@ def test_a_query_is_saved_in_the_form_that_cloudformation_takes() -> None:
 # SES's events ----------------------------------------------------------------------------------
 
 
-def test_ses_tells_what_becomes_of_an_email() -> None:
+def test_ses_reports_what_happens_to_an_email() -> None:
     stack = operations.stack()
     about = stack.properties("SesEvents")
     destination = about["EventDestination"]

@@ -19,7 +19,7 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-def test_a_browser_that_turns_away_leaves_no_file_open(app: Flask) -> None:
+def test_a_browser_that_disconnects_leaves_no_file_open(app: Flask) -> None:
     with app.test_request_context("/pages/frames.js"):
         answer = app.full_dispatch_request()
 
@@ -46,9 +46,7 @@ def test_a_page_loads_nothing_from_elsewhere_and_is_not_kept(
     ("site", "status"),
     [("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)],
 )
-def test_another_sites_page_can_not_send_a_form(
-    client: FlaskClient, site: str, status: int
-) -> None:
+def test_another_sites_page_cannot_send_a_form(client: FlaskClient, site: str, status: int) -> None:
     assert client.post("/form", headers={"Sec-Fetch-Site": site}).status_code == status
     assert client.get("/form", headers={"Sec-Fetch-Site": site}).status_code == 200
 
@@ -62,7 +60,7 @@ def test_another_sites_page_can_not_send_a_form(
         ("127.0.0.1.evil.example", 400),
     ],
 )
-def test_a_page_answers_under_this_machines_own_names_alone(
+def test_a_page_answers_only_under_this_machines_own_names(
     client: FlaskClient, host: str, status: int
 ) -> None:
     assert client.get("/form", headers={"Host": host}).status_code == status

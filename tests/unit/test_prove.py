@@ -108,7 +108,7 @@ def raised(error: Exception) -> CliError:
         ("ValidationException", "failed", False),
     ],
 )
-def test_what_aws_forbids_us_is_no_failure_of_the_stack(
+def test_a_call_that_aws_does_not_allow_is_not_a_failure_of_the_stack(
     monkeypatch: pytest.MonkeyPatch, code: str, state: str, unable: bool
 ) -> None:
     monkeypatch.setattr(causes, "broken", lambda _: None)
@@ -118,12 +118,12 @@ def test_what_aws_forbids_us_is_no_failure_of_the_stack(
     assert found.state != "failed" or (found.cause and found.fix)
 
 
-def test_an_aws_out_of_reach_is_no_failure_of_the_stack() -> None:
+def test_an_unreachable_aws_is_not_a_failure_of_the_stack() -> None:
     err = raised(EndpointConnectionError(endpoint_url="https://sqs.invalid"))
     assert proof.of_error(run(), "step", err).unable
 
 
-def test_everything_is_undone_whatever_fails_meanwhile() -> None:
+def test_everything_is_undone_even_after_failures() -> None:
     undone: list[str] = []
 
     def stubborn() -> None:
@@ -160,7 +160,7 @@ def test_what_the_template_leaves_out_locally_is_among_the_limits() -> None:
     assert {name for limit in limits.LIMITS for name in limit.resources} == set(on_aws) - set(local)
 
 
-def test_each_limit_has_a_name_of_its_own() -> None:
+def test_each_limit_has_a_unique_name() -> None:
     assert len({limit.name for limit in limits.LIMITS}) == len(limits.LIMITS)
 
 
@@ -331,7 +331,7 @@ def test_a_line_without_a_reason_names_no_cause() -> None:
     assert causes.of_line(deployment(), {"message": "sent"}) is None
 
 
-def test_events_go_to_the_simulator_under_labels_of_their_own() -> None:
+def test_events_go_to_the_simulator_with_unique_labels() -> None:
     made = run()
     addresses = {made.address(mailbox, kind) for mailbox in steps.MAILBOXES for kind in "ab"}
     assert len(addresses) == len(steps.MAILBOXES) * 2

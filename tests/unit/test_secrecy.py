@@ -23,6 +23,6 @@ def test_a_secret_would_be_seen(tmp_path: Path, secret: str) -> None:
 
 
 @pytest.mark.parametrize("secret", secrecy.SECRETS)
-def test_a_part_of_a_secret_is_none(secret: str) -> None:
+def test_a_part_of_a_secret_does_not_count(secret: str) -> None:
     assert secrecy.has_secret(f"a line with {secret} in it")
     assert not secrecy.has_secret(f"a line with {secret[:-1]} in it")

@@ -160,7 +160,7 @@ def test_credentials_are_found_in_the_order_of_the_aws_cli(
     ("options", "problem"),
     [({"profile": "nowhere"}, "No region is set"), ({"profile": "unknown"}, "unknown")],
 )
-def test_no_region_and_no_such_profile_are_told(options: dict[str, str], problem: str) -> None:
+def test_a_missing_region_or_profile_is_reported(options: dict[str, str], problem: str) -> None:
     with pytest.raises(CliError, match=problem) as told:
         session.create(**options)
     assert "--profile" in told.value.advice
@@ -217,7 +217,7 @@ def test_options_stand_before_or_after_the_command_and_the_last_one_counts(
 
 
 @pytest.mark.parametrize("path", [("dead-letters", "list"), ("secret", "list"), ("doctor",)])
-def test_a_region_that_can_be_none_is_told_in_a_sentence(
+def test_an_impossible_region_is_reported_in_a_sentence(
     cli: CommandLine, path: tuple[str, ...]
 ) -> None:
     told = cli(*path, "--region", "not a region")
@@ -226,7 +226,7 @@ def test_a_region_that_can_be_none_is_told_in_a_sentence(
     assert "Traceback" not in told.err
 
 
-def test_the_version_is_told(cli: CommandLine) -> None:
+def test_the_version_is_printed(cli: CommandLine) -> None:
     told = cli("--version")
     assert told.code == 0
     assert told.out.split()[0] == "roomle-mail"

@@ -40,7 +40,7 @@ def test_the_environment_becomes_settings() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"DEAD_LETTER_QUEUE_URL"}))
 @pytest.mark.parametrize("value", [None, "", " ", "?"])
-def test_a_missing_or_senseless_value_is_named(name: str, value: str | None) -> None:
+def test_a_missing_or_invalid_value_is_named(name: str, value: str | None) -> None:
     free_texts = {"SECRET_ID", "TABLE_NAME", "QUEUE_URL", "CONFIGURATION_SET"}
     if value == "?" and name in free_texts:
         value = ""
@@ -77,5 +77,5 @@ def test_an_unsafe_choice_is_refused(changes: dict[str, str], name: str) -> None
         ({"TOKEN_REUSE": "allow"}, "TokenReuse"),
     ],
 )
-def test_a_choice_that_weakens_is_said_aloud(changes: dict[str, str], warned: str) -> None:
+def test_a_choice_that_weakens_security_is_reported(changes: dict[str, str], warned: str) -> None:
     assert Settings.from_environment(ENVIRONMENT | changes).warnings == (warned,)

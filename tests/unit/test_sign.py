@@ -169,7 +169,7 @@ def test_two_events_signed_in_the_same_millisecond_differ_in_the_first_two_block
     assert first[:32] != second[:32]
 
 
-def test_the_command_prints_the_event_signed_anew(
+def test_the_command_prints_the_event_with_a_new_token(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fixture = tmp_path / "event.json"

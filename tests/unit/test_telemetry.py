@@ -226,7 +226,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 @example(known(event_id="\ud800"), "\udfff")
 @example(known(event_id="\x1b[31m\u2028", brand=None), None)
 @example(known(event_id=object()), None)
-def test_whatever_is_known_a_line_stays_a_line(facts: Known, detail: str | None) -> None:
+def test_every_log_line_stays_one_line(facts: Known, detail: str | None) -> None:
     written = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", written)
@@ -253,7 +253,7 @@ class Unspeakable:
 
 
 @pytest.mark.parametrize("facts", [known(), known(event_id=Unspeakable()), Known()])
-def test_what_can_not_be_written_raises_nothing(
+def test_a_line_that_cannot_be_written_raises_nothing(
     facts: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdout", Broken())
@@ -277,7 +277,7 @@ def test_what_could_not_be_counted_is_not_counted_with_the_next(
     assert "Failed" not in lines(capsys.readouterr().out)[-1]
 
 
-def test_what_fails_in_a_best_effort_is_logged_without_its_words(
+def test_a_best_effort_failure_is_logged_without_its_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with telemetry.best_effort("remember", Known(event_id="an-id")):

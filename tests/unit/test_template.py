@@ -116,7 +116,7 @@ def test_the_safe_choice_is_the_default() -> None:
     assert defaults["LocalStack"] == "false"
 
 
-def test_algorithm_03_can_not_be_allowed() -> None:
+def test_algorithm_03_cannot_be_allowed() -> None:
     assert not [v for v in PARAMETERS["TokenAlgorithms"]["AllowedValues"] if "03" in v]
 
 
@@ -187,7 +187,7 @@ def test_a_function_gets_the_layers_that_fit_its_processor(name: str, architectu
         if resource["Type"] in {"AWS::Serverless::Function", "AWS::Serverless::LayerVersion"}
     ],
 )
-def test_what_is_built_is_built_by_a_makefile_that_knows_it(name: str) -> None:
+def test_every_layer_has_a_makefile_target(name: str) -> None:
     resource = cloudformation.read()["Resources"][name]
     properties = resource["Properties"]
     folder = ROOT / (properties.get("CodeUri") or properties["ContentUri"])
@@ -312,7 +312,7 @@ def test_the_webhook_is_throttled_as_the_parameters_say() -> None:
     }
 
 
-def test_the_access_log_is_json_and_tells_nobodys_secrets(stack: Stack) -> None:
+def test_the_access_log_is_json_without_personal_data(stack: Stack) -> None:
     settings = stack.properties("HttpApi")["AccessLogSettings"]
     format_ = json.loads(settings["Format"])
 
@@ -341,7 +341,7 @@ def test_what_api_gateway_logs_needs_no_room_in_the_accounts_resource_policy(sta
     assert stack.properties("AccessLog")["LogGroupName"] == "/aws/vendedlogs/apigateway/roomle-mail"
 
 
-def test_every_log_group_forgets_as_the_parameter_says() -> None:
+def test_every_log_group_has_the_retention_of_the_parameter() -> None:
     groups = Stack(LogRetentionDays="5").of_type("AWS::Logs::LogGroup")
 
     assert set(groups) == {"AccessLog", "ReceiverLog", "MailerLog", "SesLog"}
@@ -402,7 +402,7 @@ def test_every_queue_has_a_policy_of_its_own_that_names_no_other(stack: Stack) -
     assert sorted(covered) == sorted(stack.of_type("AWS::SQS::Queue"))
 
 
-def test_every_queue_is_for_tls_only(stack: Stack) -> None:
+def test_every_queue_requires_tls(stack: Stack) -> None:
     for policy in stack.of_type("AWS::SQS::QueuePolicy").values():
         (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
 
@@ -415,7 +415,7 @@ def test_every_queue_is_for_tls_only(stack: Stack) -> None:
 # Memory and secret -----------------------------------------------------------------------------
 
 
-def test_the_table_is_on_demand_forgets_and_can_be_restored(stack: Stack) -> None:
+def test_the_table_is_on_demand_expires_items_and_can_be_restored(stack: Stack) -> None:
     table = stack.properties("Table")
 
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -426,7 +426,7 @@ def test_the_table_is_on_demand_forgets_and_can_be_restored(stack: Stack) -> Non
     assert table["SSESpecification"] == {"SSEEnabled": True}
 
 
-def test_no_deploy_has_a_value_to_overwrite_the_secret_with(stack: Stack) -> None:
+def test_no_deploy_can_overwrite_the_secret(stack: Stack) -> None:
     assert set(stack.properties("Secret")) == {"Description"}
     assert stack.resources["Secret"]["DeletionPolicy"] == "Retain"
     assert stack.resources["Secret"]["UpdateReplacePolicy"] == "Retain"
@@ -453,7 +453,7 @@ COMMON = {
 }
 
 
-def test_the_receiver_may_do_what_it_does_and_nothing_else(stack: Stack) -> None:
+def test_the_receiver_has_exactly_the_permissions_it_needs(stack: Stack) -> None:
     assert permissions(stack, "ReceiverFunction") == COMMON | {
         ("secretsmanager:GetSecretValue", "Secret.Id"),
         ("sqs:SendMessage", "Queue.Arn"),
@@ -462,7 +462,7 @@ def test_the_receiver_may_do_what_it_does_and_nothing_else(stack: Stack) -> None
     }
 
 
-def test_the_mailer_may_do_what_it_does_and_nothing_else(stack: Stack) -> None:
+def test_the_mailer_has_exactly_the_permissions_it_needs(stack: Stack) -> None:
     assert permissions(stack, "MailerFunction") == COMMON | {
         ("sqs:ReceiveMessage", "Queue.Arn"),
         ("sqs:DeleteMessage", "Queue.Arn"),
@@ -482,7 +482,7 @@ def test_only_xrays_write_actions_are_allowed_on_everything(stack: Stack, name: 
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_a_functions_role_is_its_own_and_nothing_is_added_to_it(stack: Stack, name: str) -> None:
+def test_each_function_has_its_own_role_with_nothing_added(stack: Stack, name: str) -> None:
     function = stack.properties(name)
     role = stack.properties(function["Role"].removesuffix(".Arn"))
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
@@ -525,7 +525,7 @@ LONGEST = {
 }
 
 
-def test_a_description_is_no_longer_than_its_service_takes(stack: Stack) -> None:
+def test_a_description_is_not_longer_than_its_service_accepts(stack: Stack) -> None:
     described = {
         name: (resource["Type"], resource["Properties"]["Description"])
         for name, resource in stack.resources.items()
@@ -587,7 +587,7 @@ def test_no_resource_has_a_fixed_name(stack: Stack) -> None:
     assert named == {("AWS::IAM::Policy", "PolicyName"), ("AWS::CloudWatch::Alarm", "MetricName")}
 
 
-def test_the_outputs_say_what_a_deployment_needs(stack: Stack) -> None:
+def test_the_outputs_have_what_a_deployment_needs(stack: Stack) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     values = {name: output["Value"] for name, output in stack.outputs.items()}
 
@@ -605,7 +605,7 @@ def test_the_outputs_say_what_a_deployment_needs(stack: Stack) -> None:
     assert all(output["Description"] for output in stack.outputs.values())
 
 
-def test_the_emulator_gets_everything_but_what_it_can_not_do(stack: Stack, local: Stack) -> None:
+def test_the_emulator_gets_everything_except_what_it_cannot_do(stack: Stack, local: Stack) -> None:
     layers = {"DependenciesLayerArm64", "DependenciesLayerX86"}
 
     # The emulator has no saved queries, no alarms on metric math, and no TLS.
@@ -672,7 +672,7 @@ def test_the_stages_of_samconfig_are_different_stacks() -> None:
     assert len(names) == len(STAGES) == 2
 
 
-def test_samconfig_is_of_no_account() -> None:
+def test_samconfig_names_no_account() -> None:
     text = (ROOT / "samconfig.toml").read_text()
 
     assert not re.search(r"\b\d{12}\b|arn:|s3_bucket|profile|region =", text)

@@ -137,7 +137,7 @@ def test_what_was_signed_is_what_is_claimed(
 
 
 @pytest.mark.parametrize("iv", ["zero", "key", "prefix"])
-def test_any_flipped_bit_is_refused_or_keeps_the_replay_key(iv: str) -> None:
+def test_a_token_with_any_flipped_bit_is_refused_or_keeps_the_replay_key(iv: str) -> None:
     """In `prefix` the date's bits can be flipped: the key must stay, for that is the only guard."""
     mode = "prefix" if iv == "prefix" else "fixed"
     header = token(iv=iv, session="a-session-of-some-length")
@@ -401,7 +401,7 @@ def test_for_arbitrary_blocks_only_our_own_error_escapes(blocks: bytes) -> None:
 
 
 @pytest.mark.parametrize("shown", [repr, str])
-def test_neither_secret_nor_token_shows_in_a_text_form(shown: object) -> None:
+def test_no_text_form_shows_a_secret_or_token(shown: object) -> None:
     claims = claims_of(token())
 
     text = shown(claims)  # type: ignore[operator]

@@ -1,7 +1,7 @@
-"""Read by Python at its start: a clock that a test can move, for functions and the emulator.
+"""Python runs this at its start: a clock that a test can move, for functions and the emulator.
 
-Only the time of day moves. Time-outs, the deadline and the date in AWS's signatures stay as they
-are, which is why this is not Debian's faketime: that moves them too, and has to be installed.
+Only the time of day moves. Time-outs, the deadline and the date in AWS's signatures don't. Debian's
+faketime would move them too, and would have to be installed.
 """
 
 import mmap
@@ -15,7 +15,7 @@ if path := os.environ.get("MOVED_CLOCK"):
     real = time.time
 
     def now() -> float:
-        """Seconds since the epoch, as the test would have it."""
+        """Seconds since the epoch, as the test sets them."""
         return real() + float(struct.unpack_from("d", moved)[0])
 
     time.time = now

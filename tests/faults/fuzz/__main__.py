@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of what reads a sender's bytes: the token, and the body.
+"""Coverage-guided fuzzing of the code that reads a sender's bytes: the token, and the body.
 
     python -m tests.faults.fuzz {token|event} FOLDER CORPUS [libFuzzer's options]
 
-New inputs are written to FOLDER. `make fuzz` runs it for long, tests/faults/test_fuzzing.py for
+New inputs are written to FOLDER. `make fuzz` runs it for minutes, tests/faults/test_fuzzing.py for
 half a minute.
 """
 
@@ -17,6 +17,6 @@ with atheris.instrument_imports(include=["roomle_mail"]):
 
 if __name__ == "__main__":
     kind, *options = sys.argv[1:]
-    # With -merge libFuzzer starts itself again, by a shell and by this name.
+    # With -merge libFuzzer starts itself again, through a shell and by this name.
     atheris.Setup([f"{sys.executable} -m tests.faults.fuzz {kind}", *options], CHECKS[kind])
     atheris.Fuzz()

@@ -1,7 +1,7 @@
-"""What holds for any bytes that a sender may choose: for a token, and for a body.
+"""Properties that hold for any bytes that a sender may choose, as a token or as a body.
 
-Only our own errors may escape, and what is accepted holds to its promises, which are checked here
-by other means than the code's own. A check takes bytes: the fuzzer's, or the kept corpus's.
+Only our own errors may escape. The result of accepted input is checked with code of its own, not
+with the shipped code. A check takes bytes, from the fuzzer or from the corpus.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ FIELDS = ("email", "configurationId", "itemId", "configuratorId", "url", "result
 
 
 def token(data: bytes) -> None:
-    """Take the bytes for a header; after one that can't be printed, for a text to encrypt."""
+    """Use the bytes as a header; if the first byte is not printable, as a text to encrypt."""
     header = sealed(data) if data[:1] < b"\x20" else data.decode("latin-1")
     try:
         read = tokens.decode(header, algorithms=ALGORITHMS)
@@ -57,7 +57,7 @@ def token(data: bytes) -> None:
         return
     assert repr(read) == f"Token(algorithm='{read.algorithm}')"
     spelled = header.replace("+", "-").replace("/", "_").rstrip("=")
-    # Of the last character some bits may be unused.
+    # Some bits of the last character may be unused.
     assert spelled[:-1].endswith(base64.urlsafe_b64encode(read.data).decode().rstrip("=")[:-1])
     assert spells(read, spelled)
     assert spells(read, spelled.replace("-", "+").replace("_", "/") + "=" * (-len(read.data) % 3))
@@ -66,11 +66,11 @@ def token(data: bytes) -> None:
 
 
 def sealed(data: bytes) -> str:
-    """Encrypt a text as somebody with a key could; the first byte tells how."""
+    """Encrypt a text as somebody with a key could; the first byte chooses how."""
     kind, text = (data[0], data[1:]) if data else (0, b"")
     secret = CREDENTIALS[kind & 1].secret
     vector = b"any sixteen byte" if kind & 2 else secret[:16] if kind & 4 else bytes(16)
-    # The bytes of the padding are the fuzzer's to choose, too.
+    # The fuzzer also chooses the bytes of the padding.
     padded = text if kind & 16 and text and not len(text) % 16 else pad(text, 16)
     if kind & 8:
         return "02-" + base64.b64encode(AES.new(secret, AES.MODE_ECB).encrypt(padded)).decode()
@@ -80,16 +80,16 @@ def sealed(data: bytes) -> str:
 
 
 def spells(read: Token, header: str) -> bool:
-    """Tell whether a header is the same token in another spelling, or none."""
+    """Return whether a header is the same token in another spelling, or none."""
     try:
         return tokens.decode(header, algorithms=ALGORITHMS) == read
     except TokenMalformed:
-        # In the other alphabet `01-` is `01+`, which is no prefix.
+        # In the other alphabet `01-` is `01+`, which is not a prefix.
         return not header.startswith(("01-", "02-"))
 
 
 def check_claims(read: Token, iv: Iv) -> None:
-    """A token is taken if, and only if, a slow reading of it that keeps to the page takes it."""
+    """A token is accepted if and only if a slow reading by Roomle's page accepts it."""
     expected = set(readings(read, iv))
     try:
         claims = tokens.verify(read, CREDENTIALS, iv=iv)
@@ -107,7 +107,7 @@ def told(claims: Claims) -> tuple[int, str]:
 
 
 def readings(read: Token, iv: Iv) -> Iterator[tuple[int, str]]:
-    """Every moment and API key that a token can be read to say."""
+    """Every time and API key that a token can contain under any reading."""
     for credential in CREDENTIALS:
         for plain in decrypted(read, credential.secret, iv):
             try:
@@ -146,13 +146,13 @@ def moment_of(found: re.Match[bytes]) -> int | None:
 
 
 def event(data: bytes) -> None:
-    """Take the bytes for a body, and use what comes of it as the receiver does."""
+    """Use the bytes as a body, and use the result as the receiver does."""
     body = written(data[1:]) if data[:1] == b"=" else data
     try:
         read = events.parse(body)
     except RoomleMailError as err:
         if isinstance(err, InvalidEvent):
-            # Fields are named in the log: names of ours, and nothing of the sender's.
+            # Fields are named in the log: only our names, and nothing from the sender.
             known = {"", "event", "data", *(f"data.{field}" for field in FIELDS)}
             assert set(err.fields) <= known, err.fields
         return
@@ -182,9 +182,9 @@ def event(data: bytes) -> None:
 
 
 def written(lines: bytes) -> bytes:
-    """Write a body: a line for the event, and one for each field; after `=` stands JSON as it is.
+    """Build a body from lines: one for the event, one for each field; after `=` comes raw JSON.
 
-    So that the fuzzer need not find out by itself how JSON is written.
+    With this format the fuzzer need not discover JSON's syntax by itself.
     """
     name, *values = (line(each) for each in lines.split(b"\n"))
     pairs = zip(FIELDS, values, strict=False)
@@ -207,7 +207,7 @@ def check_link(link: str) -> None:
     host = str(parts.hostname)
     assert host == "test.roomle.com" or host.endswith(".brand.example")
     assert rebuilt.startswith(f"https://{host}/")
-    # Where the link led before is where it leads now.
+    # The rebuilt link leads to the same place.
     authority = re.split(r"[/?#]", link)[2].lower()
     assert re.fullmatch(rf"{re.escape(host)}(:0*(443)?)?", authority), authority
     assert not UNSAFE.search(rebuilt), rebuilt

@@ -1,8 +1,8 @@
-"""Runs of the fuzzer, in an environment of its own.
+"""Runs of the fuzzer, in a separate environment.
 
     python -m tests.faults.fuzz.runs MINUTES
 
-fuzzes token and event at the same time for so long, and keeps what reached new code in the corpus.
+fuzzes token and event at the same time, and adds inputs that reached new code to the corpus.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ HERE = Path(__file__).parent
 PATHS = (sam.ROOT, sam.ROOT / "layers" / "shared" / "python")
 MADE = sam.ROOT / "build" / "fuzz"
 SLOW = 10  # seconds for one input: none takes a thousandth of that
-PATIENCE = 300  # seconds for all around the run, the first download of the fuzzer included
+PATIENCE = 300  # seconds for everything around the run, including the first download of the fuzzer
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run did; `edges` are the transitions between lines of code that it saw."""
+    """The result of a run; `edges` are the transitions between lines of code that it saw."""
 
     kind: str
     failed: bool
@@ -50,7 +50,7 @@ def kept(kind: str) -> list[Path]:
 
 
 def fuzz(kind: str, seconds: int, folder: Path) -> Run:
-    """Fuzz for so long; new inputs, and those that fail, are written to the folder."""
+    """Fuzz for some seconds; new and failing inputs are written to the folder."""
     new = folder / kind
     new.mkdir(parents=True, exist_ok=True)
     return start(
@@ -65,7 +65,7 @@ def fuzz(kind: str, seconds: int, folder: Path) -> Run:
 
 
 def keep(kind: str, folder: Path) -> Run:
-    """Add to the corpus the least of the new inputs that reach what it doesn't."""
+    """Add the fewest new inputs to the corpus that reach what it doesn't."""
     return start(kind, str(HERE / "corpus" / kind), str(folder / kind), "-merge=1", within=PATIENCE)
 
 
