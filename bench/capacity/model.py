@@ -32,8 +32,8 @@ SEED = 20_260_115
 # The template's; tests/unit/test_capacity.py compares.
 BATCH, MAX_RECEIVES, MEMORY_MB = 5, 28, 1024
 
-type Way = Literal["ses", "sqs", "ses,sqs"]
-WAYS: tuple[Way, ...] = ("ses", "sqs", "ses,sqs")
+type Mode = Literal["ses", "sqs", "ses,sqs"]
+MODES: tuple[Mode, ...] = ("ses", "sqs", "ses,sqs")
 type Process = Generator[simpy.Event, Any]
 
 
@@ -67,7 +67,7 @@ def measured() -> dict[str, Any]:
 class Parameters:
     """The relevant parameters of the template, with their defaults, and the account's rate."""
 
-    delivery: Way = "ses,sqs"
+    delivery: Mode = "ses,sqs"
     throttle_rate: float = 50
     throttle_burst: float = 100
     max_emails_per_hour: int = 10_000
@@ -298,12 +298,12 @@ class Stack:
         cap = self.parameters.max_emails_per_hour
         if cap and self.accepted[hour] >= cap:
             return "Roomle: 503 over MaxEmailsPerHour"
-        ways = self.parameters.delivery.split(",")
-        if "ses" in ways and self.ses.take(now):
+        channels = self.parameters.delivery.split(",")
+        if "ses" in channels and self.ses.take(now):
             self.accepted[hour] += 1
             results.delays.append(now - came_at)
             return "sent"
-        if "sqs" not in ways:
+        if "sqs" not in channels:
             return "Roomle: 503 SES throttled"
         self.accepted[hour] += 1
         results.work["sqs"] += 1

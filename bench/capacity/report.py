@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from bench.capacity.model import (
     HOUR,
-    WAYS,
+    MODES,
     Load,
     Parameters,
     Results,
@@ -33,9 +33,9 @@ PEAK = 0.5
 def defaults_by_way() -> dict[tuple[int, str], Results]:
     """Every burst with the template's defaults, in each mode."""
     return {
-        (events, way): simulate(Load(events, PEAK), Parameters(delivery=way))
+        (events, mode): simulate(Load(events, PEAK), Parameters(delivery=mode))
         for events in BURSTS
-        for way in WAYS
+        for mode in MODES
     }
 
 
@@ -52,17 +52,17 @@ def rates() -> dict[tuple[float, str], Results]:
     """The largest burst under several SES rates, otherwise with the recommended parameters."""
     load = Load(100_000, PEAK)
     return {
-        (rate, way): simulate(
+        (rate, mode): simulate(
             load,
             replace(
                 advise(load),
-                delivery=way,
+                delivery=mode,
                 ses_rate=rate,
                 mailer_concurrency=concurrency_for(rate),
             ),
         )
         for rate in (14, 28, 50, 100, 250)
-        for way in WAYS
+        for mode in MODES
     }
 
 
@@ -136,14 +136,14 @@ def table_defaults(results: dict[tuple[int, str], Results]) -> str:
     rows: Rows = [
         (
             f"{events:,}",
-            f"`{way}`",
+            f"`{mode}`",
             percent(each.in_time),
             percent(each.fallbacks),
             causes(each),
             span(each.oldest),
             f"${each.cost_per_1000:.3f}",
         )
-        for (events, way), each in results.items()
+        for (events, mode), each in results.items()
     ]
     head = ("events", "Delivery", "in time", "Roomle mails", "because of", "oldest", "per 1,000")
     return table(head, rows)
@@ -175,9 +175,9 @@ def table_advice(results: dict[int, tuple[Parameters, Results]]) -> str:
 def table_rates(results: dict[tuple[float, str], Results]) -> str:
     """SES's rate for 100,000 events."""
     rows: Rows = [
-        (f"{rate:g}/s", f"`{way}`", percent(each.in_time), percent(each.fallbacks),
+        (f"{rate:g}/s", f"`{mode}`", percent(each.in_time), percent(each.fallbacks),
          span(each.oldest), f"{each.deepest:,}", each.ends["dead letter"])
-        for (rate, way), each in results.items()
+        for (rate, mode), each in results.items()
     ]  # fmt: skip
     head = ("SES", "Delivery", "in time", "Roomle mails", "oldest", "deepest queue", "dead letters")
     return table(head, rows)

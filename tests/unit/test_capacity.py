@@ -16,7 +16,7 @@ from tests.unit import cloudformation
 LOADS = st.builds(Load, st.integers(0, 3_000), st.sampled_from([0.0, 0.5, 1.0]))
 PARAMETERS = st.builds(
     Parameters,
-    delivery=st.sampled_from(model.WAYS),
+    delivery=st.sampled_from(model.MODES),
     throttle_rate=st.floats(1, 100),
     throttle_burst=st.integers(1, 200),
     max_emails_per_hour=st.sampled_from([0, 100, 10_000]),
