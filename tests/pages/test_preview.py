@@ -141,14 +141,14 @@ def test_an_optional_link_can_be_left_out(window: Window, preview: str) -> None:
     window.page.goto(f"{preview}/?email=3DExportAsset&width=phone")
     assert "Open the design" in frame_text(window.page)
 
-    window.page.get_by_role("link", name="Only what must be").click()
+    window.page.get_by_role("link", name="Required only").click()
     window.page.wait_for_url("**links=fewest**")
 
     assert "Open the design" not in frame_text(window.page)
     window.page.goto(f"{preview}/?email=shareConfigurationAR&links=fewest&width=phone")
     assert window.page.frame_locator("iframe").get_by_role("img", name="QR").count() == 0
     window.page.goto(f"{preview}/?email=savedConfiguration")
-    assert window.page.get_by_role("link", name="Only what must be").count() == 0
+    assert window.page.get_by_role("link", name="Required only").count() == 0
 
 
 def test_brand_and_language_can_be_chosen_by_keyboard(window: Window, preview: str) -> None:

@@ -1,1 +1,1 @@
-"""All emails on one page, as layers/emails has them at this moment: `make preview`."""
+"""All emails on one page, from the current files in layers/emails: `make preview`."""

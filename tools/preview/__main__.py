@@ -1,4 +1,4 @@
-"""Show all emails on a page of this machine, or write them to a folder as pictures.
+"""Show all emails on a local page, or write them to a folder as pictures.
 
 make preview
 make preview PICTURES=folder
@@ -16,7 +16,7 @@ from tools.preview import page, pictures
 from tools.preview.drafts import SOURCE, Folder, relative
 from tools.stack import processes
 
-# Beside the emulator's and the simulator's.
+# Next to the ports of the emulator and the simulator.
 PORT = 24568
 
 
@@ -27,7 +27,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--port",
         type=int,
         default=PORT,
-        help="where the page is, on loopback; 0 is any free port (default: %(default)s)",
+        help="the page's port on loopback; 0 is any free port (default: %(default)s)",
     )
     parser.add_argument("--pictures", type=Path, help="write PNG pictures here, and end")
     parser.add_argument(

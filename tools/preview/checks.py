@@ -1,7 +1,7 @@
-"""What is wrong with one email: its size, its contrast, its pictures, what was left unfilled.
+"""Checks one email: its size, its contrast, its pictures, and unrendered placeholders.
 
-Colours are worked out from the HTML as a mail program paints it, by the style sheets' own cascade,
-once for light and once for dark mode.
+Colours are calculated from the HTML and the cascade of its style sheets, as mail programs do, once
+for light and once for dark mode.
 """
 
 import re
@@ -26,7 +26,7 @@ LARGE, LARGE_IF_BOLD, BOLD = 24.0, 18.66, 600
 UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 UNFILLED = re.compile(r"\{\{|\}\}|\{%|%\}|\{#")
 BLACK, WHITE = RGBA(0, 0, 0, 1), RGBA(1, 1, 1, 1)
-# What browsers paint where an email says that it knows dark mode and no more.
+# Browsers' default colours for an email that only declares dark mode.
 DARK_CANVAS = RGBA(0.07, 0.07, 0.07, 1)
 
 type Styles = Mapping[str, str]
@@ -36,7 +36,7 @@ type Declarations = tuple[tuple[str, str, bool], ...]
 
 @dataclass(frozen=True)
 class Painted:
-    """A text on the page, and how it is painted."""
+    """A text on the page, and its colours and size."""
 
     text: str
     colour: RGBA = BLACK
@@ -46,25 +46,25 @@ class Painted:
 
     @property
     def needed(self) -> float:
-        """The contrast that WCAG's AA asks for."""
+        """The contrast that WCAG's AA requires."""
         large = LARGE_IF_BOLD if self.weight >= BOLD else LARGE
         return LARGE_TEXT if self.size >= large else TEXT
 
     @property
     def contrast(self) -> float:
-        """From 1 (nothing to see) to 21."""
+        """From 1 (invisible) to 21."""
         dark, light = sorted(map(luminance, (self.colour, self.background)))
         return (light + 0.05) / (dark + 0.05)
 
 
 def problems(email: Email) -> tuple[str, ...]:
-    """Tell everything that is wrong with an email, in words for its designer."""
+    """List all problems of an email, in words for its designer."""
     return checked(email.subject, email.text, email.html)
 
 
 @lru_cache(maxsize=1024)
 def checked(subject: str, text: str, html: str) -> tuple[str, ...]:
-    """Check an email, or remember what was found."""
+    """Check an email, or return the cached result."""
     root = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False)
     light = list(painted(root, "light"))
     shown = " ".join([subject, text, *(each.text for each in light)])
@@ -81,27 +81,27 @@ def checked(subject: str, text: str, html: str) -> tuple[str, ...]:
 
 
 def unfilled(text: str) -> Iterator[str]:
-    """Find what the template should have filled."""
+    """Find placeholders that are left in the email."""
     if found := UNFILLED.search(text):
         around = text[max(found.start() - 20, 0) : found.end() + 20]
         yield f"template syntax is left: “…{around}…”"
 
 
 def size(html: str) -> Iterator[str]:
-    """Compare with the size from which on mail programs may clip an email."""
+    """Compare with the size above which mail programs may clip an email."""
     if (length := len(html.encode())) > MAX_HTML:
         yield f"{length:,} bytes, at most {MAX_HTML:,} are safe: mail programs clip longer ones"
 
 
 def pictures(root: Element) -> Iterator[str]:
-    """Find pictures of which nothing is left where pictures are blocked."""
+    """Find pictures that leave nothing behind if pictures are blocked."""
     for image in root.iter("img"):
         if not (image.get("alt") or "").strip():
             yield f"a picture without alternative text: {image.get('src', '')[:100]}"
 
 
 def faint(texts: Iterable[Painted], scheme: Scheme) -> Iterator[str]:
-    """Find texts that are hard to read on what lies behind them."""
+    """Find texts that are hard to read on their background."""
     for each in texts:
         if each.contrast < each.needed:
             yield (
@@ -111,7 +111,7 @@ def faint(texts: Iterable[Painted], scheme: Scheme) -> Iterator[str]:
 
 
 def painted(root: Element, scheme: Scheme) -> Iterator[Painted]:
-    """Every text that is seen, in the order of the document."""
+    """Every visible text, in document order."""
     sheet = Sheet(root, scheme)
     body = root.find("body")
     assert body is not None  # noqa: S101 (html5lib makes one)
@@ -122,7 +122,7 @@ def painted(root: Element, scheme: Scheme) -> Iterator[Painted]:
 
 
 def paint(element: Element, sheet: "Sheet", around: Painted) -> Iterator[Painted]:
-    """The texts in an element, which inherits from what is around it."""
+    """The texts in an element, which inherits from its parent."""
     style = sheet.style(element)
     if element.tag in UNSEEN or style.get("display") == "none":
         return
@@ -142,7 +142,7 @@ def seen(text: str | None, here: Painted) -> Iterator[Painted]:
 
 
 def inherit(element: Element, style: Styles, around: Painted) -> Painted:
-    """How an element is painted."""
+    """An element's style."""
     colour = found if (found := read_colour(style.get("color", ""))) else around.colour
     behind = read_colour(style.get("background-color") or (element.get("bgcolor") or ""))
     size = re.fullmatch(r"([\d.]+)px", style.get("font-size", ""))
@@ -172,7 +172,7 @@ class Sheet:
                     self._matcher.add_selector(selector, declarations)
 
     def style(self, element: Element) -> Styles:
-        """An element's own declarations, the strongest of each."""
+        """An element's own declarations, the strongest for each property."""
         matched = sorted(self._matcher.match(self._elements[element]), key=lambda each: each[:2])
         declarations = [each for *_, payload in matched for each in payload]
         declarations += inline(element.get("style", ""))
@@ -186,12 +186,12 @@ class Sheet:
 
 @lru_cache(maxsize=64)
 def rules(css: str, scheme: Scheme) -> tuple[tuple[Any, Declarations], ...]:
-    """The selectors of a style sheet that count, each with what it declares."""
+    """A style sheet's selectors that apply, each with its declarations."""
     return tuple(rules_among(tinycss2.parse_stylesheet(css, *[True] * 2), scheme))
 
 
 def rules_among(parsed: Iterable[Any], scheme: Scheme) -> Iterator[tuple[Any, Declarations]]:
-    """The same for what is parsed, media rules included."""
+    """The same for parsed rules, including media rules."""
     for rule in parsed:
         if rule.type == "at-rule" and rule.lower_at_keyword == "media" and rule.content:
             if applies(tinycss2.serialize(rule.prelude), scheme):
@@ -208,19 +208,19 @@ def rules_among(parsed: Iterable[Any], scheme: Scheme) -> Iterator[tuple[Any, De
 
 @lru_cache(maxsize=1024)
 def inline(style: str) -> Declarations:
-    """What a style attribute declares."""
+    """A style attribute's declarations."""
     return tuple(declared(style))
 
 
 def applies(media: str, scheme: Scheme) -> bool:
-    """Tell whether a media query holds, as far as emails use them: wide screens, a scheme."""
+    """Return whether a media query matches, as far as emails use them: wide screens, a scheme."""
     if "prefers-color-scheme" in media:
         return scheme in media
     return "max-width" not in media and "print" not in media
 
 
 def declared(source: Any) -> Iterator[tuple[str, str, bool]]:  # noqa: ANN401 (text or tokens)
-    """Read declarations; a background's colour is given by its own name."""
+    """Parse declarations; a background's colour gets its own name."""
     for each in tinycss2.parse_blocks_contents(source, skip_comments=True, skip_whitespace=True):
         if each.type != "declaration":
             continue
@@ -233,13 +233,13 @@ def declared(source: Any) -> Iterator[tuple[str, str, bool]]:  # noqa: ANN401 (t
 
 
 def read_colour(text: str) -> RGBA | None:
-    """Read a colour as CSS writes it; None for what says to take the one around."""
+    """Parse a CSS colour; None if it is inherited."""
     colour = parse_color(text) if text else None
     return colour if isinstance(colour, RGBA) else None
 
 
 def over(colour: RGBA, behind: RGBA) -> RGBA:
-    """What is seen of a colour that may be translucent."""
+    """The visible result of a colour that may be translucent."""
     share = colour.alpha
     mixed = (share * a + (1 - share) * b for a, b in zip(colour[:3], behind[:3], strict=True))
     return RGBA(*mixed, 1)
@@ -256,5 +256,5 @@ def luminance(colour: RGBA) -> float:
 
 
 def written(colour: RGBA) -> str:
-    """A colour as designers write it."""
+    """A colour in hexadecimal form."""
     return "#" + "".join(f"{round(part * 255):02x}" for part in colour[:3])

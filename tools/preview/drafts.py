@@ -1,4 +1,4 @@
-"""The folder layers/emails at one moment, and every email that it makes."""
+"""The folder layers/emails at one moment, and every email made from it."""
 
 import json
 import re
@@ -19,16 +19,16 @@ from tools.sam import ROOT
 
 SOURCE = ROOT / "layers" / "emails"
 FAILED = "-failed"
-# What people call Roomle's events.
+# People's names for Roomle's events.
 NAMES = {
     "savedConfiguration": "Saved",
     "shareConfiguration": "Shared",
     "shareConfigurationAR": "AR link",
     "3DExportAsset": "3D export",
 }
-# The page says so beside the very email.
+# The page says so next to that email.
 TOO_LONG = re.compile(r" has [\d,]+ bytes, ")
-# Longer than any QR code of ours: with such a link the email has none.
+# Too long for a QR code: with such a link the email has none.
 LONG = "&note=" + "x" * 900
 
 
@@ -56,20 +56,20 @@ KINDS = tuple(Kind(event, success) for event in EVENTS for success in (True, Fal
 
 @dataclass(frozen=True)
 class Look:
-    """A brand, or a configurator that has values of its own."""
+    """A brand, or a configurator with its own values."""
 
     key: str
     brand: Brand
 
     @property
     def name(self) -> str:
-        """The name for people: two brands may be called alike, so the key is in it."""
+        """The name for people, with the key, because two brands may have the same name."""
         return f"{self.brand.name} ({self.key})"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One email of all: `whole` has every link that Roomle may send, else only those it must."""
+    """One of the emails: `whole` has every link that Roomle may send, else only required ones."""
 
     look: Look
     language: str
@@ -78,7 +78,7 @@ class Choice:
 
 
 class Drafts:
-    """All emails as the folder has them; `problems` are the build's. Raises BuildFailed."""
+    """All emails from the folder; `problems` are the build's. Raises BuildFailed."""
 
     def __init__(self, source: Path) -> None:
         self.source = source
@@ -120,7 +120,7 @@ class Drafts:
                     yield Choice(look, language, kind)
 
     def email(self, choice: Choice) -> Email | Problem | None:
-        """The email; None where Roomle sends its own; a problem where it can't be filled."""
+        """The email; None if Roomle sends its own; a problem if it can't be rendered."""
         try:
             return self._catalog.compose(sample(choice), choice.look.brand)
         except NoTemplate:
@@ -130,7 +130,7 @@ class Drafts:
             return Problem(file, 0, f"can't be filled: {err.detail or err.message}")
 
     def problems_of(self, choice: Choice) -> tuple[list[Problem], list[Problem]]:
-        """The build's problems: those that may show in this email, and all others."""
+        """The build's problems: those that may affect this email, and all others."""
         here: list[Problem] = []
         elsewhere: list[Problem] = []
         for problem in self.problems:
@@ -147,7 +147,7 @@ class Drafts:
 
 
 def sample(choice: Choice) -> Event:
-    """Make an event of Roomle's with links that the brand allows."""
+    """Make one of Roomle's events with links that the brand allows."""
     brand, kind = choice.look.brand, choice.kind
     host = brand.link_hosts[0].replace("*", "www")
     link = (
@@ -164,21 +164,21 @@ def sample(choice: Choice) -> Event:
         item_id=None,
         configurator_id=None,
         url=link if choice.whole else None if export else link + LONG,
-        # The one link that an export must have may tell the language too.
+        # The one link that an export must have may also set the language.
         result_url=f"{asset}?lang={choice.language}" if export and kind.success else None,
         payload={},
     )
 
 
 class Folder:
-    """The folder on disk: read again when a file in it has changed."""
+    """The folder on disk, read again when a file in it has changed."""
 
     def __init__(self, source: Path = SOURCE) -> None:
         self.source = source
         self._read = lru_cache(maxsize=1)(self._draft)
 
     def stamp(self) -> str:
-        """Return what is another when a file was edited, added or removed."""
+        """Return a value that changes when a file is edited, added or removed."""
         found = [
             (str(path), path.stat().st_mtime_ns)
             for pattern in ("*.toml", "texts/*", "templates/**/*")
@@ -188,7 +188,7 @@ class Folder:
         return f"{hash(tuple(found)):x}"
 
     def drafts(self) -> Drafts | BuildFailed:
-        """The emails as they are now, or why there are none."""
+        """The current emails, or why there are none."""
         return self._read(self.stamp())
 
     def _draft(self, _stamp: str) -> Drafts | BuildFailed:
@@ -199,7 +199,7 @@ class Folder:
 
 
 def relative(problem: Problem, source: Path) -> Problem:
-    """Name the file as people in the repository do."""
+    """Return the file's path in the repository."""
     for base in (ROOT, source.parent):
         if problem.file.is_relative_to(base):
             return Problem(problem.file.relative_to(base), problem.line, problem.message)

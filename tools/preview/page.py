@@ -1,4 +1,4 @@
-"""The preview page: one email and what is wrong with it, or all of them."""
+"""The preview page: one email and its problems, or all of them."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from tools.preview.drafts import KINDS, Choice, Drafts, Folder, relative
 WIDTHS = {"desktop": 680, "phone": 375}
 
 
-# What an address may say; the first is the default.
+# The possible values in an address; the first is the default.
 ALLOWED = {
     "email": tuple(kind.key for kind in KINDS),
     "width": ("both", "desktop", "phone"),
@@ -33,7 +33,7 @@ ALLOWED = {
 
 @dataclass(frozen=True)
 class View:
-    """What of which email is shown: the page's address, in words.
+    """Which email is shown, and how: the page's address as values.
 
     Without a brand or a language it is the default brand's, in the brand's language.
     """
@@ -48,7 +48,7 @@ class View:
 
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> "View":
-        """Read an address; what can't be is the default."""
+        """Read an address; invalid values become the default."""
         told = {name: arguments[name] for name in ("brand", "language") if name in arguments}
         for name, allowed in ALLOWED.items():
             if arguments.get(name) in allowed:
@@ -56,7 +56,7 @@ class View:
         return cls(**told)
 
     def choice(self, drafts: Drafts) -> Choice:
-        """The email: of the default brand, in the brand's language, unless it is told."""
+        """The email, by default the default brand's, in the brand's language."""
         look = next((each for each in drafts.looks if each.key == self.brand), drafts.looks[0])
         offered = look.brand.languages
         language = self.language if self.language in offered else look.brand.language
@@ -114,7 +114,7 @@ def application(folder: Folder) -> Flask:
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> tuple[str, int] | HTTPException:
-        """Something that the build has no words for: still no stack trace on the page."""
+        """An unexpected error: the page still shows no stack trace."""
         if isinstance(error, HTTPException):
             return error
         app.logger.error("unforeseen", exc_info=error)
@@ -125,7 +125,7 @@ def application(folder: Folder) -> Flask:
 
 
 def show(view: View, drafts: Drafts, folder: Folder) -> str:
-    """One email, its siblings, and what is wrong with it."""
+    """One email, its siblings, and its problems."""
     choice = view.choice(drafts)
     view = replace(view, brand=choice.look.key, language=choice.language)
     found = drafts.email(choice)
@@ -154,7 +154,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
 
 
 def differs(email: Email, other: Email | Problem | None) -> bool:
-    """Tell whether the email has parts that depend on what Roomle sends."""
+    """Return whether the email has parts that depend on what Roomle sends."""
     if not isinstance(other, Email):
         return False
     urls = re.compile(r"https://\S+")
@@ -164,7 +164,7 @@ def differs(email: Email, other: Email | Problem | None) -> bool:
 
 
 def judged(drafts: Drafts, choice: Choice) -> tuple[bool, int]:
-    """Tell whether there is such an email, and how much is wrong with it."""
+    """Return whether the email exists, and its number of problems."""
     found = drafts.email(choice)
     here = len(drafts.problems_of(choice)[0])
     if isinstance(found, Email):
@@ -175,7 +175,7 @@ def judged(drafts: Drafts, choice: Choice) -> tuple[bool, int]:
 def rows(
     drafts: Drafts,
 ) -> list[tuple[Choice, View, Email | Problem | None, InboxLine | None, int]]:
-    """Every email there is, for the overview."""
+    """All emails, for the overview."""
     made = []
     for choice in drafts.choices():
         email = drafts.email(choice)
@@ -193,11 +193,11 @@ def pictures(email: Email) -> list[Picture]:
 
 
 def located(problems: list[Problem], folder: Folder) -> list[str]:
-    """The build's own words, with paths as people in the repository write them."""
+    """The build's message, with paths in the repository."""
     return [str(relative(problem, folder.source)) for problem in problems]
 
 
 def broken(failed: BuildFailed, folder: Folder) -> Response:
-    """What the build says when it can't make any email."""
+    """The build's message if it can't make any email."""
     problems = located(list(failed.problems), folder)
     return Response(render_template("broken.html", problems=problems, stamp=folder.stamp()))

@@ -17,7 +17,7 @@ from tools.preview.page import WIDTHS, View, application
 def write(folder: Folder, target: Path) -> int:
     """Write `<brand>/<language>/<email>-<what>.png` for every email; return how many pictures.
 
-    Raises BuildFailed if anything is wrong with the folder.
+    Raises BuildFailed if there is any problem in the folder.
     """
     drafts = folder.drafts()
     if isinstance(drafts, BuildFailed):
@@ -31,7 +31,7 @@ def write(folder: Folder, target: Path) -> int:
 
 
 class Camera:
-    """Browser windows in the sizes and colours that the pictures have."""
+    """Browser windows in the sizes and colours of the pictures."""
 
     def __init__(self, chromium: Browser, address: str) -> None:
         self._address = address.rstrip("/")
@@ -52,7 +52,7 @@ class Camera:
         place.mkdir(parents=True, exist_ok=True)
         email = str(place / choice.kind.key)
         for name, window in self._windows.items():
-            # In the window's own colours, as a mail program would.
+            # In the window's own colours, as in a mail program.
             window.goto(self._address + view.address("/email", scheme="both"))
             window.screenshot(path=f"{email}-{name}.png", full_page=True)
         self._page.goto(self._address + view.address())

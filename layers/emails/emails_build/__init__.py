@@ -1,1 +1,1 @@
-"""What turns brands, texts and templates into the package that is shipped."""
+"""Builds the shipped package from brands, texts and templates."""

@@ -1,6 +1,6 @@
 """Build the package `roomle_mail_emails`: python -m emails_build --target <folder>.
 
-A wrong brand, text or template ends the build with its file, its line and what is expected.
+A wrong brand, text or template stops the build with the file, the line and what is expected.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Build, or say what is wrong."""
+    """Build, or print what is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", type=Path, required=True, help="where the package goes")
     parser.add_argument("--source", type=Path, default=HERE, help="brands, texts and templates")

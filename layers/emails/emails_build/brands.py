@@ -57,7 +57,7 @@ def _address(value: str) -> str:
 
 
 def _written(value: str, ascii_form: str, valid: re.Pattern[str]) -> ValueError:
-    """Why a value is refused: with umlauts and the like, how it is to be written."""
+    """Why a value is refused; for umlauts and the like, how to write it."""
     helps = ascii_form != value and valid.fullmatch(ascii_form)
     return ValueError(f'write it as "{ascii_form}"' if helps else "")
 
@@ -128,7 +128,7 @@ class _Model(BaseModel):
 
 
 class DarkColours(_Model):
-    """What a brand may say of dark mode; `button` is the light one, lightened if need be."""
+    """A brand's dark colours; `button` is by default the light one, lightened if necessary."""
 
     button: _Colour | None = Field(default=None, description=_A_COLOUR)
     background: _Colour = Field(default="#121212", description=_A_COLOUR)
@@ -137,7 +137,7 @@ class DarkColours(_Model):
 
 
 class Colours(_Model):
-    """The brand's colours; all others follow from them."""
+    """The brand's colours, from which all others are calculated."""
 
     button: _Colour = Field(description=_A_COLOUR)
     background: _Colour = Field(default="#f5f5f4", description=_A_COLOUR)
@@ -147,7 +147,7 @@ class Colours(_Model):
 
 
 class Brand(_Model):
-    """One brand, or one configurator of it with the values that differ."""
+    """One brand, or one of its configurators with the values that differ."""
 
     name: _Line = Field(description="the brand's name in one line of at most 100 characters")
     sender: _Address = Field(description='an address such as "hello@brand.example"')
@@ -205,7 +205,7 @@ class Brand(_Model):
     @model_validator(mode="after")
     def _agrees(self) -> Brand:
         for tag in (tag for tag in self.languages if self.languages.count(tag) > 1):
-            raise _Misfit("languages", f'"{tag}" stands there twice')
+            raise _Misfit("languages", f'"{tag}" is listed twice')
         if self.language not in self.languages:
             raise _Misfit("language", f'"{self.language}" is not among `languages`')
         if (size := len(sender(self.sender_name or self.name, self.sender))) > _MAX_SENDER:
@@ -238,10 +238,10 @@ class Brand(_Model):
         return self
 
     def data(self) -> dict[str, Any]:
-        """What the functions read."""
+        """The data that the functions read."""
         light = self.colours
         dark = light.dark
-        # The brand's own dark button stays; the light one is lightened until it stands out.
+        # The brand's dark button stays as it is; the light one is lightened until it stands out.
         dark_button = dark.button or colours.readable(light.button, dark.surface, colours.CONTROL)
         logos = {"logo": self.logo, "logo_dark": self.logo_dark}
         return {
@@ -276,7 +276,7 @@ class Brand(_Model):
 
 
 class _Misfit(ValueError):
-    """A value that is well formed and doesn't fit another one."""
+    """A value that is well formed but conflicts with another one."""
 
     def __init__(self, where: str | tuple[str, ...], why: str) -> None:
         super().__init__(why)
@@ -284,7 +284,7 @@ class _Misfit(ValueError):
 
 
 def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """A value's texts, each with where it is: itself, or one for each language."""
+    """A value's texts, each with its place: the value itself, or one for each language."""
     if isinstance(value, str):
         yield (name,), value
     else:
@@ -292,17 +292,17 @@ def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[s
 
 
 def sender(name: str, address: str) -> str:
-    """A From header's value: the name quoted where it needs it, or RFC 2047 encoded words."""
+    """A From header's value: the name quoted if necessary, or as RFC 2047 encoded words."""
     if name.isascii() and "=?" not in name:
         return formataddr((name, address))
-    # Encoded words have at most 75 characters (RFC 2047, 2), hence several for a long name.
+    # Encoded words have at most 75 characters (RFC 2047, 2), so a long name needs several.
     words = Header(name, "utf-8", maxlinelen=75, header_name="From").encode(linesep="")
     return f"{words} <{address}>"
 
 
 @dataclass(frozen=True, slots=True)
 class Brands:
-    """All of the file; of a configurator only the brand's id and, if any, what `differs`."""
+    """The whole file; a configurator has only the brand's id and the values in `differs`."""
 
     default: str
     brands: Mapping[str, dict[str, Any]]
@@ -329,7 +329,7 @@ def read_brands(file: Path, languages: Sequence[str]) -> Brands:
         chosen = str(values.get("brand"))
         base = models.get(chosen)
         if base is None:
-            continue  # one of the problems noted by now
+            continue  # one of the problems recorded so far
         configurators[key] = {"brand": chosen}
         own = {name: value for name, value in values.items() if name != "brand"}
         model = check.brand(_merged(tables[chosen], own), ("configurators", key)) if own else None
@@ -407,7 +407,7 @@ class _Check:
 
 
 def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
-    """Where, and what is expected there, in the words of the fields' descriptions."""
+    """The place, and what is expected there, in the words of the fields' descriptions."""
     cause = error.get("ctx", {}).get("error")
     path = (*error["loc"], *cause.path) if isinstance(cause, _Misfit) else error["loc"]
     model: type[BaseModel] = Brand
@@ -422,7 +422,7 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
         model = field.annotation
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
-    # What follows is pydantic's own, such as the branch of a union, but in `texts` it is keys.
+    # The rest is pydantic's own, such as the branch of a union, but in `texts` it is keys.
     if "texts" not in path and not isinstance(cause, _Misfit):
         path = path[:depth]
     if error["type"] == "missing":
@@ -433,7 +433,7 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
 
 
 def _shown(value: object) -> str:
-    """A value as TOML writes it, more or less."""
+    """A value roughly as in TOML."""
     if isinstance(value, dict):
         return "a table"
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,7 +1,7 @@
-"""Colours that can be read, whatever the brand's are.
+"""Readable colours for any colours of a brand.
 
-WCAG 2.2, 1.4.3 asks for a contrast of 4.5 between a text and what lies behind it, 1.4.11 for 3
-between a control and what it lies on. The formulas are WCAG's "relative luminance" and "contrast
+WCAG 2.2, 1.4.3 requires a contrast of 4.5 between a text and its background, 1.4.11 one of 3
+between a control and its background. The formulas are WCAG's "relative luminance" and "contrast
 ratio".
 """
 
@@ -19,18 +19,18 @@ def contrast(one: str, other: str) -> float:
 
 
 def on(background: str) -> str:
-    """White if it can be read on this background, else black, which then can."""
+    """White if it is readable on this background, else black, which then is."""
     return _WHITE if contrast(_WHITE, background) >= TEXT else _BLACK
 
 
 def mix(one: str, other: str, share: float) -> str:
-    """`share` of the other colour in the one, from 0 to 1."""
+    """Mix one colour with a `share` of the other, from 0 to 1."""
     channels = zip(_channels(one), _channels(other), strict=True)
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in channels)
 
 
 def readable(colour: str, background: str, ratio: float = TEXT) -> str:
-    """The colour nearest to this one that has the contrast: as it is, darker, or lighter."""
+    """The nearest colour with enough contrast: unchanged, darker, or lighter."""
     for step in range(_STEPS + 1):
         for end in (_BLACK, _WHITE):
             candidate = mix(colour, end, step / _STEPS)

@@ -1,4 +1,4 @@
-"""Links and pictures that a person wrote: what mail programs take, and how to write it."""
+"""Links and pictures that a person wrote: what mail programs accept, and how to write it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "type", "output"})
 
 
 def ascii_host(host: str) -> str:
-    """A host's name as DNS has it: `möbel.example` is `xn--mbel-5qa.example` (RFC 5891)."""
+    """A host's name as in the DNS: `möbel.example` is `xn--mbel-5qa.example` (RFC 5891)."""
     return ".".join(
         label if label.isascii() else f"xn--{label.encode('punycode').decode()}"
         for label in unicodedata.normalize("NFC", host.lower()).split(".")
@@ -20,7 +20,7 @@ def ascii_host(host: str) -> str:
 
 
 def ascii_link(link: str) -> str:
-    """A link as emails write it: the host as DNS has it, the rest percent-encoded in UTF-8."""
+    """A link as written in emails: the host as in the DNS, the rest percent-encoded in UTF-8."""
     found = re.fullmatch(r"(https?://)([^/?#]*)(.*)", link, re.DOTALL)
     if found is None:
         return link
@@ -29,13 +29,13 @@ def ascii_link(link: str) -> str:
 
 
 def ascii_address(address: str) -> str:
-    """An address with its host as DNS has it."""
+    """An address with its host as in the DNS."""
     local, at, host = address.rpartition("@")
     return f"{local}{at}{ascii_host(host)}"
 
 
 def unshown_format(link: str) -> str | None:
-    """The picture's format, if its link tells that mail programs don't show it."""
+    """The picture's format, if its link shows that mail programs don't display it."""
     try:
         parts = urlsplit(link)
     except ValueError:

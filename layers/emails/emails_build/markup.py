@@ -1,6 +1,6 @@
-"""What a template's MJML and HTML may hold, checked before and after MJML is compiled.
+"""Checks a template's MJML and HTML, before and after MJML is compiled.
 
-mrml, which compiles it, lets pass much that it loses or that mail programs don't show.
+The compiler, mrml, accepts much that it then drops or that mail programs don't show.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _names(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Conditional comments, Outlook's, stay.
+# Outlook's conditional comments stay.
 _COMMENT = re.compile(r"<!--(?!>|\[if\b|<!\[endif\]).*?-->", re.DOTALL)
 _OPEN_COMMENT = re.compile(r"<!--(?!>|\[if\b|<!\[endif\])")
 _CONDITION = re.compile(
@@ -80,7 +80,7 @@ _VOID = _names(
     area base br col embed hr img input link meta source track wbr
     """
 )
-# Mail programs drop these, or distrust the email for them.
+# Mail programs drop these, or distrust the email because of them.
 _UNSHOWN = {
     "script": "no mail program runs scripts: delete it",
     **dict.fromkeys(
@@ -106,19 +106,19 @@ _ICONS = re.compile(r"<mj-(?:social|accordion|carousel|navbar)\b")
 
 
 def without_comments(source: str) -> str:
-    """The source without comments, but for Outlook's; every line stays on its number."""
+    """The source without comments, except Outlook's; line numbers stay the same."""
     return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
 
 
 def not_mjml(lines: Sequence[Line]) -> list[Problem]:
-    """What can't be compiled, or is lost by it."""
+    """What can't be compiled, or would be lost."""
     reader = _Reader(lines)
     reader.close()
     return [*_less_than(lines), *_open_comments(lines), *reader.broken]
 
 
 def problems(lines: Sequence[Line]) -> list[Problem]:
-    """What mail programs drop or distrust, in what is for Outlook alone too."""
+    """What mail programs drop or distrust, also in parts for Outlook only."""
     everywhere = _Reader(lines)
     text = "\n".join(line.text for line in lines)
     begin, for_outlook = 0, ""
@@ -137,7 +137,7 @@ def problems(lines: Sequence[Line]) -> list[Problem]:
 
 
 def set_aside(source: str) -> tuple[str, list[str]]:
-    """The source with marks for its conditional comments, whose HTML need not be balanced."""
+    """The source with marks in place of conditional comments, whose HTML need not be balanced."""
     comments: list[str] = []
 
     def mark(found: re.Match[str]) -> str:
@@ -148,14 +148,14 @@ def set_aside(source: str) -> tuple[str, list[str]]:
 
 
 def put_back(html: str, comments: Sequence[str]) -> str:
-    """The HTML with its conditional comments in the places of their marks."""
+    """The HTML with its conditional comments back in place of the marks."""
     for number, comment in enumerate(comments):
         html = html.replace(_MARK.format(number), comment)
     return html
 
 
 def rendered(lines: Sequence[Line], html: str) -> Iterator[Problem]:
-    """Links of the finished email that a template made up: `{{ "http://" ~ host }}`."""
+    """Links of the finished email that a template assembled: `{{ "http://" ~ host }}`."""
     for link in dict.fromkeys(map(unescape, _RENDERED_LINK.findall(html))):
         if not link.lower().startswith((*_LINK_BEGINS, *_PICTURE_BEGINS)):
             found = (line for line in lines if link and link in line.text)
@@ -164,7 +164,7 @@ def rendered(lines: Sequence[Line], html: str) -> Iterator[Problem]:
 
 
 def strangers(lines: Sequence[Line], html: str) -> Iterator[Problem]:
-    """Pictures that MJML adds by itself, from hosts that nobody chose."""
+    """Pictures that MJML adds itself, from hosts that nobody chose."""
     source = "\n".join(line.text for line in lines)
     hosts = {host for link, host in _LOADED.findall(html) if link not in source}
     for host in sorted(hosts):
@@ -176,7 +176,7 @@ def strangers(lines: Sequence[Line], html: str) -> Iterator[Problem]:
 
 
 def _less_than(lines: Sequence[Line]) -> Iterator[Problem]:
-    """MJML takes `<` for a tag's beginning, in a placeholder too."""
+    """MJML reads `<` as the start of a tag, even in a placeholder."""
     for line in lines:
         for found in _PLACEHOLDER.findall(line.text):
             if "<" in re.sub(r"'[^']*'|\"[^\"]*\"", "", found):
@@ -200,7 +200,7 @@ class _Reader(HTMLParser):
         self._open: list[tuple[str, Line]] = []
         text = "\n".join(line.text for line in lines)
         self._classes = set(re.findall(r"<mj-class\s[^>]*?\bname=[\"']([^\"']*)", text))
-        # What Outlook alone reads need not be balanced.
+        # What only Outlook reads need not be balanced.
         text = _CONDITION.sub(lambda found: _blank(found[0]), text)
         self.feed(_PLACEHOLDER.sub(_hidden, text))
 
@@ -310,7 +310,7 @@ class _Reader(HTMLParser):
     def _check_link(self, tag: str, name: str, value: str) -> None:
         picture = name in _PICTURES
         begins = _PICTURE_BEGINS if picture else _LINK_BEGINS
-        # What is inserted was checked where it comes from.
+        # Inserted values were checked at their source.
         if re.match(r"\{\{|\{%", value):
             return
         if not value.lower().startswith(begins):
@@ -336,7 +336,7 @@ class _Reader(HTMLParser):
                 )
 
 
-# Placeholders hold quotes and angle brackets, which HTMLParser would take for the document's own.
+# Placeholders contain quotes and angle brackets, which HTMLParser would read as the document's.
 _HIDDEN = str.maketrans({'"': "\ue000", "'": "\ue001", "<": "\ue002", ">": "\ue003", "&": "\ue004"})
 
 

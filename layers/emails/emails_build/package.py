@@ -1,4 +1,4 @@
-"""Everything together: the files of the package `roomle_mail_emails`."""
+"""Makes the files of the package `roomle_mail_emails`."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def compile_package(source: Path) -> dict[str, str]:
 
 
 def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
-    """The package's files as far as they can be made, and all that is wrong: for a preview.
+    """The package's files as far as they can be made, and all problems, for a preview.
 
-    Raises BuildFailed where nothing can be shown.
+    Raises BuildFailed if nothing can be shown.
     """
     templates = read_templates(source / "templates")
     uses = {name: template.texts for name, template in templates.items()}
@@ -58,7 +58,7 @@ def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
 
 
 def write(files: Mapping[str, str], target: Path) -> None:
-    """Write the package below the target folder, in place of an earlier one."""
+    """Write the package into the target folder, replacing an earlier one."""
     package = target / PACKAGE
     shutil.rmtree(package, ignore_errors=True)
     for name, content in files.items():
@@ -131,7 +131,7 @@ def _rendering_problems(
     templates: Mapping[str, Template],
     brands: Brands,
 ) -> list[Problem]:
-    """Every event x language x brand, with and without the links that it can do without."""
+    """Every event x language x brand, with and without optional links."""
     catalog = Catalog(files.__getitem__)
     problems: dict[Any, Problem] = {}
     for where, brand in _looks(catalog, brands):
@@ -169,7 +169,7 @@ def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:
 
 
 def _culprit(err: TemplateError) -> str:
-    """The words of the template that could not be filled."""
+    """The words of the template that could not be rendered."""
     if err.range is None or err.template_source is None:
         return ""
     source = err.template_source.encode()

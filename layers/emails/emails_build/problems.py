@@ -1,4 +1,4 @@
-"""Files that a person wrote: reading them, and what is wrong on which line."""
+"""Reads files that a person wrote, and describes problems with their lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _UNSEEN_CHARACTER = re.compile(f"[{''.join(_UNSEEN)}]")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend; `line` counts from 1, 0 is the file as a whole."""
+    """One thing to fix; `line` counts from 1, 0 means the whole file."""
 
     file: Path
     line: int
@@ -38,14 +38,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a file, and where it is."""
+    """A line of a file, and its place."""
 
     text: str
     file: Path
     number: int
 
     def problem(self, message: str) -> Problem:
-        """What is wrong with this line."""
+        """A problem on this line."""
         return Problem(self.file, self.number, message)
 
 
@@ -53,15 +53,15 @@ class BuildFailed(Exception):
     """At least one problem; all that were found are in `problems`."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        # A layout that all templates share has its problems once.
+        # Report the problems of a shared layout once.
         self.problems = tuple(dict.fromkeys(problems))
         super().__init__("\n".join(map(str, self.problems)))
 
 
 def read_text(file: Path, via: Line | None = None) -> str:
-    """A file's text, every line ended as Unix does; raises BuildFailed.
+    """A file's text with Unix line ends; raises BuildFailed.
 
-    `via` is the line that asks for the file.
+    `via` is the line that includes the file.
     """
     try:
         data = file.read_bytes()
@@ -96,7 +96,7 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
     except tomllib.TOMLDecodeError as err:
         message, _, position = str(err).partition(" (at ")
         found = re.search(r"line (\d+)", position)
-        # A string or an array that is never closed is only noticed at the end of the document.
+        # An unclosed string or array is only noticed at the end of the document.
         line = int(found[1]) if found else _after_last_good(text)
         raise BuildFailed([Problem(file, line, f"isn't TOML: {message}")]) from None
     except RecursionError:
@@ -106,7 +106,7 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
 def locate(text: str, path: Sequence[str | int]) -> int:
     """The line on which the value at `path`, or the nearest that encloses it, begins.
 
-    tomllib keeps no lines, but it tells by which line of the file a value is there.
+    tomllib keeps no line numbers, but parsing beginnings of the file shows where a value ends.
     """
     lines = text.split("\n")
     keys = [key for key in path if isinstance(key, str)]
@@ -123,7 +123,7 @@ def locate(text: str, path: Sequence[str | int]) -> int:
             low = middle + 1
         else:
             high = middle
-    # The value ends on this line; it begins after the last line that is complete without it.
+    # The value ends on this line; it starts after the last line that is complete without it.
     begin = _parsed(lines, low - 1)[1] + 1
     while begin < low and lines[begin - 1].lstrip()[:1] in {"", "#"}:
         begin += 1
@@ -131,7 +131,7 @@ def locate(text: str, path: Sequence[str | int]) -> int:
 
 
 def _parsed(lines: Sequence[str], count: int) -> tuple[dict[str, Any], int]:
-    """The longest beginning of at most `count` lines that is TOML, and its number of lines."""
+    """The longest start of at most `count` lines that is valid TOML, and its line count."""
     while count:
         try:
             return tomllib.loads("\n".join(lines[:count]) + "\n"), count

@@ -1,7 +1,7 @@
-"""The template language's own rules, with the line where one is broken.
+"""The template language's syntax, with the line of each error.
 
-minijinja says that a block isn't closed, but not which, and MJML joins the lines. So blocks are
-paired here.
+minijinja says that a block isn't closed, but not which one, and MJML joins lines. So blocks are
+matched here.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _INCLUDE_INSTEAD = (
 
 
 def without_comments(source: str) -> str:
-    """The source without `{# comments #}`; every line stays on its number."""
+    """The source without `{# comments #}`; line numbers stay the same."""
     return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), source)
 
 
 def problems(lines: Sequence[Line]) -> Iterator[Problem]:
-    """Blocks that are never closed or never opened, and tags that reach for other files."""
+    """Blocks that are never closed or never opened, and tags that load other files."""
     text = "\n".join(line.text for line in lines)
     text = _RAW.sub(lambda raw: raw[1] + re.sub(r"[^\n]", " ", raw[0][len(raw[1]) :]), text)
     if left_open := list(_left_open(text, lines)):
@@ -61,7 +61,7 @@ def problems(lines: Sequence[Line]) -> Iterator[Problem]:
 
 
 def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
-    """Placeholders in which the next one begins."""
+    """Placeholders that are not closed before the next one starts."""
     for place in re.finditer(r"\{\{|\{%|\{#", text):
         end = {"{{": "}}", "{%": "%}", "{#": "#}"}[place[0]]
         rest = text[place.end() :]

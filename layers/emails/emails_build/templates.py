@@ -1,4 +1,4 @@
-"""templates/*.mjml and *.txt -> what minijinja renders."""
+"""templates/*.mjml and *.txt -> templates for minijinja."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Template:
     texts: frozenset[str]
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
-    """What is wrong with it, although it can be rendered."""
+    """Its problems, although it can be rendered."""
 
     def find(self, words: str) -> Line:
         """The line whose placeholders contain these words."""
@@ -62,7 +62,7 @@ def read_templates(folder: Path) -> dict[str, Template]:
     problems: list[Problem] = []
     templates: dict[str, Template] = {}
     known = [event.removeprefix("email.") for event in EVENTS]
-    # Names that begin with a dot are editors' and systems' own: `.#de.toml`, `._de.toml`.
+    # Names that start with a dot belong to editors and systems: `.#de.toml`, `._de.toml`.
     files = sorted(file for file in folder.glob("*.mjml") if not file.name.startswith("."))
     if not files:
         problems.append(Problem(folder, 0, f"expected templates such as {known[0]}.mjml"))
@@ -131,7 +131,7 @@ def _read(file: Path) -> Template:
 def _expanded(
     file: Path, content: Path, via: Line | None = None, within: tuple[Path, ...] = ()
 ) -> Iterator[Line]:
-    """The lines of a file and of all that it includes, without comments."""
+    """The lines of a file and of everything that it includes, without comments."""
     if file in within:
         way = " -> ".join(each.name for each in (*within[within.index(file) :], file))
         assert via is not None  # noqa: S101 (the first file is within none)
@@ -152,7 +152,7 @@ def _expanded(
 
 
 def _included(line: Line, path: str, content: Path) -> tuple[Path, Path]:
-    # As in MJML, an include may leave out the ending.
+    # As in MJML, an include may omit the file's ending.
     path = path.removeprefix("./")
     file = path if "." in path.rpartition("/")[2] else f"{path}{line.file.suffix}"
     if file.rpartition(".")[0] == _CONTENT:
@@ -183,10 +183,10 @@ def _compiled(lines: list[Line]) -> str:
     try:
         compiled = _mjml(lines)
     except ValueError as err:
-        # A script, say, is more than mrml can read, and doesn't belong there anyway.
+        # mrml can't parse a script, for example, which doesn't belong there anyway.
         problems = list(markup.problems(lines)) or [_refused(err, lines)]
         raise BuildFailed(problems) from None
-    # What mrml writes and HTML hasn't.
+    # Written by mrml, but not part of HTML.
     return compiled.replace(' vertical-align="middle"', "").replace(' height="auto"', "")
 
 
@@ -197,7 +197,7 @@ def _mjml(lines: Sequence[Line]) -> str:
 
 
 def _refused(err: ValueError, lines: list[Line]) -> Problem:
-    """What mrml refuses, on the line that it names, or else the one without which it would not."""
+    """The error of mrml, on the line that it names or else the line that causes it."""
     message = f"isn't MJML: {str(err).partition(' in root template')[0]}"
     if position := _POSITION.search(str(err)):
         before = "\n".join(line.text for line in lines).encode()[: int(position[1])]
@@ -217,7 +217,7 @@ def _refused(err: ValueError, lines: list[Line]) -> Problem:
 
 
 def _misspelt(err: TemplateError, lines: list[Line]) -> Problem:
-    """The template's problem on the line of the file, though MJML joins the lines."""
+    """The template's problem on the line of the file, although MJML joins lines."""
     message = f"isn't a template: {err.detail or err.message}"
     if err.range is not None and err.template_source is not None:
         before = err.template_source.encode()[: err.range[1]].decode(errors="replace")
@@ -230,5 +230,5 @@ def _misspelt(err: TemplateError, lines: list[Line]) -> Problem:
 
 
 def _left_open(text: str) -> bool:
-    """Whether a placeholder doesn't end on its line, which is where the error then is."""
+    """Whether a placeholder doesn't end on its line; then the error is there."""
     return any(text.count(start) != text.count(end) for start, end in (("{{", "}}"), ("{%", "%}")))

@@ -21,10 +21,10 @@ _MARKUP = re.compile(
     r"</?[A-Za-z][^<>]*>|<(?:a|img|span|div|font)\s|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);"
     r"|\[[^\]]+\]\([a-z]+:[^)]*\)"
 )
-# Not the no-break spaces that French sets before its double signs.
+# Except the no-break spaces that French has before double punctuation marks.
 _SPACES = re.compile(r"[ \t\r\n]+")
 SHARED = "shared"
-# The keys that are not shown by a template but by the inbox, or of several paragraphs.
+# The keys that the inbox shows instead of a template, or that have several paragraphs.
 INBOX, PARAGRAPHS = frozenset({"subject", "preview"}), "text"
 
 
@@ -37,7 +37,7 @@ class Texts:
     raw: Mapping[str, Any]
 
     def data(self) -> dict[str, Any]:
-        """What the functions read."""
+        """The data that the functions read."""
         return {"dir": self.raw["dir"], "name": self.raw["name"]} | normalised(
             {key: value for key, value in self.raw.items() if isinstance(value, dict)}
         )
@@ -54,11 +54,11 @@ def read_texts(folder: Path, uses: Mapping[str, AbstractSet[str]]) -> dict[str, 
 def draft_texts(
     folder: Path, uses: Mapping[str, AbstractSet[str]]
 ) -> tuple[dict[str, Texts], list[Problem]]:
-    """All languages, with marks in the places of texts that are missing, and all that is wrong.
+    """All languages, with marks in place of missing texts, and all problems.
 
-    Raises BuildFailed where a file can't be read at all.
+    Raises BuildFailed if a file can't be read at all.
     """
-    # Names that begin with a dot are editors' and systems' own: `.#de.toml`, `._de.toml`.
+    # Names that start with a dot belong to editors and systems: `.#de.toml`, `._de.toml`.
     files = sorted(file for file in folder.glob("*.toml") if not file.name.startswith("."))
     if not files:
         raise BuildFailed([Problem(folder, 0, "expected texts such as en.toml")])
@@ -85,7 +85,7 @@ def draft_texts(
 
 
 def _completed(texts: Texts, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Any]:
-    """What there is, and for what there isn't a mark that can't be overlooked in a preview."""
+    """The existing texts, and a conspicuous mark for each missing one, for the preview."""
 
     def section(name: str) -> dict[str, str]:
         found = texts.raw.get(name)
@@ -133,7 +133,7 @@ def everything_used(uses: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
 def unknown(
     sections: Mapping[str, Any], uses: Mapping[str, AbstractSet[str]], anywhere: AbstractSet[str]
 ) -> Iterator[tuple[Sequence[str], str]]:
-    """What no template shows, or is no text."""
+    """Keys that no template shows, and values that are not texts."""
     for name, section in sections.items():
         if name != SHARED and name not in uses:
             yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses])}"
@@ -152,7 +152,7 @@ def unknown(
 
 
 def typed_markup(value: str) -> str | None:
-    """HTML or Markdown that a person typed into a text, where it is shown as letters."""
+    """HTML or Markdown in a text, where it would be shown as typed."""
     found = _MARKUP.search(value)
     return found[0] if found else None
 
@@ -161,7 +161,7 @@ def _wrong_text(value: str) -> Iterator[str]:
     if found := typed_markup(value):
         yield (
             f'"{found}" would be shown as it is written: texts hold no HTML, '
-            "a link or an emphasis belongs into the template"
+            "links and emphasis belong in the template"
         )
     for inside in _PLACEHOLDER.findall(value):
         if inside != "{brand}":

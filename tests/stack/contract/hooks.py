@@ -15,7 +15,7 @@ from roomle_mail_cli import sign
 
 @schemathesis.auth(refresh_interval=None)
 class FreshToken:
-    """Roomle's header, signed at this moment."""
+    """Roomle's header, signed now."""
 
     def get(self, _case: Any, _context: Any) -> str:
         return sign.make_token(
