@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from roomle_mail.delivery import Queued
-from roomle_mail_cli import limits, observation
+from roomle_mail_cli import causes, limits, observation
+from roomle_mail_cli.deployment import Deployment
 from tests.command_line import CommandLine, Result
 from tools import fixtures
 from tools.stack.local import MAILER, RECEIVER, LocalStack
@@ -300,6 +301,78 @@ def denied(stack: LocalStack) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def alarm_without_action(stack: LocalStack) -> Iterator[None]:
+    """Not the alarm that a proof makes ring."""
+    client, name = stack.client("cloudwatch"), physical(stack, "DeadLettersAlarm")
+    (before,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    known = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    alarm = {name: value for name, value in before.items() if name in known and value}
+    client.put_metric_alarm(**alarm | {"AlarmActions": []})
+    try:
+        yield
+    finally:
+        client.put_metric_alarm(**alarm)
+
+
+@contextlib.contextmanager
+def caller_forbidden(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("lambda"), stack.deployed.functions[RECEIVER]
+    (before,) = json.loads(client.get_policy(FunctionName=name)["Policy"])["Statement"]
+    client.remove_permission(FunctionName=name, StatementId=before["Sid"])
+    try:
+        yield
+    finally:
+        client.add_permission(
+            FunctionName=name, StatementId=before["Sid"], Action=before["Action"],
+            Principal=before["Principal"]["Service"],
+            SourceArn=before["Condition"]["ArnLike"]["AWS:SourceArn"],
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def rule_deleted(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("events"), physical(stack, "SesEventsRule")
+    before = client.describe_rule(Name=name)
+    targets = client.list_targets_by_rule(Rule=name)["Targets"]
+    client.remove_targets(Rule=name, Ids=[each["Id"] for each in targets])
+    client.delete_rule(Name=name)
+    try:
+        yield
+    finally:
+        client.put_rule(Name=name, EventPattern=before["EventPattern"])
+        client.put_targets(Rule=name, Targets=targets)
+
+
+def variable(function: str, name: str) -> Callable[[LocalStack], Any]:
+    """Take an environment variable away from a function."""
+
+    @contextlib.contextmanager
+    def taken_away(stack: LocalStack) -> Iterator[None]:
+        client, physical_name = stack.client("lambda"), stack.deployed.functions[function]
+        found = client.get_function_configuration(FunctionName=physical_name)["Environment"]
+        before = found["Variables"]
+        kept = {each: value for each, value in before.items() if each != name}
+        # The way of the fixture, so that warm workers are replaced.
+        client.update_function_configuration(
+            FunctionName=physical_name, Environment={"Variables": kept}
+        )
+        try:
+            yield
+        finally:
+            client.update_function_configuration(
+                FunctionName=physical_name, Environment={"Variables": before}
+            )
+
+    return taken_away
+
+
+@contextlib.contextmanager
+def taciturn_mailer(stack: LocalStack) -> Iterator[None]:
+    with stack.environment(MAILER, POWERTOOLS_LOG_LEVEL="WARNING"):
+        yield
+
+
+@contextlib.contextmanager
 def sender_unverified(stack: LocalStack) -> Iterator[None]:
     with stack.unverified(SENDER):
         yield
@@ -354,6 +427,24 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
     "the log's level": (
         taciturn, "log", "LogLevel=ERROR leaves out", "LogLevel=INFO",
     ),
+    "the mailer's log level": (
+        taciturn_mailer, "log", "LogLevel=WARNING .*MailerFunction", "LogLevel=INFO",
+    ),
+    "an alarm's action": (
+        alarm_without_action, "alarms", "actions were removed", REVERT,
+    ),
+    "API Gateway's permission": (
+        caller_forbidden, "resources", "API Gateway may not call the receiver", REVERT,
+    ),
+    "the rule, deleted": (rule_deleted, "resources", "SesEventsRule was deleted", REVERT),
+    "the mailer's variable": (
+        variable(MAILER, "DEAD_LETTER_QUEUE_URL"), "resources",
+        "MailerFunction has lost .*DEAD_LETTER_QUEUE_URL", REVERT,
+    ),
+    "the receiver's variable": (
+        variable(RECEIVER, "TABLE_NAME"), "receiver", "ReceiverFunction has lost .*TABLE_NAME",
+        REVERT,
+    ),
     "the sender's identity": (
         sender_unverified, "savedConfiguration|3DExportAsset", "identity",
         "create-email-identity",
@@ -380,6 +471,56 @@ def test_a_fault_is_reported_with_its_cause_and_the_command_that_fixes_it(
     assert by_state(result)["proved"] >= {"clean up"}
     assert_nothing_is_left(stack, before)
     assert_is_fit_for_a_bug_report(stack, result.out)
+
+
+@pytest.mark.usefixtures("cli")
+@pytest.mark.parametrize(
+    ("role", "policy", "sid", "change"),
+    [
+        ("ReceiverRole", "receive", "Remember", {"Resource": "arn:aws:dynamodb:*:*:table/other"}),
+        ("ReceiverRole", "receive", "ReadSecret", {"Effect": "Deny"}),
+        ("MailerRole", "mail", "GiveUp", {"Resource": []}),
+        ("MailerRole", "mail", "TakeFromQueue", {"Action": "sqs:ReceiveMessage"}),
+        (
+            "MailerRole", "mail", "TakeFromQueue",
+            {"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}},
+        ),
+        ("MailerRole", "send", "SendEmail", {"Action": "ses:SendRawEmail"}),
+    ],
+)  # fmt: skip
+def test_a_permission_that_was_narrowed_in_any_way_is_found(
+    stack: LocalStack, role: str, policy: str, sid: str, change: dict[str, Any]
+) -> None:
+    iam, name = stack.client("iam"), physical(stack, role)
+    assert list(causes.permissions(Deployment.find(None))) == []
+    before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    changed = [each | change if each["Sid"] == sid else each for each in before["Statement"]]
+    document = json.dumps({**before, "Statement": changed})
+    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
+    try:
+        found = list(causes.permissions(Deployment.find(None)))
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(before))
+
+    assert {each.of for each in found} == {role}
+    assert all(repr(policy) in each.why and re.search(REVERT, each.fix) for each in found)
+
+
+@pytest.mark.usefixtures("cli")
+def test_a_managed_policy_that_denies_is_found(stack: LocalStack) -> None:
+    iam, name = stack.client("iam"), physical(stack, "MailerRole")
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    arn = iam.create_policy(PolicyName="never", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    try:
+        (found,) = causes.permissions(Deployment.find(None))
+    finally:
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn)
+        iam.delete_policy(PolicyArn=arn)
+
+    assert "'never'" in found.why
+    assert found.fix == f"aws iam detach-role-policy --role-name {name} --policy-arn {arn}"
 
 
 # --- interrupted ------------------------------------------------------------------------------

@@ -132,6 +132,11 @@ def test_the_questions_of_a_guided_deploy_are_answered(question: str) -> None:
         assert "answer `y`" in answer.lower()
 
 
+def test_the_note_of_a_deploy_without_questions_is_explained() -> None:
+    # SAM prints it where it does not ask (samcli's deploy_context).
+    assert '"ReceiverFunction has no authentication."' in PAGE
+
+
 def test_the_region_is_set_under_both_names_before_anything_else() -> None:
     run = re.findall(r"^```sh run\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 

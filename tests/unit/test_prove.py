@@ -98,6 +98,12 @@ def raised(error: Exception) -> CliError:
     ("code", "state", "unable"),
     [
         ("AccessDeniedException", "not tried", True),
+        ("ExpiredToken", "not tried", True),
+        ("ExpiredTokenException", "not tried", True),
+        ("UnrecognizedClientException", "not tried", True),
+        ("InvalidClientTokenId", "not tried", True),
+        ("SignatureDoesNotMatch", "not tried", True),
+        ("ThrottlingException", "not tried", True),
         ("ResourceNotFoundException", "failed", False),
         ("ValidationException", "failed", False),
     ],

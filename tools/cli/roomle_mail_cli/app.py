@@ -4,7 +4,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from roomle_mail.errors import SettingsInvalid
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import (
     causes,
@@ -565,6 +566,31 @@ STEPS: dict[str, proof.Step] = {
 }
 
 
+def steps_for(deployment: Deployment) -> dict[str, proof.Step]:
+    """All steps, or those that are possible without the receiver's settings, which all others need.
+
+    Raises CliError where AWS does not let them be read.
+    """
+    try:
+        _ = deployment.settings
+    except CliError as err:
+        if not (isinstance(err.__cause__, SettingsInvalid) or causes.is_gone(err.__cause__)):
+            raise
+        problem = err
+    else:
+        return STEPS
+
+    def receiver(running: proof.Proof) -> Iterator[proof.Result]:
+        yield proof.of_error(running, "receiver", problem)
+
+    def impossible(name: str) -> proof.Step:
+        return lambda _: iter([proof.not_tried(name, "the receiver's settings can't be read")])
+
+    possible = ("permissions", "resources", "alarm", "alarms")
+    rest = {name: STEPS[name] if name in possible else impossible(name) for name in STEPS}
+    return {"receiver": receiver, **rest}
+
+
 @app.command()
 @takes_session
 def prove(
@@ -605,8 +631,12 @@ def prove(
     """
     deployment = Deployment.find(stack_name or stack)
     _ = deployment.stack  # without it there is nothing to prove
-    signs = deployment.settings.require_token
-    usable = signs and next(causes.secret(deployment), None) is None
+    to_make = steps_for(deployment)
+    usable = (
+        to_make is STEPS
+        and deployment.settings.require_token
+        and next(causes.secret(deployment), None) is None
+    )
     credential = keys.choose(keys.current(deployment), api_key) if usable else None
     emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
     confirm(
@@ -627,8 +657,8 @@ def prove(
     )
     if not running.local:
         running.finally_do("the suppression list", partial(observation.clear_suppressions, running))
-    with screen.stages(len(STEPS) + 1) as begin:
-        results = proof.run(running, STEPS, begin)
+    with screen.stages(len(to_make) + 1) as begin:
+        results = proof.run(running, to_make, begin)
     results = proof.redacted(running, results)
     counts = {state: sum(each.state == state for each in results) for state in proof.STYLES}
     if as_json:

@@ -70,6 +70,26 @@ def is_gone(err: BaseException | None) -> bool:
     return isinstance(err, ClientError) and error_code(err) in _GONE
 
 
+def of_gone(deployment: Deployment, said: str) -> Cause:
+    """The cause of an error that says that a resource does not exist."""
+    try:
+        found = list(resources(deployment))
+    except CliError:
+        found = []
+    named = (x for x in found if deployment.resources[x.of][1].rpartition("|")[2] in said)
+    unknown = Cause("it was deleted", revert_drift(deployment))
+    return next(named, None) or next(iter(found), None) or broken(deployment) or unknown
+
+
+def of_settings(deployment: Deployment, said: str) -> Cause:
+    """The cause of settings that the receiver can't use."""
+    try:
+        found = next(variables(deployment), None)
+    except CliError:
+        found = None
+    return found or Cause(said, "sam build && sam deploy")
+
+
 # --- what the log says ------------------------------------------------------------------------
 
 _BY_REASON: dict[str, Cause] = {
@@ -147,7 +167,10 @@ def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
 
 def broken(deployment: Deployment) -> Cause | None:
     """The first thing found to be broken, in order of how much it explains; None if nothing is."""
-    for check in (secret, permissions, resources, switches, sending, log_level):
+    for check in (
+        *(secret, permissions, resources, variables, invocation, switches, ses_events),
+        *(sending, log_level),
+    ):
         try:
             found = next(iter(check(deployment)), None)
         except CliError:
@@ -192,7 +215,8 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
 def permissions(deployment: Deployment) -> Iterator[Cause]:
     """Whether the roles still have the template's permissions, compared by Sid."""
     iam = deployment.client("iam")
-    for role, policy, wanted in _policies(deployment):
+    given = list(_policies(deployment))
+    for role, policy, wanted in given:
         name = deployment.resources.get(role, ("", ""))[1]
         with aws_errors():
             try:
@@ -201,14 +225,12 @@ def permissions(deployment: Deployment) -> Iterator[Cause]:
                 if not is_gone(err):
                     raise
                 found = {}
-        document = json.loads(found) if isinstance(found, str) else found
-        has: dict[str, set[str]] = {}
-        for statement in _listed(document.get("Statement")):
-            if statement.get("Effect") == "Allow":
-                actions = {str(each) for each in _listed(statement.get("Action"))}
-                has[str(statement.get("Sid"))] = actions
+        statements = _statements(found)
+        has = {str(each.get("Sid")): each for each in statements if each.get("Effect") == "Allow"}
         missing = sorted(
-            action for sid, actions in wanted.items() for action in actions - has.get(sid, set())
+            action
+            for sid, statement in wanted.items()
+            for action in _actions(statement) - _actions(has.get(sid, {}))
         )
         if missing:
             yield Cause(
@@ -216,61 +238,113 @@ def permissions(deployment: Deployment) -> Iterator[Cause]:
                 revert_drift(deployment),
                 role,
             )
+        changed = sorted(
+            sid
+            for sid, statement in wanted.items()
+            if sid in has and _is_narrower(deployment, has[sid], statement)
+        )
+        denying = any(each.get("Effect") == "Deny" for each in statements)
+        if changed or denying:
+            what = f"in {', '.join(changed)}" if changed else "by a statement that denies"
+            yield Cause(
+                f"{role} may do less than the template says: its policy {policy!r} was changed "
+                f"by hand, {what}",
+                revert_drift(deployment),
+                role,
+            )
 
     for role, name in deployment.of_type("AWS::IAM::Role").items():
-        ours = {policy for each, policy, _ in _policies(deployment) if each == role}
+        ours = {policy for each, policy, _ in given if each == role}
         yield from _denying(deployment, role, name, ours)
 
 
+def _is_narrower(
+    deployment: Deployment, found: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> bool:
+    """Whether a condition was added, or one of the template's resources is no longer covered."""
+    if found.get("Condition") and not wanted.get("Condition"):
+        return True
+    has = [str(each) for each in _listed(found.get("Resource"))]
+    for each in _listed(wanted.get("Resource")):
+        named = each.get("Fn::GetAtt") or each.get("Ref") if isinstance(each, dict) else None
+        logical_id = _listed(named)[0].partition(".")[0] if named else ""
+        physical = deployment.resources.get(logical_id, ("", ""))[1]
+        # A queue's physical id is its URL, which ends with the name.
+        name = physical.rpartition("/")[2] if "://" in physical else physical
+        if not any(x == "*" or name in x for x in has):
+            return True
+    return False
+
+
 def _denying(deployment: Deployment, role: str, name: str, ours: set[str]) -> Iterator[Cause]:
-    """Policies that somebody added and that deny something."""
+    """Policies that somebody added or attached and that deny something."""
     iam = deployment.client("iam")
     with aws_errors():
         try:
             names = set(iam.list_role_policies(RoleName=name)["PolicyNames"]) - ours
+            attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
         except ClientError as err:
             if not is_gone(err):
                 raise
-            names = set()
+            return
         for policy in sorted(names):
             found = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-            document = json.loads(found) if isinstance(found, str) else found
-            if any(each.get("Effect") == "Deny" for each in _listed(document.get("Statement"))):
+            if any(each.get("Effect") == "Deny" for each in _statements(found)):
                 yield Cause(
                     f"{role} has a policy {policy!r}, not the stack's, that denies something",
                     f"aws iam delete-role-policy --role-name {name} --policy-name {policy}",
                     role,
                 )
+        for each in attached:
+            arn = each["PolicyArn"]
+            version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            found = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]
+            if any(x.get("Effect") == "Deny" for x in _statements(found["Document"])):
+                yield Cause(
+                    f"{role} has the managed policy {each['PolicyName']!r}, not the stack's, that "
+                    "denies something",
+                    f"aws iam detach-role-policy --role-name {name} --policy-arn {arn}",
+                    role,
+                )
 
 
-def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, set[str]]]]:
-    """Role, policy name and actions by Sid, as in the deployed template."""
-    with aws_errors():
-        body = deployment.client("cloudformation").get_template(
-            StackName=deployment.name, TemplateStage="Processed"
-        )["TemplateBody"]
-    template = yaml.safe_load(body) if isinstance(body, str) else body
-    for name, resource in template["Resources"].items():
+def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, Mapping[str, Any]]]]:
+    """Role, policy name and allowed statements by Sid, as in the deployed template."""
+    for name, resource in _template(deployment)["Resources"].items():
         if name not in deployment.resources:
             continue
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::IAM::Role":
             for policy in properties.get("Policies", []):
-                yield name, policy["PolicyName"], _actions(policy["PolicyDocument"])
+                yield name, policy["PolicyName"], _allowed(policy["PolicyDocument"])
         elif resource["Type"] == "AWS::IAM::Policy":
             for role in properties.get("Roles", []):
-                yield role["Ref"], properties["PolicyName"], _actions(properties["PolicyDocument"])
+                yield role["Ref"], properties["PolicyName"], _allowed(properties["PolicyDocument"])
 
 
-def _actions(document: Mapping[str, Any]) -> dict[str, set[str]]:
-    """The allowed actions by Sid, except those that depend on a condition of the template."""
-    return {
-        str(statement.get("Sid")): {
-            x for x in _listed(statement.get("Action")) if isinstance(x, str)
-        }
-        for statement in _listed(document["Statement"])
-        if statement.get("Effect") == "Allow"
-    }
+def _template(deployment: Deployment) -> dict[str, Any]:
+    """The deployed template, after SAM's transform."""
+    with aws_errors():
+        body = deployment.client("cloudformation").get_template(
+            StackName=deployment.name, TemplateStage="Processed"
+        )["TemplateBody"]
+    return dict(yaml.safe_load(body) if isinstance(body, str) else body)
+
+
+def _allowed(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The statements that allow something, by their Sid."""
+    statements = _statements(document)
+    return {str(each.get("Sid")): each for each in statements if each.get("Effect") == "Allow"}
+
+
+def _statements(document: str | Mapping[str, Any]) -> list[dict[str, Any]]:
+    read = json.loads(document) if isinstance(document, str) else document
+    return _listed(read.get("Statement"))
+
+
+def _actions(statement: Mapping[str, Any]) -> set[str]:
+    """The actions, except those that depend on a condition of the template."""
+    return {x for x in _listed(statement.get("Action")) if isinstance(x, str)}
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (IAM takes one or a list everywhere)
@@ -328,7 +402,7 @@ _LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
 
 
 def switches(deployment: Deployment) -> Iterator[Cause]:
-    """Whether something is switched off: the mailer's trigger, a function, sending, a rule."""
+    """Whether something is switched off: the mailer's trigger, or a function."""
     yield from trigger(deployment)
     for logical_id in (RECEIVER, MAILER):
         name = deployment.resources[logical_id][1]
@@ -340,17 +414,71 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
                 f"aws lambda delete-function-concurrency --function-name {name}",
                 logical_id,
             )
-    yield from ses_events(deployment)
 
 
 def log_level(deployment: Deployment) -> Iterator[Cause]:
     """Whether the log includes lines about successful events."""
-    level = deployment.environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
-    if level not in ("DEBUG", "INFO"):
-        yield Cause(
-            f"LogLevel={level} leaves out the lines about successful events",
-            "sam deploy --parameter-overrides LogLevel=INFO",
+    for logical_id in (RECEIVER, MAILER):
+        environment = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
+        level = environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
+        if level not in ("DEBUG", "INFO"):
+            yield Cause(
+                f"LogLevel={level} leaves out the lines about successful events ({logical_id})",
+                "sam deploy --parameter-overrides LogLevel=INFO",
+                logical_id,
+            )
+
+
+def variables(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the functions have the environment variables that the template gives them."""
+    described = _template(deployment)["Resources"]
+    for logical_id in (RECEIVER, MAILER):
+        given = described[logical_id]["Properties"].get("Environment", {}).get("Variables", {})
+        has = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
+        changed = sorted(
+            name for name, value in given.items() if not _holds(deployment, value, has.get(name))
         )
+        if changed:
+            yield Cause(
+                f"{logical_id} has lost or changed environment variables: {', '.join(changed)}",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
+def _holds(deployment: Deployment, value: Any, has: str | None) -> bool:  # noqa: ANN401
+    """Whether a variable is set, and names the resource that the template refers to."""
+    named = value.get("Ref") if isinstance(value, dict) else None
+    if named == "AWS::NoValue":
+        return True
+    if named in deployment.resources:
+        return has == deployment.resources[named][1]
+    return has is not None
+
+
+def invocation(deployment: Deployment) -> Iterator[Cause]:
+    """Whether API Gateway may call the receiver."""
+    granted = deployment.of_type("AWS::Lambda::Permission")
+    described = _template(deployment)["Resources"]
+    for logical_id in granted:
+        # In a gradual deployment it is of the alias, whose physical id is its ARN.
+        of = described[logical_id]["Properties"]["FunctionName"]["Ref"]
+        with aws_errors():
+            try:
+                policy = deployment.client("lambda").get_policy(
+                    FunctionName=deployment.resources[of][1]
+                )["Policy"]
+            except ClientError as err:
+                if not is_gone(err):
+                    raise
+                policy = "{}"
+        principals = [each.get("Principal") for each in _statements(policy)]
+        if {"Service": "apigateway.amazonaws.com"} not in principals:
+            yield Cause(
+                "API Gateway may not call the receiver: the function's permission was removed",
+                revert_drift(deployment),
+                of,
+            )
 
 
 def trigger(deployment: Deployment) -> Iterator[Cause]:
@@ -390,16 +518,16 @@ def ses_events(deployment: Deployment) -> Iterator[Cause]:
             )
         elif not targets:
             yield Cause("the rule for SES's events lost its target", revert_drift(deployment))
-    name = deployment.settings.configuration_set
-    with aws_errors():
-        found = deployment.client("sesv2").get_configuration_set_event_destinations(
-            ConfigurationSetName=name
-        )["EventDestinations"]
-    if not any(each.get("Enabled") and "EventBridgeDestination" in each for each in found):
-        yield Cause(
-            "the configuration set does not hand SES's events to EventBridge",
-            revert_drift(deployment),
-        )
+    for name in deployment.of_type("AWS::SES::ConfigurationSet").values():
+        with aws_errors():
+            found = deployment.client("sesv2").get_configuration_set_event_destinations(
+                ConfigurationSetName=name
+            )["EventDestinations"]
+        if not any(each.get("Enabled") and "EventBridgeDestination" in each for each in found):
+            yield Cause(
+                "the configuration set does not hand SES's events to EventBridge",
+                revert_drift(deployment),
+            )
     wanted = set(deployment.of_type("AWS::Logs::ResourcePolicy").values())
     with aws_errors():
         pages = deployment.client("logs").get_paginator("describe_resource_policies").paginate()

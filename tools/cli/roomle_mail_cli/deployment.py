@@ -30,6 +30,26 @@ _PERMISSION = (
     "AuthorizationError",
     "UnauthorizedOperation",
 )
+# What AWS says of credentials that are over or wrong (its page "Common Errors" and the IAM user
+# guide's "Troubleshoot Signature Version 4 signing"), each service with words of its own.
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "InvalidAccessKeyId",
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "IncompleteSignature",
+        "AuthFailure",
+        "NotAuthorized",
+    }
+)
+_THROTTLING = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
+)
 
 
 @contextmanager
@@ -45,6 +65,12 @@ def aws_errors() -> Iterator[None]:
                 f"AWS does not allow {operation}: {message}",
                 "Use credentials that may do it: --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID.",
             ) from err
+        if code in _CREDENTIALS:
+            raise CliError(
+                f"AWS does not accept the credentials for {operation}: {message or code}",
+                "Renew them (aws sso login), or use others: --profile, AWS_PROFILE, "
+                "AWS_ACCESS_KEY_ID. A wrong clock has the same effect.",
+            ) from err
         raise CliError(f"AWS answered {operation} with {code}: {message}") from err
     except BotoCoreError as err:
         raise CliError(
@@ -55,8 +81,9 @@ def aws_errors() -> Iterator[None]:
 
 
 def is_denied(err: BaseException | None) -> bool:
-    """Whether AWS does not allow a call."""
-    return isinstance(err, ClientError) and error_code(err) in _PERMISSION
+    """Whether AWS does not let us ask: no permission, no valid credentials, or not now."""
+    denied = {*_PERMISSION, *_CREDENTIALS, *_THROTTLING}
+    return isinstance(err, ClientError) and error_code(err) in denied
 
 
 def error_code(err: ClientError) -> str:
@@ -183,6 +210,14 @@ class Deployment:
             raise CliError(
                 f"The stack {self.name!r} has no output {name}.", "Is it a stack of Roomle Mail?"
             ) from None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a stack on the local emulator, also where the receiver is broken."""
+        try:
+            return self.settings.local_stack
+        except CliError:
+            return self.parameters.get("LocalStack") == "true"
 
     @property
     def webhook_url(self) -> str:

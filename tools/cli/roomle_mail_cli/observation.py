@@ -495,6 +495,7 @@ def prove_alarms(proof: Proof) -> Iterator[Result]:
     ringing = {name for name, each in names.items() if found[each]["StateValue"] == "ALARM"}
     others = sorted(ringing - proof.rung)
     off = sorted(n for n, each in names.items() if not found[each].get("ActionsEnabled", True))
+    mute = sorted(n for n, each in names.items() if not found[each].get("AlarmActions"))
     if others:
         first = others[0]
         yield failed(
@@ -514,6 +515,12 @@ def prove_alarms(proof: Proof) -> Iterator[Result]:
                 "their actions are switched off",
                 f"aws cloudwatch enable-alarm-actions --alarm-names {listed}",
             ),
+        )
+    elif mute:
+        yield failed(
+            "alarms",
+            f"have no action: {', '.join(mute)}",
+            causes.Cause("their actions were removed", causes.revert_drift(deployment)),
         )
     else:
         own = sorted(ringing & proof.rung)

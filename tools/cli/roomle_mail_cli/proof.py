@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError
 
+from roomle_mail.errors import SettingsInvalid
 from roomle_mail_cli import causes, lines
 from roomle_mail_cli.deployment import aws_errors, is_denied
 from roomle_mail_cli.screen import CliError, Exit
@@ -147,7 +148,7 @@ class Proof:
     @property
     def local(self) -> bool:
         """Whether it is a local stack, where the emulator's limits apply."""
-        return self.deployment.settings.local_stack
+        return self.deployment.is_local
 
     def address(self, mailbox: str, label: str) -> str:
         """An address of SES's mailbox simulator, which takes labels (SES's page on it)."""
@@ -228,10 +229,9 @@ def of_error(proof: Proof, name: str, err: CliError) -> Result:
     """What an error means for a step: failed if something is missing, else unable."""
     cause = err.__cause__
     if causes.is_gone(cause):
-        why = causes.broken(proof.deployment) or causes.Cause(
-            "it was deleted", causes.revert_drift(proof.deployment)
-        )
-        return failed(name, str(err), why)
+        return failed(name, str(err), causes.of_gone(proof.deployment, str(err)))
+    if isinstance(cause, SettingsInvalid):
+        return failed(name, str(err), causes.of_settings(proof.deployment, str(err)))
     if is_denied(cause) or isinstance(cause, BotoCoreError):
         return Result(name, "not tried", f"because {err}", fix=err.advice, unable=True)
     return failed(name, str(err), causes.Cause(str(err), err.advice or "roomle-mail doctor"))
@@ -342,7 +342,12 @@ def sweep(proof: Proof) -> None:
     proof.ends = max(proof.ends, began + 2 * _CLEANING_TAKES)
     while proof.queued:
         for url in (queue, dead):
-            proof.queued -= take_own(proof, url, own)
+            try:
+                proof.queued -= take_own(proof, url, own)
+            except CliError as err:
+                # A queue that was deleted holds nothing.
+                if not causes.is_gone(err.__cause__):
+                    raise
         told = proof.search(sorted(proof.queued))
         proof.queued -= {
             str(line.facts["event_id"]) for line in told if line.what in ("sent", "skipped")

@@ -19,7 +19,7 @@ from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import causes, letters, limits, posting
-from roomle_mail_cli.deployment import MAILER, aws_errors
+from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.proof import (
     Posted,
     Proof,
@@ -43,6 +43,8 @@ MAILBOXES = {
     "bounce": "Email Bounced",
     "complaint": "Email Complaint Received",
 }
+# Without one of these the mailer can neither send an event nor give it up.
+_MAILER_NEEDS = frozenset((MAILER, "MailerLog", "Queue", "DeadLetterQueue", "Table"))
 KINDS = tuple(sorted(name.removeprefix("email.") for name in events.EVENTS))
 AR = "shareConfigurationAR"
 _ACCEPTED = 202
@@ -84,17 +86,43 @@ def prove_permissions(proof: Proof) -> Iterator[Result]:
 
 
 def prove_resources(proof: Proof) -> Iterator[Result]:
-    """Nothing was deleted or switched off by hand."""
-    found = [*causes.resources(proof.deployment), *causes.switches(proof.deployment)]
-    for cause in found:
-        if cause.of in (MAILER, "Queue", "DeadLetterQueue"):
-            proof.mailer_broken = cause.why
-        yield failed("resources", "not as it was deployed", cause)
-    if not found:
-        yield proved("resources", "all are there, and nothing is switched off")
-    for cause in causes.log_level(proof.deployment):
+    """Nothing was deleted, changed or switched off by hand."""
+    sound = True
+    for check in (
+        *(causes.resources, causes.variables, causes.invocation),
+        *(causes.switches, causes.ses_events),
+    ):
+        try:
+            found = list(check(proof.deployment))
+        except CliError as err:
+            # The first check has named what is gone.
+            if sound or not causes.is_gone(err.__cause__):
+                sound = False
+                yield of_error(proof, "resources", err)
+            continue
+        for cause in found:
+            sound = False
+            if cause.of in _MAILER_NEEDS:
+                proof.mailer_broken = cause.why
+            yield failed("resources", "not as it was deployed", cause)
+    if sound:
+        yield proved("resources", "all are there as deployed, and nothing is switched off")
+    yield from _prove_log_level(proof)
+
+
+def _prove_log_level(proof: Proof) -> Iterator[Result]:
+    try:
+        silent = list(causes.log_level(proof.deployment))
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        silent = []
+    for cause in silent:
         # Waiting would not help.
-        proof.logged_within = 0
+        if cause.of == RECEIVER:
+            proof.logged_within = 0
+        else:
+            proof.mailer_broken = cause.why
         yield failed("log", "can't show successful events", cause)
 
 
