@@ -1,7 +1,5 @@
 """Queue in -> email out: wires the mailer to its environment."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

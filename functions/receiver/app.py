@@ -4,8 +4,6 @@ An answer of 300 or more makes Roomle send its own email (Roomle's page "Webhook
 before SES or SQS has custody of the email gives such an answer, and a later failure does not.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from typing import Any

@@ -119,7 +119,7 @@ def test_waiting_ends_with_the_outcome(another: Open) -> None:
     timer = threading.Timer(0.3, lambda: first.remember("key", outcome))
     timer.start()
 
-    found = second.wait("key", record, body=BODY, deadline=Deadline(5), reserve=0)
+    found = second.wait("key", record, body=BODY, deadline=Deadline(5))
 
     timer.join()
     assert found == outcome
@@ -131,7 +131,7 @@ def test_waiting_ends_with_the_deadline(another: Open) -> None:
     assert record
 
     with pytest.raises(InProgress):
-        another().wait("key", record, body=BODY, deadline=Deadline(0.5), reserve=0)
+        another().wait("key", record, body=BODY, deadline=Deadline(0.5))
 
 
 def test_an_event_is_taken_once_then_sent(another: Open) -> None:

@@ -66,14 +66,14 @@ def test_what_ends_in_time_gives_its_result_and_is_not_interrupted_afterwards() 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
-def test_a_reserve_is_kept() -> None:
-    deadline = Deadline(0.5)
+def test_a_later_deadline_outlasts_an_earlier_one() -> None:
+    later, earlier = Deadline(0.5), Deadline(0.1)
 
     with pytest.raises(DeadlineExceeded):
-        deadline.run(sleep, reserve=0.4)
+        earlier.run(sleep)
 
-    assert 0.2 < deadline.remaining() <= 0.4
-    assert deadline.remaining(reserve=0.4) <= 0
+    assert earlier.remaining() <= 0
+    assert 0 < later.remaining() <= 0.4
 
 
 def test_a_deadline_that_has_passed_interrupts_at_once() -> None:

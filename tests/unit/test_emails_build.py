@@ -172,8 +172,8 @@ def test_either_all_brands_list_api_keys_or_none_does(source: Path) -> None:
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: brands.studio: expected `api_keys`")
     edit(source, BRANDS, 'language = "de"\n', 'language = "de"\napi_keys = ["other"]\n')
-    assert catalog(source).brand(None).api_keys == {"aKey"}
-    assert catalog(source).brand("exampleStudioAustria").api_keys == {"other"}
+    assert catalog(source).brand(None).api_keys == ("aKey",)
+    assert catalog(source).brand("exampleStudioAustria").api_keys == ("other",)
 
 
 def test_an_empty_list_of_api_keys_is_a_mistake(source: Path) -> None:

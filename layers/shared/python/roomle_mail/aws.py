@@ -4,13 +4,12 @@ The deadline's timer bounds every call as a whole; the time-outs here only make 
 another connection while there is still time.
 """
 
-from __future__ import annotations
-
 import random
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boto3.session import Session
 from botocore import exceptions as botocore
@@ -19,9 +18,6 @@ from botocore.parsers import ResponseParserError
 
 from roomle_mail import errors
 from roomle_mail.deadline import DeadlineExceeded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 class Clients:
@@ -117,19 +113,17 @@ def aws_errors() -> Iterator[None]:
 
 
 def _from_no_answer(err: BaseException) -> errors.AwsCallFailed:
+    detail = type(err).__name__
     # A proxy or TLS failure may come after the request was sent, so only these two are certain.
-    not_connected = (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)
+    if isinstance(err, (botocore.EndpointConnectionError, botocore.ConnectTimeoutError)):
+        return errors.Unreachable(detail)
     # Credentials and parameters are looked at before anything is sent.
     not_renewed = (botocore.CredentialRetrievalError, botocore.MetadataRetrievalError)
-    not_sent = (botocore.NoCredentialsError, botocore.ParamValidationError)
-    detail = type(err).__name__
-    if isinstance(err, not_connected):
-        return errors.Unreachable(detail)
     if isinstance(err, (*not_renewed, botocore.TokenRetrievalError)):
         return errors.CredentialsExpired(detail)
-    return (
-        errors.CallRefused(detail) if isinstance(err, not_sent) else errors.OutcomeUnknown(detail)
-    )
+    if isinstance(err, (botocore.NoCredentialsError, botocore.ParamValidationError)):
+        return errors.CallRefused(detail)
+    return errors.OutcomeUnknown(detail)
 
 
 def _from_answer(err: botocore.ClientError) -> errors.AwsCallFailed:

@@ -5,18 +5,14 @@ of key. AWSPREVIOUS counts for a while after AWSCURRENT was created, so that the
 changed at AWS before it is changed at Roomle.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from roomle_mail import errors
 from roomle_mail.aws import aws_errors
 from roomle_mail.tokens import Credential
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _FRESH_FOR = 300.0
 _REFRESH_EVERY = 60.0
@@ -32,10 +28,9 @@ class _Fetched(NamedTuple):
     previous_until: float = 0.0
     fresh_for: float = _FRESH_FOR
 
-
-class _Failed(NamedTuple):
-    at: float
-    problem: str
+    def valid(self, now: float) -> tuple[Credential, ...]:
+        previous = self.previous if now < self.previous_until else ()
+        return (*self.current, *(each for each in previous if each not in self.current))
 
 
 @dataclass(slots=True)
@@ -51,7 +46,8 @@ class CredentialStore:
     allow_published: bool
     warn: Callable[[str], None]
     _fetched: _Fetched | None = field(default=None, repr=False)
-    _failed: _Failed | None = None
+    _problem: str = ""
+    _failed_at: float = float("-inf")
     _refreshed_at: float = float("-inf")
 
     def get(self, now: float) -> tuple[Credential, ...]:
@@ -63,16 +59,15 @@ class CredentialStore:
         fetched = self._fetched
         if fetched is None or not 0 <= now - fetched.at <= fetched.fresh_for:
             self._fetched = None
-            if self._failed and 0 <= now - self._failed.at < _FAILED_FOR:
-                raise errors.SecretUnusable(self._failed.problem)
-            self._failed = None
+            if 0 <= now - self._failed_at < _FAILED_FOR:
+                raise errors.SecretUnusable(self._problem)
             try:
                 fetched = self._fetched = self._fetch(now)
             except errors.SecretUnusable as err:
                 if not isinstance(err.__cause__, errors.AwsCallFailed):
-                    self._failed = _Failed(now, err.problem)
+                    self._problem, self._failed_at = err.problem, now
                 raise
-        return self._valid(fetched, now)
+        return fetched.valid(now)
 
     def refresh(self, now: float) -> tuple[Credential, ...]:
         """The credentials that were added since the last read, for a token that failed.
@@ -89,14 +84,7 @@ class CredentialStore:
         except errors.SecretUnusable as err:
             self.warn(err.problem)
             return ()
-        return tuple(each for each in self._valid(self._fetched, now) if each not in known)
-
-    @staticmethod
-    def _valid(fetched: _Fetched, now: float) -> tuple[Credential, ...]:
-        if now >= fetched.previous_until:
-            return fetched.current
-        added = (each for each in fetched.previous if each not in fetched.current)
-        return (*fetched.current, *added)
+        return tuple(each for each in self._fetched.valid(now) if each not in known)
 
     def _fetch(self, now: float) -> _Fetched:
         version = self._read("AWSCURRENT")
@@ -107,9 +95,9 @@ class CredentialStore:
         if now >= until:
             return _Fetched(now, current)
         try:
-            before, _ = self._read("AWSPREVIOUS") or (None, 0)
+            before, _ = self._read("AWSPREVIOUS") or ("", 0)
             # A secret may be created without a value and set afterwards.
-            previous = () if _is_empty(before) else self._parse(before)
+            previous = self._parse(before) if before else ()
         except errors.SecretUnusable as err:
             self.warn(f"AWSPREVIOUS: {err.problem}")
             passing = isinstance(err.__cause__, errors.AwsCallFailed)
@@ -117,7 +105,7 @@ class CredentialStore:
         return _Fetched(now, current, previous, until)
 
     def _read(self, stage: str) -> tuple[object, float] | None:
-        """A version's text, and when it was created; None if there is no such version."""
+        """A version's value, and when it was created; None if there is no such version."""
         try:
             with aws_errors():
                 answer = self.client.get_secret_value(SecretId=self.secret_id, VersionStage=stage)
@@ -129,12 +117,11 @@ class CredentialStore:
             if err.detail == "ResourceNotFoundException":
                 return None
             raise errors.SecretUnusable(f"Secrets Manager: {err.detail}") from err
-        created = answer["CreatedDate"]
-        text = answer.get("SecretBinary") or answer.get("SecretString")
-        return text, created.timestamp()
+        value = answer.get("SecretBinary") or answer.get("SecretString", "").strip()
+        return value, answer["CreatedDate"].timestamp()
 
     def _parse(self, text: object) -> tuple[Credential, ...]:
-        if not isinstance(text, str) or _is_empty(text):
+        if not isinstance(text, str) or not text:
             raise errors.SecretUnusable("The secret has no text value.")
         try:
             pairs = json.loads(text)
@@ -153,7 +140,3 @@ class CredentialStore:
         if secret.encode() == _PUBLISHED and not self.allow_published:
             raise errors.SecretUnusable("A secret is the one that Roomle published as its example.")
         return Credential(api_key, secret.encode())
-
-
-def _is_empty(text: object) -> bool:
-    return text is None or (isinstance(text, str) and not text.strip())

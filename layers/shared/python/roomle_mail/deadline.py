@@ -5,17 +5,12 @@ only a signal bounds the whole call. Lambda runs the handler in the main thread,
 delivers signals.
 """
 
-from __future__ import annotations
-
 import signal
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from types import FrameType
 
 from roomle_mail.errors import TimeRunningOut
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
 
 # Python drops an exception that a signal raises inside a finaliser, so the timer fires again.
 _AGAIN = 0.05
@@ -32,12 +27,12 @@ class Deadline:
         """Let `seconds` pass from now, at most."""
         self._end = time.monotonic() + seconds
 
-    def remaining(self, *, reserve: float = 0) -> float:
-        """Seconds until the deadline, less those kept for what comes afterwards."""
-        return self._end - reserve - time.monotonic()
+    def remaining(self) -> float:
+        """Seconds until the deadline."""
+        return self._end - time.monotonic()
 
-    def run[*A, T](self, work: Callable[[*A], T], *given: *A, reserve: float = 0) -> T:
-        """Do some work, and raise DeadlineExceeded in it once only `reserve` seconds are left.
+    def run[*A, T](self, work: Callable[[*A], T], *given: *A) -> T:
+        """Do some work, and raise DeadlineExceeded in it once no time is left.
 
         An interruption that arrives in the work's very last instruction still comes out of it:
         callers record what they reached inside, and look at that, not at the exception.
@@ -48,7 +43,7 @@ class Deadline:
             _Timer.handled = True
         _Timer.armed = True
         try:
-            signal.setitimer(signal.ITIMER_REAL, max(self.remaining(reserve=reserve), 1e-6), _AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, max(self.remaining(), 1e-6), _AGAIN)
             result = work(*given)
         finally:
             _Timer.armed = False
@@ -56,11 +51,11 @@ class Deadline:
         return result
 
     def try_to[*A, T](
-        self, work: Callable[[*A], T], *given: *A, reserve: float = 0
+        self, work: Callable[[*A], T], *given: *A
     ) -> tuple[T | None, Exception | None]:
         """Like `run`, but return what the work raised; an interruption as TimeRunningOut."""
         try:
-            return self.run(work, *given, reserve=reserve), None
+            return self.run(work, *given), None
         except DeadlineExceeded:
             return None, TimeRunningOut()
         except Exception as err:  # noqa: BLE001 (the caller decides what follows from it)

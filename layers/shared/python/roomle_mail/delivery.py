@@ -6,23 +6,51 @@ queued, since nobody would send an email then. Where the outcome is unknown, Roo
 (two emails are better than none).
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from roomle_mail import errors
 from roomle_mail.aws import aws_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from roomle_mail.deadline import Deadline
-    from roomle_mail.emails import Email
-    from roomle_mail.settings import Channel
+from roomle_mail.deadline import Deadline
+from roomle_mail.emails import Email
+from roomle_mail.settings import Channel
 
 SEND_TAKES = 1.0  # seconds; with less time left, no send is begun
+
+
+class Queued(NamedTuple):
+    """An event in the queue.
+
+    `recipient` is the keyed hash of the address, `received` in seconds since the epoch,
+    `correlation` API Gateway's request id.
+    """
+
+    id: str
+    event: Mapping[str, Any]
+    recipient: str
+    received: float
+    correlation: str
+
+    def dump(self) -> str:
+        """As a message's body."""
+        return json.dumps(self._asdict(), separators=(",", ":"))
+
+    @classmethod
+    def load(cls, body: str) -> Self:
+        """From a message's body; raises BodyMalformed."""
+        try:
+            read = json.loads(body)
+            return cls(
+                id=str(read["id"]),
+                event=dict(read["event"]),
+                recipient=str(read["recipient"]),
+                received=float(read["received"]),
+                correlation=str(read["correlation"]),
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
+            raise errors.BodyMalformed from err
 
 
 class Sender(Protocol):
@@ -44,39 +72,6 @@ class Queue(Protocol):
 
         Raises QueueOutcomeUnknown where it can't be known whether SQS took it, else AwsCallFailed.
         """
-
-
-class Queued(NamedTuple):
-    """An event in the queue.
-
-    `recipient` is the keyed hash of the address, `received` in seconds since the epoch,
-    `correlation` API Gateway's request id.
-    """
-
-    id: str
-    event: Mapping[str, Any]
-    recipient: str
-    received: float
-    correlation: str
-
-    def dump(self) -> str:
-        """As a message's body."""
-        return json.dumps(self._asdict(), separators=(",", ":"))
-
-    @classmethod
-    def load(cls, body: str) -> Queued:
-        """From a message's body; raises BodyMalformed."""
-        try:
-            read = json.loads(body)
-            return cls(
-                id=str(read["id"]),
-                event=dict(read["event"]),
-                recipient=str(read["recipient"]),
-                received=float(read["received"]),
-                correlation=str(read["correlation"]),
-            )
-        except (ValueError, KeyError, TypeError, RecursionError) as err:
-            raise errors.BodyMalformed from err
 
 
 class Custody(NamedTuple):
@@ -101,16 +96,14 @@ class Delivery:
     failed: errors.AwsCallFailed | None = None
     queue_asked: bool = False
 
-    def deliver(
-        self, email: Email, queued: Queued, *, deadline: Deadline, reserve: float
-    ) -> Custody:
+    def deliver(self, email: Email, queued: Queued, *, deadline: Deadline) -> Custody:
         """Try the channels in order.
 
         Raises TimeRunningOut before a send that could not end in time, EmailRefused,
         QueueOutcomeUnknown, or another AwsCallFailed.
         """
         for channel in self.channels:
-            if deadline.remaining(reserve=reserve) < SEND_TAKES:
+            if deadline.remaining() < SEND_TAKES:
                 raise errors.TimeRunningOut from self.failed
             try:
                 if channel == "ses":

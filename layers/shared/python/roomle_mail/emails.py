@@ -7,25 +7,21 @@ longer with ten thousand brands than with one.
 An email shows nothing that Roomle sent but links, checked against the brand's hosts and rebuilt.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import importlib.resources
 import io
 import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from minijinja import Environment, pass_state, safe
 
 from roomle_mail import errors
 from roomle_mail.events import Event, link_language, rebuild_link
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
 
 # No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
 _HEADERS = (
@@ -81,7 +77,7 @@ class Brand:
     sender: str
     reply_to: tuple[str, ...]
     unsubscribe: str | None
-    api_keys: frozenset[str]
+    api_keys: tuple[str, ...]
     link_hosts: tuple[str, ...]
     asset_hosts: tuple[str, ...]
     language: str
@@ -90,15 +86,12 @@ class Brand:
     texts: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
     @classmethod
-    def of(cls, identifier: str, data: Mapping[str, Any]) -> Brand:
+    def of(cls, identifier: str, data: Mapping[str, Any]) -> Self:
         """From what the brand's file says."""
-        lists = ("reply_to", "link_hosts", "asset_hosts", "languages")
-        fields: dict[str, Any] = {field: tuple(data[field]) for field in lists}
-        fields |= {
-            field: data[field] for field in ("sender", "unsubscribe", "language", "look", "texts")
+        fields: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
-        name, api_keys = data["look"]["name"], frozenset(data["api_keys"])
-        return cls(id=identifier, name=name, api_keys=api_keys, **fields)
+        return cls(id=identifier, name=data["look"]["name"], **fields)
 
 
 class Content(NamedTuple):
@@ -120,7 +113,7 @@ class Catalog:
         index = json.loads(read("catalog.json"))
         self._read = read
         self._default: str = index["default"]
-        self._templates: Mapping[str, Mapping[str, Any]] = index["templates"]
+        self._templates: Mapping[str, Mapping[str, Mapping[str, Any]]] = index["templates"]
         # minijinja escapes in *.html, and nothing in *.txt.
         self._environment = Environment(
             loader=lambda name: read(f"templates/{name}"),
@@ -133,7 +126,7 @@ class Catalog:
         self._texts = lru_cache(maxsize=None)(lambda name: json.loads(read(f"texts/{name}.json")))
 
     @classmethod
-    def load(cls) -> Catalog:
+    def load(cls) -> Self:
         """The built package `roomle_mail_emails`."""
         package = importlib.resources.files("roomle_mail_emails")
         return cls(lambda name: package.joinpath(name).read_text(encoding="utf-8"))
@@ -148,16 +141,15 @@ class Catalog:
         Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is
         missing.
         """
-        template, needs = self._template(event)
+        needs = self._template(event)
         links: dict[str, str] = {}
         if event.url is not None and "url" in needs["uses"]:
             links["url"] = rebuild_link(event.url, brand.link_hosts)
         if event.result_url is not None and "result_url" in needs["uses"]:
             links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
-        missing = [field for field in needs["requires"] if field not in links]
-        if missing:
-            raise errors.InvalidEvent(*(_FIELD_NAMES[field] for field in missing))
-        language = language_of(event, brand)
+        if missing := [_FIELD_NAMES[field] for field in needs["requires"] if field not in links]:
+            raise errors.InvalidEvent(*missing)
+        template, language = needs["name"], language_of(event, brand)
         image = _qr_code(links[needs["qr"]], event_id) if needs["qr"] in links else None
         content = self.render(template, brand, language, links, image.content_id if image else None)
         return Email(
@@ -175,12 +167,7 @@ class Catalog:
         )
 
     def render(
-        self,
-        template: str,
-        brand: Brand,
-        language: str,
-        links: Mapping[str, str],
-        qr: str | None,
+        self, template: str, brand: Brand, language: str, links: Mapping[str, str], qr: str | None
     ) -> Content:
         """Render a template; `links` are checked links by field, `qr` is a content id.
 
@@ -209,21 +196,19 @@ class Catalog:
             html=self._environment.render_template(f"{template}.html", **context),
         )
 
-    def _template(self, event: Event) -> tuple[str, Mapping[str, Any]]:
+    def _template(self, event: Event) -> Mapping[str, Any]:
         outcomes = self._templates.get(event.name.removeprefix("email."), {})
         outcome = "failure" if event.success is False else "success"
         if outcome not in outcomes:
             raise errors.NoTemplate
-        return outcomes[outcome]["name"], outcomes[outcome]
+        return outcomes[outcome]
 
     def _read_brand(self, configurator_id: str | None) -> Brand:
         chosen: Mapping[str, Any] = {"brand": self._default}
         if configurator_id is not None:
-            try:
+            with suppress(FileNotFoundError):
                 shard = json.loads(self._read(f"configurators/{shard_of(configurator_id)}.json"))
-            except FileNotFoundError:
-                shard = {}
-            chosen = shard.get(configurator_id, chosen)
+                chosen = shard.get(configurator_id, chosen)
         identifier = chosen["brand"]
         data = json.loads(self._read(f"brands/{identifier}.json")) | chosen.get("differs", {})
         return Brand.of(identifier, data)
@@ -252,15 +237,15 @@ def language_of(event: Event, brand: Brand) -> str:
 
 
 def _headers(event: Event, brand: Brand, event_id: str) -> tuple[tuple[str, str], ...]:
-    headers: tuple[tuple[str, str], ...] = _HEADERS
+    headers = list(_HEADERS)
     if event_id:
         # Gmail puts emails with one subject into one conversation, and hides what they have in
         # common, unless this differs.
-        headers = (*headers, ("X-Entity-Ref-ID", event_id))
+        headers.append(("X-Entity-Ref-ID", event_id))
     if brand.unsubscribe and event.name == _UNASKED:
         # RFC 2369, 3.2.
-        headers = (*headers, ("List-Unsubscribe", f"<mailto:{brand.unsubscribe}>"))
-    return headers
+        headers.append(("List-Unsubscribe", f"<mailto:{brand.unsubscribe}>"))
+    return tuple(headers)
 
 
 def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)

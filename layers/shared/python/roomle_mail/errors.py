@@ -5,21 +5,12 @@ every error here has one. `code` stands in the answer and never helps an attacke
 and attributes are for the log.
 """
 
-from __future__ import annotations
-
-from typing import ClassVar
-
 
 class RoomleMailError(Exception):
     """A known failure; `status` and `code` are the answer to Roomle."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal"
-
-    @property
-    def reason(self) -> str:
-        """The class's name, for the log."""
-        return type(self).__name__
+    status = 500
+    code = "internal"
 
 
 class SettingsInvalid(RoomleMailError):

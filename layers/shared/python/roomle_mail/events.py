@@ -4,20 +4,17 @@ Roomle's page "Webhook" documents the fields. The payload has grown over time, s
 are kept and passed on. Known fields are checked, since they end up in an email.
 """
 
-from __future__ import annotations
-
 import json
+import math
 import re
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
 
 from roomle_mail import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 EXPORT = "email.3DExportAsset"
 EVENTS = (
@@ -104,34 +101,28 @@ def parse(body: bytes) -> Event | None:
 
 def validate(payload: object) -> Event | None:
     """Like parse, for JSON that is already read."""
-    name = _validated(_payload, payload)["event"]
+    payload = _validated(_payload, payload)
+    name = payload["event"]
     # Roomle writes `email.`. What only resembles it may call for an email too, and an answer of 501
     # never loses one, as "ignored" would.
     if not name.strip().casefold().startswith("email"):
         return None
     if name not in EVENTS:
         raise errors.NoTemplate
-    assert isinstance(payload, dict)  # noqa: S101 (for the type checker: it was validated)
     data = _validated(_email_data, payload.get("data"), "data")
     # An empty text says as little as none.
     configuration, item, configurator, url, result = [data.get(text) or None for text in _TEXTS]
-    success = data.get("success")
-    problems = []
-    if not _is_address(data["email"]):
-        problems.append("data.email")
-    if not (configuration or item):
-        problems.append("data.configurationId")
-    if name != EXPORT:
-        if not url:
-            problems.append("data.url")
-    # Only a failed export has nothing to link to.
-    elif success is not False and not result:
-        problems.append("data.resultUrl")
-    if problems:
+    address, success = data["email"], data.get("success")
+    fine = {
+        "data.email": _is_address(address),
+        "data.configurationId": configuration or item,
+        "data.url": url or name == EXPORT,
+        # Only a failed export has nothing to link to.
+        "data.resultUrl": result or name != EXPORT or success is False,
+    }
+    if problems := [place for place, holds in fine.items() if not holds]:
         raise errors.InvalidEvent(*problems)
-    content = {"configuration_id": configuration, "item_id": item, "configurator_id": configurator}
-    links = {"url": url, "result_url": result}
-    return Event(name, data["email"], success, payload=payload, **content, **links)
+    return Event(name, address, success, configuration, item, configurator, url, result, payload)
 
 
 def rebuild_link(link: str, hosts: Collection[str]) -> str:
@@ -162,11 +153,8 @@ def link_language(link: str) -> str | None:
         return None
     try:
         parts = urlsplit(link)
-        before, mark, after = parts.fragment.partition("?")
-        parameters = [
-            *parse_qsl(parts.query, max_num_fields=100),
-            *parse_qsl(after if mark else before, max_num_fields=100),
-        ]
+        queries = (parts.query, parts.fragment.split("?", 1)[-1])
+        parameters = [each for query in queries for each in parse_qsl(query, max_num_fields=100)]
     except ValueError:
         return None
     for name, value in parameters:
@@ -215,15 +203,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _refuse(_constant: str) -> NoReturn:
-    raise ValueError
-
-
 def _finite(number: str) -> float:
+    # Python reads NaN and Infinity, which are not JSON, and 1e999 as infinity.
     value = float(number)
-    if value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise ValueError
     return value
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)

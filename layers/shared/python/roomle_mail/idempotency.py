@@ -8,18 +8,14 @@ docs/decisions.md says why this is not Powertools' idempotency. Items, by the st
 Times are in seconds since the epoch. Every call may raise AwsCallFailed.
 """
 
-from __future__ import annotations
-
 import hmac
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from roomle_mail import errors
-
-if TYPE_CHECKING:
-    from roomle_mail.deadline import Deadline
-    from roomle_mail.table import Item, Table
+from roomle_mail.deadline import Deadline
+from roomle_mail.table import Item, Table
 
 EVENTS_REMEMBERED_FOR = 30 * 86_400  # longer than queue, dead-letter queue and redrive together
 CLAIM_LAPSES_AFTER = 120  # longer than the mailer's time-out, shorter than the visibility time-out
@@ -88,13 +84,11 @@ class IdempotencyStore:
         found = self.table.get(f"token#{key}")
         return None if found is None else _record(found, body)
 
-    def wait(
-        self, key: str, record: Record, *, body: bytes, deadline: Deadline, reserve: float
-    ) -> Outcome:
+    def wait(self, key: str, record: Record, *, body: bytes, deadline: Deadline) -> Outcome:
         """Wait for the outcome of a POST that another invocation processes; raises InProgress."""
         while record.outcome is None:
             died = time.time() - record.claimed_at > _RECEIVER_ENDS_WITHIN
-            if died or deadline.remaining(reserve=reserve) < _POLL:
+            if died or deadline.remaining() < _POLL:
                 raise errors.InProgress
             time.sleep(_POLL)
             record = self.look_up(key, body=body) or record
@@ -102,13 +96,8 @@ class IdempotencyStore:
 
     def remember(self, key: str, outcome: Outcome) -> None:
         """Write the outcome of a POST that is ours."""
-        values = {
-            ":status": {"N": str(outcome.status)},
-            ":code": {"S": outcome.code},
-            ":owner": {"S": self.table.owner},
-        }
-        change = "SET #status = :status, #code = :code"
-        self.table.update(f"token#{key}", change, "#owner = :owner", values)
+        values = {":status": {"N": str(outcome.status)}, ":code": {"S": outcome.code}}
+        self.table.update_own(f"token#{key}", "SET #status = :status, #code = :code", values)
 
     # --- the mailer's: one event --------------------------------------------------------------
 
@@ -127,13 +116,11 @@ class IdempotencyStore:
 
     def mark_sent(self, event_id: str) -> None:
         """Write that an event's email is in SES's custody."""
-        values = {":sent": {"S": "sent"}, ":owner": {"S": self.table.owner}}
-        self.table.update(f"event#{event_id}", "SET #state = :sent", "#owner = :owner", values)
+        self.table.update_own(f"event#{event_id}", "SET #state = :sent", {":sent": {"S": "sent"}})
 
     def release(self, event_id: str) -> None:
         """Give an event's claim back, so that the next try need not wait for it to lapse."""
-        values = {":past": {"N": "0"}, ":owner": {"S": self.table.owner}}
-        self.table.update(f"event#{event_id}", "SET #until = :past", "#owner = :owner", values)
+        self.table.update_own(f"event#{event_id}", "SET #until = :past", {":past": {"N": "0"}})
 
     def withdraw(self, event_id: str, *, now: float) -> bool:
         """Make the mailer skip an event; False if the mailer already has it."""

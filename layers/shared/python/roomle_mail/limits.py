@@ -4,13 +4,9 @@ Items, by the start of their `key`: `limit#` for one recipient, `cap#` for the s
 clock hour. Times are in seconds since the epoch. Every call may raise AwsCallFailed.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from roomle_mail.table import Table
+from roomle_mail.table import Item, Table
 
 _HOUR = 3_600
 
@@ -26,17 +22,11 @@ class Limits:
 
         A place is the owner's stamp in a set, so a repeated write takes no second one.
         """
-        return self.table.update(
-            _key(f"limit#{recipient}", now),
-            "ADD #places :mine SET #expires = :expires",
-            "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)",
-            {
-                ":mine": {"SS": [self.table.owner]},
-                ":owner": {"S": self.table.owner},
-                ":limit": {"N": str(limit)},
-                ":expires": {"N": str(int(now + 2 * _HOUR))},
-            },
+        mine: Item = {":mine": {"SS": [self.table.owner]}, ":owner": {"S": self.table.owner}}
+        free = (
+            "attribute_not_exists(#places) OR size(#places) < :limit OR contains(#places, :owner)"
         )
+        return self._add(f"limit#{recipient}", "#places :mine", free, mine, limit=limit, now=now)
 
     def give_back_recipient(self, recipient: str, *, now: float) -> None:
         """Give the recipient's place back, if it was taken."""
@@ -50,21 +40,21 @@ class Limits:
         A plain number: a set of so many stamps would not fit into an item. A place lost to a
         repeated write only makes Roomle send its own emails a little earlier.
         """
-        return self.table.update(
-            _key("cap", now),
-            "ADD #taken :one SET #expires = :expires",
-            "attribute_not_exists(#taken) OR #taken < :limit",
-            {
-                ":one": {"N": "1"},
-                ":limit": {"N": str(limit)},
-                ":expires": {"N": str(int(now + 2 * _HOUR))},
-            },
-        )
+        free = "attribute_not_exists(#taken) OR #taken < :limit"
+        return self._add("cap", "#taken :one", free, {":one": {"N": "1"}}, limit=limit, now=now)
 
     def give_back_stack(self, *, now: float) -> None:
         """Give the stack's place back."""
         values = {":minus": {"N": "-1"}, ":none": {"N": "0"}}
         self.table.update(_key("cap", now), "ADD #taken :minus", "#taken > :none", values)
+
+    def _add(
+        self, whose: str, place: str, free: str, values: Item, *, limit: int, now: float
+    ) -> bool:
+        expires = {"N": str(int(now + 2 * _HOUR))}
+        values = {**values, ":limit": {"N": str(limit)}, ":expires": expires}
+        change = f"ADD {place} SET #expires = :expires"
+        return self.table.update(_key(whose, now), change, free, values)
 
 
 def _key(whose: str, now: float) -> str:

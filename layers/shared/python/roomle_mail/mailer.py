@@ -7,24 +7,19 @@ dead-letter queue can be redriven only with its destination named (SQS's page
 "StartMessageMoveTask").
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Self
 
 from roomle_mail import errors, events, telemetry
 from roomle_mail.aws import aws_errors
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import Queued, Sender
+from roomle_mail.emails import Catalog
 from roomle_mail.idempotency import IdempotencyStore
+from roomle_mail.settings import Settings
 from roomle_mail.table import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from roomle_mail.emails import Catalog
-    from roomle_mail.settings import Settings
 
 # Seconds. Batch size times this stays below the mailer's time-out.
 EMAIL_TAKES = 5.0
@@ -47,7 +42,7 @@ class Message:
     receives: int
 
     @classmethod
-    def from_sqs(cls, record: Mapping[str, Any]) -> Message:
+    def from_sqs(cls, record: Mapping[str, Any]) -> Self:
         """From a record of Lambda's event (Lambda's page "Using Lambda with Amazon SQS")."""
         return cls(
             id=record["messageId"],
@@ -115,9 +110,9 @@ class Mailer:
         table = Table.open(self.dynamodb, self.settings.table_name)
         progress = Progress(message, IdempotencyStore(table), known)
         telemetry.logger.set_correlation_id(None)
-        deadline = Deadline(EMAIL_TAKES)
-        _, error = deadline.try_to(self._mail, progress, reserve=_FOLLOW_UP_TAKES)
-        _, failure = deadline.try_to(self._follow_up, progress, error)
+        following_up, mailing = Deadline(EMAIL_TAKES), Deadline(EMAIL_TAKES - _FOLLOW_UP_TAKES)
+        _, error = mailing.try_to(self._mail, progress)
+        _, failure = following_up.try_to(self._follow_up, progress, error)
         if failure:
             telemetry.cut_off(known, failure)
         telemetry.decided(

@@ -5,36 +5,30 @@ in `Progress`; custody decides the answer, and what follows (withdrawing, rememb
 back) can't change it for the worse.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import time
 from base64 import b64decode
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from roomle_mail import errors, events, telemetry, tokens
+from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
+from roomle_mail.emails import Catalog
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
+from roomle_mail.settings import Settings
 from roomle_mail.table import Table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from roomle_mail.credentials import CredentialStore
-    from roomle_mail.emails import Catalog
-    from roomle_mail.settings import Settings
-    from roomle_mail.tokens import Claims
+from roomle_mail.tokens import Claims
 
 MAX_BODY = 64 * 1024
 _ANSWERING_TAKES = 0.5  # seconds kept for the way back
 _FOLLOW_UP_TAKES = 1.0  # seconds kept for what follows the work
-_RESERVE = _FOLLOW_UP_TAKES + _ANSWERING_TAKES
 _TOKEN_REMEMBERED_FOR = 7 * 86_400
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; nobody waits for an older request (API Gateway's page "Quotas")
@@ -52,20 +46,18 @@ class Request:
     started_at: float
 
     @classmethod
-    def from_http(cls, event: object, *, now: float) -> Request:
+    def from_http(cls, event: object, *, now: float) -> Self:
         """From API Gateway's event (payload format 2.0).
 
         Never fails: a missing or odd token or body is refused later.
         """
-        event = event if isinstance(event, dict) else {}
-        context = event.get("requestContext")
-        context = context if isinstance(context, dict) else {}
-        headers = event.get("headers")
+        event = _object(event)
+        context = _object(event.get("requestContext"))
         epoch = context.get("timeEpoch")  # milliseconds
         started_at = epoch / 1000 if isinstance(epoch, (int, float)) else now
         return cls(
             id=str(context.get("requestId", "")),
-            headers=headers if isinstance(headers, dict) else {},
+            headers=_object(event.get("headers")),
             body=_body(event),
             # A stored event (`sam local invoke`) carries the time when it was stored.
             started_at=started_at if 0 <= now - started_at <= _API_GATEWAY_WAITS else now,
@@ -79,15 +71,18 @@ class Request:
         return found[0]
 
 
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def _body(event: Mapping[str, Any]) -> bytes:
     body = event.get("body")
     if not isinstance(body, str):
         return b""
     if event.get("isBase64Encoded") is True:
-        try:
+        # What is not Base64 is not JSON either.
+        with suppress(ValueError):
             return b64decode(body, validate=True)
-        except ValueError:
-            pass  # then it is not JSON either
     return body.encode("utf-8", "surrogatepass")
 
 
@@ -111,6 +106,7 @@ class Progress:
     table: Table
     known: telemetry.Known
     delivery: Delivery
+    deadline: Deadline
     claimed: str | None = None
     repeated: bool = False
     places: ExitStack = field(default_factory=ExitStack)
@@ -133,12 +129,14 @@ class Receiver:
         known = telemetry.Known(received_at=request.started_at)
         table = Table.open(self.dynamodb, self.settings.table_name)
         delivery = Delivery(self.settings.delivery, self.sender, self.queue)
-        progress = Progress(request, table, known, delivery)
+        time_left = self.settings.answer_within - (known.began - request.started_at)
+        following_up = Deadline(time_left - _ANSWERING_TAKES)
+        answering = Deadline(time_left - _ANSWERING_TAKES - _FOLLOW_UP_TAKES)
+        progress = Progress(request, table, known, delivery, answering)
         telemetry.logger.set_correlation_id(request.id)
-        deadline = Deadline(self.settings.answer_within - (known.began - request.started_at))
-        reached, error = deadline.try_to(self._answer, progress, deadline, reserve=_RESERVE)
+        reached, error = answering.try_to(self._answer, progress)
         outcome = reached or _refusal(error)
-        _, failure = deadline.try_to(self._follow_up, progress, outcome, reserve=_ANSWERING_TAKES)
+        _, failure = following_up.try_to(self._follow_up, progress, outcome)
         if failure:
             telemetry.cut_off(known, failure)
         if custody := progress.delivery.custody:
@@ -156,13 +154,13 @@ class Receiver:
 
     # --- the way of an event ------------------------------------------------------------------
 
-    def _answer(self, progress: Progress, deadline: Deadline) -> Outcome:
+    def _answer(self, progress: Progress) -> Outcome:
         """Size, token, claim, body, brand, links, limits, delivery."""
         request, known, now = progress.request, progress.known, time.time()
         if len(request.body) > MAX_BODY:
             raise errors.BodyTooLarge
         claims = self._authenticate(request, now)
-        if (answered := self._claim(progress, claims, now, deadline)) is not None:
+        if (answered := self._claim(progress, claims, now)) is not None:
             return answered
 
         event = events.parse(request.body)
@@ -187,7 +185,7 @@ class Receiver:
             received=request.started_at,
             correlation=request.id,
         )
-        custody = progress.delivery.deliver(email, queued, deadline=deadline, reserve=_RESERVE)
+        custody = progress.delivery.deliver(email, queued, deadline=progress.deadline)
         known.sent_at = time.time() if custody.status == "sent" else None
         return _IN_CUSTODY[custody.status]
 
@@ -206,9 +204,7 @@ class Receiver:
                 return tokens.verify(token, added, iv=settings.token_iv)
             raise
 
-    def _claim(
-        self, progress: Progress, claims: Claims | None, now: float, deadline: Deadline
-    ) -> Outcome | None:
+    def _claim(self, progress: Progress, claims: Claims | None, now: float) -> Outcome | None:
         """Claim the POST: None if it is ours to answer, else the answer that it got before.
 
         Raises TokenExpired for an expired token, unless the POST was answered while it counted.
@@ -233,7 +229,7 @@ class Receiver:
                 return None
             progress.claimed = None
         progress.known.event_id, progress.repeated = record.event_id, True
-        return store.wait(key, record, body=body, deadline=deadline, reserve=_RESERVE)
+        return store.wait(key, record, body=body, deadline=progress.deadline)
 
     def _identify(
         self, request: Request, claims: Claims | None, body: bytes

@@ -1,17 +1,18 @@
 """environment -> frozen Settings. Each variable is a parameter of template.yaml, or a resource."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, Self
 
 from roomle_mail.errors import SettingsInvalid
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 type Channel = Literal["ses", "sqs"]
 
+_CHANNELS: Mapping[str, tuple[Channel, ...]] = {
+    "ses": ("ses",),
+    "sqs": ("sqs",),
+    "ses,sqs": ("ses", "sqs"),
+}
 _MIN_ANSWER_WITHIN = 3
 
 
@@ -40,16 +41,15 @@ class Settings(NamedTuple):
     local_stack: bool
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read and check; raises SettingsInvalid, which names the variable."""
         read = _Reader(environment)
         # 03 is no encryption at all (Roomle's web SDK uses it), so no parameter can allow it.
-        algorithms = read.matching("TOKEN_ALGORITHMS", r"0[12](,0[12])*")
-        delivery = read.one_of("DELIVERY", "ses", "sqs", "ses,sqs")
+        algorithms = read.text("TOKEN_ALGORITHMS", r"0[12](,0[12])*")
         settings = cls(
-            delivery=cast("tuple[Channel, ...]", tuple(delivery.split(","))),
+            delivery=_CHANNELS[read.one_of("DELIVERY", *_CHANNELS)],
             answer_within=read.number("ANSWER_WITHIN", at_least=_MIN_ANSWER_WITHIN),
-            token_header=read.matching("TOKEN_HEADER", r"[A-Za-z0-9-]+").casefold(),
+            token_header=read.text("TOKEN_HEADER", r"[A-Za-z0-9-]+").casefold(),
             token_algorithms=frozenset(algorithms.split(",")),
             token_max_age=read.number("TOKEN_MAX_AGE", at_least=1),
             token_iv=read.one_of("TOKEN_IV", "fixed", "prefix"),
@@ -73,24 +73,19 @@ class Settings(NamedTuple):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What weakens this deployment, by the parameter's name, to be said at start."""
-        return (
-            *(() if self.require_token else ("RequireToken",)),
-            *(("TokenAlgorithms",) if "02" in self.token_algorithms else ()),
-            *(("TokenReuse",) if self.token_reuse == "allow" else ()),
-        )
+        weak = {
+            "RequireToken": not self.require_token,
+            "TokenAlgorithms": "02" in self.token_algorithms,
+            "TokenReuse": self.token_reuse == "allow",
+        }
+        return tuple(name for name, holds in weak.items() if holds)
 
 
 class _Reader(NamedTuple):
     environment: Mapping[str, str]
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, pattern: str = r"(?s).+") -> str:
         value = self.environment.get(name, "").strip()
-        if not value:
-            raise SettingsInvalid(name)
-        return value
-
-    def matching(self, name: str, pattern: str) -> str:
-        value = self.text(name)
         if not re.fullmatch(pattern, value):
             raise SettingsInvalid(name)
         return value
@@ -103,7 +98,7 @@ class _Reader(NamedTuple):
         raise SettingsInvalid(name)
 
     def number(self, name: str, *, at_least: int = 0) -> int:
-        value = int(self.matching(name, r"[0-9]{1,10}"))
+        value = int(self.text(name, r"[0-9]{1,10}"))
         if value < at_least:
             raise SettingsInvalid(name)
         return value

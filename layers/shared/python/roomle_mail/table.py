@@ -4,18 +4,14 @@ botocore repeats a write whose answer got lost. So every item carries the stamp 
 is one invocation, and a failed condition on an item of one's own means that the write succeeded.
 """
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from roomle_mail import errors
 from roomle_mail.aws import aws_errors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 type Item = Mapping[str, Mapping[str, Any]]
 
@@ -34,7 +30,7 @@ class Table:
     owner: str
 
     @classmethod
-    def open(cls, client: Any, name: str) -> Table:  # noqa: ANN401 (boto3's)
+    def open(cls, client: Any, name: str) -> Self:  # noqa: ANN401 (boto3's)
         """The table for a new owner."""
         return cls(client, name, os.urandom(16).hex())
 
@@ -52,41 +48,41 @@ class Table:
     ) -> Item | None:
         """Put an item if `condition` holds: None if it did, else the item that is there."""
         item = {"key": {"S": key}, "owner": {"S": self.owner}, **attributes}
-        # DynamoDB refuses an empty map.
-        given = {"ExpressionAttributeValues": values} if values else {}
-        with aws_errors():
-            try:
-                self.client.put_item(
-                    TableName=self.name,
-                    Item=item,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=_names(condition),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                    **given,
-                )
-            except self.client.exceptions.ConditionalCheckFailedException as err:
-                found: Item | None = err.response.get("Item")
-            else:
-                return None
+        given = {"Item": item, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        refusal = self._write(self.client.put_item, condition, values, **given)
+        if refusal is None:
+            return None
+        found: Item | None = refusal.get("Item")
         if found is None:
             raise errors.OutcomeUnknown("IncompleteAnswer")
         return None if found["owner"]["S"] == self.owner else found
 
     def update(self, key: str, change: str, condition: str, values: Item) -> bool:
         """Change an item if `condition` holds, and return whether it did."""
+        given = {"Key": {"key": {"S": key}}, "UpdateExpression": change}
+        return self._write(self.client.update_item, condition, values, **given) is None
+
+    def update_own(self, key: str, change: str, values: Item) -> bool:
+        """Change an item if it is this owner's, and return whether it is."""
+        owner = {":owner": {"S": self.owner}}
+        return self.update(key, change, "#owner = :owner", {**values, **owner})
+
+    def _write(
+        self, write: Callable[..., object], condition: str, values: Item | None, **given: object
+    ) -> Mapping[str, Any] | None:
+        """Write if `condition` holds: None if it did, else DynamoDB's refusal."""
+        names = _names(f"{condition} {given.get('UpdateExpression', '')}")
+        given |= {"ConditionExpression": condition, "ExpressionAttributeNames": names}
+        # DynamoDB refuses an empty map.
+        if values:
+            given["ExpressionAttributeValues"] = values
         with aws_errors():
             try:
-                self.client.update_item(
-                    TableName=self.name,
-                    Key={"key": {"S": key}},
-                    UpdateExpression=change,
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=_names(condition + change),
-                    ExpressionAttributeValues=values,
-                )
-            except self.client.exceptions.ConditionalCheckFailedException:
-                return False
-        return True
+                write(TableName=self.name, **given)
+            except self.client.exceptions.ConditionalCheckFailedException as err:
+                refusal: Mapping[str, Any] = err.response
+                return refusal
+        return None
 
 
 def _names(expression: str) -> dict[str, str]:

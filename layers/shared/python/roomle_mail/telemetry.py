@@ -6,30 +6,24 @@ that a line can say of an event: no payload, header, address or link.
 Nothing here raises: a decision must not change because it can't be written down.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import re
 import time
 import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from roomle_mail import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from roomle_mail.emails import Email
-    from roomle_mail.events import Event
+from roomle_mail.emails import Email
+from roomle_mail.events import Event
 
 # Only ASCII: nothing in a line can control a terminal, and half a surrogate pair, which JSON may
 # hold and UTF-8 may not, is written as an escape.
@@ -178,10 +172,9 @@ def explain(error: BaseException) -> dict[str, object]:
         frames = traceback.extract_tb(error.__traceback__)
         trace = [f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames]
         return {"reason": "Unforeseen", "error": type(error).__name__, "trace": trace}
-    fields: dict[str, object] = {"reason": error.reason}
-    for name in ("hint", "detail", "problem", "fields"):
-        if value := getattr(error, name, None):
-            fields[name] = value
+    fields: dict[str, object] = {"reason": type(error).__name__}
+    known = ("hint", "detail", "problem", "fields")
+    fields |= {name: value for name in known if (value := getattr(error, name, None))}
     if error.__cause__ is not None:
         fields["cause"] = type(error.__cause__).__name__
     return fields

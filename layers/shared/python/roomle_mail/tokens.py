@@ -6,22 +6,18 @@ vector is documented nowhere, hence `TokenIv`. docs/security.md names the attack
 prevents.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re
 from binascii import a2b_base64
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from Crypto.Cipher import AES
 
 from roomle_mail import errors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 type Iv = Literal["fixed", "prefix"]
 
