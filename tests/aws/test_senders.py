@@ -166,27 +166,32 @@ def test_every_sender_that_is_not_covered_is_reported_with_the_fix_for_all(ask: 
 
 
 @pytest.mark.parametrize(
-    ("sandbox", "permitted", "state"),
+    ("sandbox", "permitted", "states"),
     [
-        (True, DOMAIN, "fail"),
-        (True, f"{DOMAIN},tester@home.example", "ok"),
-        (False, DOMAIN, None),
+        (True, DOMAIN, ["fail", "info"]),
+        (True, f"{DOMAIN},tester@home.example", ["ok", "info"]),
+        (True, f"{DOMAIN},tester@home.example,elsewhere.example", ["ok"]),
+        (False, DOMAIN, []),
     ],
 )
 def test_in_the_sandbox_verified_recipients_must_be_in_sender_identities(
-    ask: Ask, sandbox: bool, permitted: str, state: str | None
+    ask: Ask, sandbox: bool, permitted: str, states: list[str]
 ) -> None:
     known: dict[str, Any] = {
         DOMAIN: VERIFIED, "tester@home.example": VERIFIED, "pending@home.example": {},
-        "elsewhere.example": VERIFIED,
+        "elsewhere.example": VERIFIED, "pending.example": {},
     }  # fmt: skip
     found = ask("sandbox recipients", known=known, permitted=permitted, sandbox=sandbox)
 
-    assert [each.state for each in found] == ([state] if state else [])
-    if state == "fail":
+    assert [each.state for each in found] == states
+    told = " ".join(f"{each.found} {each.advice}" for each in found)
+    assert "pending" not in told
+    if "fail" in states:
         assert "tester@home.example" in found[0].found
-        assert "pending@home.example" not in found[0].found + found[0].advice
         assert f"SenderIdentities={DOMAIN},tester@home.example" in found[0].advice
+    if "info" in states:
+        assert "elsewhere.example" in found[-1].found
+        assert f"SenderIdentities={DOMAIN},tester@home.example,elsewhere.example" in told
 
 
 @pytest.mark.parametrize("check", ["senders", "sandbox recipients", "identities", "domains"])

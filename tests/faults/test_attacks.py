@@ -637,7 +637,10 @@ def test_template_header_and_log_injection(world: World, field: str) -> None:
 
 
 def without_id(email: dict[str, Any]) -> dict[str, Any]:
-    return email | {"EmailTags": [tag for tag in email["EmailTags"] if tag["Name"] != "event"]}
+    simple = email["Content"]["Simple"]
+    headers = [header for header in simple["Headers"] if header["Name"] != "X-Entity-Ref-ID"]
+    tags = [tag for tag in email["EmailTags"] if tag["Name"] != "event"]
+    return email | {"EmailTags": tags, "Content": {"Simple": simple | {"Headers": headers}}}
 
 
 def test_log_injection_by_headers_and_the_body(world: World) -> None:

@@ -286,6 +286,7 @@ def test_under_any_fault_the_answer_comes_in_time(case: Case, trial: Trial) -> N
         assert all(answer.seconds < limit for answer in entry.answers), str(entry)
 
 
+@pytest.mark.proof  # the same
 def test_the_slowest_batch_ends_within_the_mailers_time_out(trial: Trial) -> None:
     assert trial.batch_ended
     figures.report(f"slowest batch of the mailer: {trial.slowest_batch:.1f} s")

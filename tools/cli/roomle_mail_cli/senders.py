@@ -95,7 +95,9 @@ def check_recipients(deployment: Deployment) -> Iterator[Check]:
     if account(deployment).get("ProductionAccessEnabled"):
         return
     allowed = permitted(deployment)
-    missing = sorted(set(_verified_addresses(deployment)) - set(allowed))
+    uncovered = sorted(set(_verified(deployment)) - set(allowed))
+    missing = [each for each in uncovered if "@" in each]
+    domains = [each for each in uncovered if "@" not in each]
     if missing:
         yield Check(
             "sandbox recipients",
@@ -105,7 +107,16 @@ def check_recipients(deployment: Deployment) -> Iterator[Check]:
             f"{_add(allowed, missing)} Out of the sandbox this is not needed.",
         )
     else:
-        yield Check("sandbox recipients", "ok", "SenderIdentities covers every verified recipient")
+        yield Check("sandbox recipients", "ok", "SenderIdentities covers every verified address")
+    if domains:
+        # They may be for other applications of the account, so this is no failure.
+        yield Check(
+            "sandbox recipients",
+            "info",
+            f"verified domains that are not in SenderIdentities: {', '.join(domains)}; emails to "
+            "addresses there are refused while the account is in the sandbox",
+            f"To send there: {_add(allowed, [*missing, *domains])}",
+        )
 
 
 def check_domains(deployment: Deployment, dns: Records | None = None) -> Iterator[Check]:
@@ -293,13 +304,14 @@ def _identity(deployment: Deployment, name: str) -> dict[str, Any] | None:
             raise
 
 
-def _verified_addresses(deployment: Deployment) -> Iterator[str]:
+def _verified(deployment: Deployment) -> Iterator[str]:
+    """The verified addresses and domains of the account in this region."""
     more: dict[str, str] = {}
     while True:
         with aws_errors():
             page = deployment.client("sesv2").list_email_identities(PageSize=100, **more)
         for each in page.get("EmailIdentities", []):
-            if each.get("IdentityType") == "EMAIL_ADDRESS" and each.get("SendingEnabled"):
+            if each.get("SendingEnabled"):
                 yield str(each["IdentityName"])
         if not page.get("NextToken"):
             return
