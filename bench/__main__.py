@@ -4,7 +4,7 @@
     python -m bench report
 
 `measure` writes bench/results/results.json; `report` writes bench/results/results.md, the plots
-beside it and the tables of docs/performance.md. `make bench` does both.
+next to it and the tables of docs/performance.md. `make bench` does both.
 """
 
 import argparse

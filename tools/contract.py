@@ -44,7 +44,7 @@ MEANING = {
     "brand-not-allowed": "the API key may not send for this brand",
     "too-large": f"the body is larger than {BODY_LIMIT} bytes",
     "no-template": "there is no template for this email",
-    "email-refused": "SES refuses the email for good",
+    "email-refused": "SES refuses the email permanently",
     "unavailable": "not now: throttled, outcome unknown, out of time, over the stack's hourly cap, "
     "or a service can't be reached",
     "internal": "an unexpected error",
@@ -203,7 +203,7 @@ def openapi() -> Schema:
             "schemas": {
                 **components(),
                 "GatewayAnswer": {
-                    "description": "An answer that API Gateway gives by itself",
+                    "description": "An answer of API Gateway itself",
                     "type": "object",
                     "properties": {"message": {"type": ["string", "null"]}},
                     "required": ["message"],

@@ -1,7 +1,7 @@
-"""Run the AWS SAM CLI at its pinned version, in an environment of its own.
+"""Run the AWS SAM CLI at its pinned version, in a separate environment.
 
 `python -m tools.sam build` does what `sam build` does, and also honours AWS_REGION. The SAM CLI
-requires versions of packages that the project does not use, so it is not installed beside them.
+requires versions of packages that the project does not use, so it is not installed with them.
 """
 
 import os

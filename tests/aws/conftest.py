@@ -129,7 +129,7 @@ class World:
             assert spec.loader
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            # Lambda loads one in a process; hundreds of them would pile up here.
+            # Lambda loads one per process; here hundreds of them would pile up.
             if next(LOADS) % 20 == 0:
                 gc.collect()
             for client in ("ses", "sqs", "dynamodb", "secrets"):

@@ -1,7 +1,7 @@
 """Lambda's side of the Runtime API, and a function that runs against it.
 
 AWS's page "Using the Lambda runtime API for custom runtimes" describes the calls. The function
-itself runs under AWS's own client, awslambdaric, in a process of its own.
+itself runs under AWS's own client, awslambdaric, in a separate process.
 """
 
 import json

@@ -302,7 +302,7 @@ def denied(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alarm_without_action(stack: LocalStack) -> Iterator[None]:
-    """Not the alarm that a proof makes ring."""
+    """An alarm other than the one that a proof makes ring."""
     client, name = stack.client("cloudwatch"), physical(stack, "DeadLettersAlarm")
     (before,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     known = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
@@ -344,7 +344,7 @@ def rule_deleted(stack: LocalStack) -> Iterator[None]:
 
 
 def variable(function: str, name: str) -> Callable[[LocalStack], Any]:
-    """Take an environment variable away from a function."""
+    """Remove an environment variable of a function."""
 
     @contextlib.contextmanager
     def taken_away(stack: LocalStack) -> Iterator[None]:
@@ -352,7 +352,7 @@ def variable(function: str, name: str) -> Callable[[LocalStack], Any]:
         found = client.get_function_configuration(FunctionName=physical_name)["Environment"]
         before = found["Variables"]
         kept = {each: value for each, value in before.items() if each != name}
-        # The way of the fixture, so that warm workers are replaced.
+        # As the fixture does it, so that warm workers are replaced.
         client.update_function_configuration(
             FunctionName=physical_name, Environment={"Variables": kept}
         )

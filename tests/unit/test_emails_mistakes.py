@@ -102,9 +102,9 @@ def test_an_include_may_be_written_in_every_usual_way(
 @pytest.mark.parametrize(
     ("name", "line", "message"),
     [
-        (SAVED_TEXT, 'x {% include "part.txt" %}', "on a line of its own"),
+        (SAVED_TEXT, 'x {% include "part.txt" %}', "on a separate line"),
         (SAVED_TEXT, "{% include part %}", '{% include "shared/part.txt" %}'),
-        (SAVED_TEXT, '{% include "a.txt" ignore missing %}', "on a line of its own"),
+        (SAVED_TEXT, '{% include "a.txt" ignore missing %}', "on a separate line"),
         (SAVED_TEXT, '{% import "part.txt" as part %}', "isn't supported here"),
         (SAVED_TEXT, '{%- from "part.txt" import part -%}', "isn't supported here"),
         (SAVED_TEXT, '{% extends "part.txt" %}', "isn't supported here"),
@@ -121,7 +121,7 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED, '<mj-include path="x.css" type="css" />', "`type` isn't supported here"),
         (SAVED, "<mj-include path='x.html' type='html' />", "`type` isn't supported here"),
         (SAVED, "<mj-include />", 'written <mj-include path="shared/part.mjml" />'),
-        (SAVED, f"{INCLUDE}{INCLUDE}", "on a line of its own"),
+        (SAVED, f"{INCLUDE}{INCLUDE}", "on a separate line"),
         (SAVED, '<mj-text>{% include "part.txt" %}</mj-text>', "<mj-include path="),
         (SAVED, '<mj-raw>{% import "part.txt" as part %}</mj-raw>', "isn't supported here"),
         (SAVED, "<mj-html-attributes></mj-html-attributes>", "isn't supported here"),

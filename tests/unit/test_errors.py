@@ -51,7 +51,7 @@ def answer(code: str, status: int, message: str = "") -> botocore.ClientError:
 
 TOO_OLD = "Signature expired: 20260301T120000Z is now earlier than 20260301T121000Z (...)"
 TOO_NEW = "Signature not yet current: 20260301T121000Z is still later than 20260301T120000Z (...)"
-# botocore's own words, and it has no class of its own for them.
+# botocore's own message, which has no separate class.
 STILL_EXPIRED = "Credentials were refreshed, but the refreshed credentials are still expired."
 
 

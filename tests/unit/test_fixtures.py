@@ -23,7 +23,7 @@ def test_the_files_are_current() -> None:
     }
 
     assert written == {path: fixtures.render(value) for path, value in fixtures.files()}, (
-        "python -m tools.fixtures writes them anew"
+        "python -m tools.fixtures writes them again"
     )
 
 

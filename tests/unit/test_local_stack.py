@@ -128,7 +128,7 @@ def test_an_answer_that_is_not_ours_has_no_code(body: bytes) -> None:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """As in a terminal: a shell lets what it starts in the background ignore Ctrl-C."""
+    """As in a terminal: a shell makes background programs ignore Ctrl-C."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -178,7 +178,7 @@ def test_eighty_percent_of_the_quota_ring(sent: int, *, rings: bool) -> None:
 
 @pytest.mark.parametrize("name", ["ServerErrorsAlarm", "WebhookThrottlesAlarm"])
 def test_an_alarm_on_what_api_gateway_counts_says_that_it_may_not_count_all(name: str) -> None:
-    # API Gateway's page "Monitor HTTP APIs": excessive 429s and 5xx of its own may be left out.
+    # API Gateway's page "Monitor HTTP APIs": excessive 429s and its own 5xx may be left out.
     assert "API Gateway may not" in alarm(name)["AlarmDescription"]
 
 

@@ -12,7 +12,7 @@ CLOCKS = {".monotonic", ".monotonic_ns", ".perf_counter", ".perf_counter_ns", ".
 
 
 def about_seconds(source: str) -> Iterator[str]:
-    """The functions with an assertion on how long something took, but for proofs."""
+    """The functions with an assertion on a duration, except proofs."""
     for function in ast.walk(ast.parse(source)):
         if not isinstance(function, ast.FunctionDef):
             continue
@@ -32,7 +32,7 @@ def about_seconds(source: str) -> Iterator[str]:
 
 
 def names_in(node: ast.AST) -> set[str]:
-    """The names that stand in it, and its attributes after a dot."""
+    """The names in it, and its attributes after a dot."""
     nodes = list(ast.walk(node))
     names = {each.id for each in nodes if isinstance(each, ast.Name)}
     return names | {f".{each.attr}" for each in nodes if isinstance(each, ast.Attribute)}

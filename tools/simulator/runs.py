@@ -31,7 +31,7 @@ MEANINGS = {
     "link-not-allowed": "The link leads to a host that the brand has not allowed.",
     "brand-not-allowed": "The API key may not send for this brand.",
     "no-template": "There is no template for this email.",
-    "email-refused": "SES refuses this email for good.",
+    "email-refused": "SES refuses this email permanently.",
     "unavailable": "The email can’t be sent now, or it is unknown whether it was sent.",
     "internal": "Something unexpected went wrong.",
 }
@@ -152,7 +152,7 @@ class Run:
 
     def _settle(self) -> None:
         """Wait for the mailer, if the event is in the queue or may be."""
-        if not self.event_id or not self.scenario.owed:
+        if not self.event_id or not self.scenario.expected:
             return
         deadline = time.monotonic() + PATIENCE
         while self._at_work() and time.monotonic() < deadline:
@@ -197,7 +197,7 @@ class Run:
     def roomles(self) -> int:
         """How many emails Roomle sends itself: one if any answer asks for it."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
-        return int(self.scenario.owed and refused)
+        return int(self.scenario.expected and refused)
 
     @property
     def settled(self) -> bool:
@@ -242,7 +242,7 @@ class Run:
 
     def _nothing_owed(self) -> bool:
         codes = {answer.code for answer in self.answers}
-        return not self.scenario.owed or codes == {"suppressed"}
+        return not self.scenario.expected or codes == {"suppressed"}
 
 
 class Runs:
@@ -268,10 +268,10 @@ class Runs:
     @property
     def score(self) -> str:
         """The promise for all events, in a sentence."""
-        owed = [run for run in self.all if run.settled and run.scenario.owed]
-        brands = sum(len(run.emails) for run in owed)
-        roomles = sum(run.roomles for run in owed)
+        expected = [run for run in self.all if run.settled and run.scenario.expected]
+        brands = sum(len(run.emails) for run in expected)
+        roomles = sum(run.roomles for run in expected)
         return (
-            f"{len(owed)} called for an email, {brands + roomles} came: {brands} the brand’s, "
+            f"{len(expected)} called for an email, {brands + roomles} came: {brands} the brand’s, "
             f"{roomles} Roomle’s."
         )

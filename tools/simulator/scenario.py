@@ -132,7 +132,7 @@ class Scenario:
         }
 
     @property
-    def owed(self) -> bool:
+    def expected(self) -> bool:
         """Whether the event calls for an email."""
         return self.event.casefold().startswith("email")
 

@@ -49,7 +49,7 @@ _NOT_HERE = {
         "shared/layout.mjml writes {{ t.preview }} into a hidden <div>, since <mj-preview> is "
         "white on white, as spam is"
     ),
-    "mj-include": 'write it on a line of its own, as <mj-include path="shared/part.mjml" />',
+    "mj-include": 'write it on a separate line, as <mj-include path="shared/part.mjml" />',
 }
 # Of MJML's documentation, page by page of its components; `css-class`, not `class`.
 _ATTRIBUTES = _names(

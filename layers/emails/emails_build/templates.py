@@ -76,7 +76,7 @@ def read_templates(folder: Path) -> dict[str, Template]:
         except BuildFailed as failed:
             problems += failed.problems
     problems += [
-        Problem(text, 0, f"has no {text.stem}.mjml beside it")
+        Problem(text, 0, f"has no {text.stem}.mjml next to it")
         for text in sorted(folder.glob("*.txt"))
         if text.with_suffix(".mjml") not in files and not text.name.startswith(".")
     ]
@@ -174,7 +174,7 @@ def _expected_include(words: str, file: Path) -> str:
         example = '<mj-include path="shared/part.mjml" />'
     if file.suffix == ".mjml" and "{%" in words:
         example = '<mj-include path="shared/part.mjml" />'
-    return f"expected an include on a line of its own, written {example}"
+    return f"expected an include on a separate line, written {example}"
 
 
 def _compiled(lines: list[Line]) -> str:

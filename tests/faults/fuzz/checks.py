@@ -1,6 +1,6 @@
 """Properties that hold for any bytes that a sender may choose, as a token or as a body.
 
-Only our own errors may escape. The result of accepted input is checked with code of its own, not
+Only our own errors may escape. The result of accepted input is checked with separate code, not
 with the shipped code. A check takes bytes, from the fuzzer or from the corpus.
 """
 

@@ -71,7 +71,7 @@ def is_gone(err: BaseException | None) -> bool:
 
 
 def of_gone(deployment: Deployment, said: str) -> Cause:
-    """The cause of an error that says that a resource does not exist."""
+    """The cause of an error about a missing resource."""
     try:
         found = list(resources(deployment))
     except CliError:
@@ -82,7 +82,7 @@ def of_gone(deployment: Deployment, said: str) -> Cause:
 
 
 def of_settings(deployment: Deployment, said: str) -> Cause:
-    """The cause of settings that the receiver can't use."""
+    """The cause if the receiver can't use its settings."""
     try:
         found = next(variables(deployment), None)
     except CliError:
@@ -149,7 +149,7 @@ def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
         if found is not None:
             return Cause(f"{found.why} ({said or reason})", found.fix)
     if reason == "EmailRefused":
-        return Cause(f"SES refuses the email for good ({said})", "roomle-mail doctor")
+        return Cause(f"SES refuses the email permanently ({said})", "roomle-mail doctor")
     if reason == "CallRefused":
         return Cause(
             f"AWS refuses the function a call ({said}): a permission is missing, or what it asks "
@@ -332,7 +332,7 @@ def _template(deployment: Deployment) -> dict[str, Any]:
 
 
 def _allowed(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The statements that allow something, by their Sid."""
+    """The statements that allow something, by Sid."""
     statements = _statements(document)
     return {str(each.get("Sid")): each for each in statements if each.get("Effect") == "Allow"}
 
@@ -430,7 +430,7 @@ def log_level(deployment: Deployment) -> Iterator[Cause]:
 
 
 def variables(deployment: Deployment) -> Iterator[Cause]:
-    """Whether the functions have the environment variables that the template gives them."""
+    """Whether the functions have the template's environment variables."""
     described = _template(deployment)["Resources"]
     for logical_id in (RECEIVER, MAILER):
         given = described[logical_id]["Properties"].get("Environment", {}).get("Variables", {})
@@ -461,7 +461,7 @@ def invocation(deployment: Deployment) -> Iterator[Cause]:
     granted = deployment.of_type("AWS::Lambda::Permission")
     described = _template(deployment)["Resources"]
     for logical_id in granted:
-        # In a gradual deployment it is of the alias, whose physical id is its ARN.
+        # In a gradual deployment it belongs to the alias, whose physical id is its ARN.
         of = described[logical_id]["Properties"]["FunctionName"]["Ref"]
         with aws_errors():
             try:

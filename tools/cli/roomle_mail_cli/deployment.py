@@ -30,8 +30,8 @@ _PERMISSION = (
     "AuthorizationError",
     "UnauthorizedOperation",
 )
-# What AWS says of credentials that are over or wrong (its page "Common Errors" and the IAM user
-# guide's "Troubleshoot Signature Version 4 signing"), each service with words of its own.
+# AWS's error codes for expired or wrong credentials (its page "Common Errors" and the IAM user
+# guide's "Troubleshoot Signature Version 4 signing"), each service with its own message.
 _CREDENTIALS = frozenset(
     {
         "ExpiredToken",
@@ -81,7 +81,7 @@ def aws_errors() -> Iterator[None]:
 
 
 def is_denied(err: BaseException | None) -> bool:
-    """Whether AWS does not let us ask: no permission, no valid credentials, or not now."""
+    """Whether AWS refuses the question: no permission, no valid credentials, or throttling."""
     denied = {*_PERMISSION, *_CREDENTIALS, *_THROTTLING}
     return isinstance(err, ClientError) and error_code(err) in denied
 

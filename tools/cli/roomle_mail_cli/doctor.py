@@ -322,7 +322,7 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
         )
     elif code is None:
         yield Check(
-            "webhook", "fail", found, "API Gateway answers by itself. Its log (AccessLog) says why."
+            "webhook", "fail", found, "API Gateway itself answers. Its log (AccessLog) says why."
         )
     else:
         yield Check(

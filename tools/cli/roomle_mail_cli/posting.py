@@ -52,7 +52,7 @@ class Answer:
 
     @property
     def fine(self) -> bool:
-        """Whether Roomle sends no email of its own (Roomle's page "Webhook")."""
+        """Whether Roomle does not send its own email (Roomle's page "Webhook")."""
         return self.status < _REDIRECT
 
     @property

@@ -99,7 +99,7 @@ def visible(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """Print a note beside the result."""
+    """Print a note in addition to the result."""
     err().print(visible(text), style="dim")
 
 

@@ -109,7 +109,7 @@ def check_recipients(deployment: Deployment) -> Iterator[Check]:
     else:
         yield Check("sandbox recipients", "ok", "SenderIdentities covers every verified address")
     if domains:
-        # They may be for other applications of the account, so this is no failure.
+        # They may be for other applications of the account, so this is not a failure.
         yield Check(
             "sandbox recipients",
             "info",

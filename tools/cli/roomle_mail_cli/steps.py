@@ -43,7 +43,7 @@ MAILBOXES = {
     "bounce": "Email Bounced",
     "complaint": "Email Complaint Received",
 }
-# Without one of these the mailer can neither send an event nor give it up.
+# Without one of these the mailer can't send an event or give it up.
 _MAILER_NEEDS = frozenset((MAILER, "MailerLog", "Queue", "DeadLetterQueue", "Table"))
 KINDS = tuple(sorted(name.removeprefix("email.") for name in events.EVENTS))
 AR = "shareConfigurationAR"
@@ -310,7 +310,7 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
         return found
     if code is None:
         return causes.Cause(
-            "API Gateway answered by itself: the function can't start, or has no room",
+            "API Gateway itself answered: the function can't start, or has no room",
             "roomle-mail doctor; ReceiverErrorsAlarm in docs/operations.md",
         )
     if sent.has("queued"):

@@ -106,7 +106,7 @@ def aws_errors() -> Iterator[None]:
     except (botocore.BotoCoreError, ResponseParserError, DeadlineExceeded) as err:
         raise _from_no_answer(err) from err
     except RuntimeError as err:
-        # botocore has no class of its own for this failure to renew credentials.
+        # botocore has no separate class for this failure to renew credentials.
         if "refreshed credentials are still expired" not in str(err):
             raise
         raise errors.CredentialsExpired(type(err).__name__) from err

@@ -102,7 +102,7 @@ class IdempotencyStore:
     # --- the mailer's: one event --------------------------------------------------------------
 
     def take(self, event_id: str, *, now: float) -> Taken:
-        """Claim an event for sending: "taken" if it is ours now, else what became of it."""
+        """Claim an event for sending: "taken" if it is ours now, else its state."""
         found = self.table.put(
             f"event#{event_id}",
             {**_event("claimed", now), "until": {"N": str(now + CLAIM_LAPSES_AFTER)}},

@@ -1,7 +1,7 @@
 """The DynamoDB table: conditional writes that may be repeated.
 
 botocore repeats a write whose answer got lost. So every item carries the stamp of its owner, which
-is one invocation, and a failed condition on an item of one's own means that the write succeeded.
+is one invocation, and a failed condition on the owner's item means that the write succeeded.
 """
 
 import os
