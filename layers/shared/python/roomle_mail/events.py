@@ -135,11 +135,13 @@ def rebuild_link(link: str, hosts: Collection[str]) -> str:
         raise errors.LinkNotAllowed
     host, path, query, fragment = parts.groups()
     host = host.lower()
-    if not _host_allowed(host, hosts):
-        raise errors.LinkNotAllowed
     place = f"{path or '/'}?{query}" if query else path or "/"
     fragment = f"#{_quoted(fragment)}" if fragment else ""
-    return f"https://{host}{_quoted(place)}{fragment}"
+    rebuilt = f"https://{host}{_quoted(place)}{fragment}"
+    # Quoting makes a link longer.
+    if not _host_allowed(host, hosts) or len(rebuilt) > _MAX_LINK:
+        raise errors.LinkNotAllowed
+    return rebuilt
 
 
 def link_language(link: str) -> str | None:
