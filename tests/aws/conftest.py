@@ -27,6 +27,7 @@ from roomle_mail.table import Table
 from roomle_mail_cli import sign
 from roomle_mail_cli.deployment import Deployment
 from tests.powertools import LambdaContext
+from tests.receiver_environment import RECEIVER_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = Session()
@@ -325,12 +326,5 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Deployment:
         "SecretName": "secret", "QueueUrl": "https://q", "DeadLetterQueueUrl": "https://d",
         "TableName": "table",
     }  # fmt: skip
-    vars(found)["environment"] = {
-        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
-        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
-        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
-        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
-        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
-        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
-    }  # fmt: skip
+    vars(found)["environment"] = dict(RECEIVER_ENVIRONMENT)
     return found

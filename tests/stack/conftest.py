@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import secrecy
+from tests.command_line import CommandLine
 from tools.stack.deployment import Stack
 from tools.stack.local import MAILER, RECEIVER, LocalStack
 
@@ -22,3 +23,15 @@ def stack(deployed: Stack) -> Iterator[LocalStack]:
 def recipient() -> str:
     """An address that no other test mails to."""
     return f"{uuid.uuid4().hex}@customer.example"
+
+
+@pytest.fixture
+def cli(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> CommandLine:
+    """The command line in the environment of AWS's own tools."""
+    for name, value in stack.emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("ROOMLE_API_KEY", "ROOMLE_SECRET", "ROOMLE_MAIL_STACK"):
+        monkeypatch.delenv(name, raising=False)
+    return CommandLine(monkeypatch, capsys)

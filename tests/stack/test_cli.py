@@ -23,18 +23,6 @@ SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"
 
 
-@pytest.fixture
-def cli(
-    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
-    """The command line in the environment of AWS's own tools."""
-    for name, value in stack.emulator.environment().items():
-        monkeypatch.setenv(name, value)
-    for name in ("ROOMLE_API_KEY", "ROOMLE_SECRET", "ROOMLE_MAIL_STACK"):
-        monkeypatch.delenv(name, raising=False)
-    return CommandLine(monkeypatch, capsys)
-
-
 @pytest.fixture(autouse=True)
 def warm_receiver(stack: LocalStack) -> None:
     warm(stack)

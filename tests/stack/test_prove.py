@@ -34,17 +34,6 @@ LEFT_OUT = {
 KINDS = {"savedConfiguration", "shareConfiguration", "shareConfigurationAR", "3DExportAsset"}
 
 
-@pytest.fixture
-def cli(
-    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> CommandLine:
-    for name, value in stack.emulator.environment().items():
-        monkeypatch.setenv(name, value)
-    for name in ("ROOMLE_API_KEY", "ROOMLE_SECRET", "ROOMLE_MAIL_STACK"):
-        monkeypatch.delenv(name, raising=False)
-    return CommandLine(monkeypatch, capsys)
-
-
 @pytest.fixture(autouse=True)
 def quiet(stack: LocalStack) -> None:
     """Remove dead letters and alarm states of other tests."""

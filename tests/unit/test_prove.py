@@ -19,6 +19,7 @@ from roomle_mail_cli import causes, limits, lines, observation, posting, proof, 
 from roomle_mail_cli.deployment import Deployment, aws_errors
 from roomle_mail_cli.screen import CliError, Exit
 from tests import operations
+from tests.receiver_environment import RECEIVER_ENVIRONMENT
 from tests.unit import cloudformation
 from tools import cost
 
@@ -34,14 +35,7 @@ def run(**more: Any) -> proof.Proof:
     made = proof.Proof(
         deployment(), None, proof.Example(), ends=time.monotonic() + 1, began=NOW, **more
     )
-    vars(made.deployment)["environment"] = {
-        "DELIVERY": "ses,sqs", "ANSWER_WITHIN": "8", "TOKEN_HEADER": "token",
-        "TOKEN_ALGORITHMS": "01", "TOKEN_MAX_AGE": "300", "TOKEN_IV": "fixed",
-        "TOKEN_REUSE": "refuse", "REQUIRE_TOKEN": "true", "SECRET_ID": "secret",
-        "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
-        "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
-        "MAX_EMAILS_PER_HOUR": "0", "LOCAL_STACK": "false",
-    }  # fmt: skip
+    vars(made.deployment)["environment"] = dict(RECEIVER_ENVIRONMENT)
     return made
 
 
