@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dis
+import gc
 import inspect
 import signal
 import sys
@@ -109,6 +110,18 @@ def our_places(*modules: ModuleType) -> frozenset[tuple[CodeType, int]]:
     return frozenset(place for code in codes for place in places_in(code))
 
 
+def recorded_progress(monkeypatch: pytest.MonkeyPatch) -> list[Progress]:
+    """What the receiver reached with each POST, as a list that grows."""
+    begun: list[Progress] = []
+
+    def begin(*arguments: Any) -> Progress:
+        begun.append(Progress(*arguments))
+        return begun[-1]
+
+    monkeypatch.setattr(receiver, "Progress", begin)
+    return begun
+
+
 THROTTLED = (429, "TooManyRequestsException", "")
 
 
@@ -120,13 +133,7 @@ def test_answer_and_custody_agree_at_any_interrupted_instruction(
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
     places = our_places(world.app("receiver"))
     store = IdempotencyStore(world.table())
-    begun: list[Progress] = []
-
-    def begin(*arguments: Any) -> Progress:
-        begun.append(Progress(*arguments))
-        return begun[-1]
-
-    monkeypatch.setattr(receiver, "Progress", begin)
+    begun = recorded_progress(monkeypatch)
 
     def post(number: int, at: int = -1) -> tuple[Interrupter, int]:
         begun.clear()
@@ -166,3 +173,18 @@ def test_answer_and_custody_agree_at_any_interrupted_instruction(
     assert lost <= MOST_LOST
     taken = f"{len(chosen)} of {total - 1} places"
     figures.report(f"interruptions, {delivery}: {taken}, {lost} answers of SES lost")
+
+
+def test_an_answered_post_leaves_no_generator_of_ours_suspended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be closed during a later POST, and an interruption that hits it there is lost."""
+    begun = recorded_progress(monkeypatch)
+    world.post(saved())
+    assert begun, "its Progress has to be alive"
+    ours = [
+        found.__qualname__
+        for found in gc.get_objects()
+        if inspect.isgenerator(found) and "roomle_mail" in found.gi_code.co_filename
+    ]
+    assert ours == []

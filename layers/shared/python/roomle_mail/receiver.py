@@ -10,7 +10,7 @@ import json
 import os
 import time
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -264,18 +264,21 @@ class Receiver:
         outage never uses up what is left for later emails.
         """
         limits, places, settings = Limits(progress.table), progress.places, self.settings
+
+        def give_back(place: Callable[..., None], *key: str) -> None:
+            with telemetry.best_effort("give a place back", progress.known):
+                place(*key, now=now)
+
         if limit := settings.max_emails_per_recipient_per_hour:
             # Registered first, so that it is given back if the answer gets lost.
-            places.enter_context(telemetry.best_effort("give a place back", progress.known))
-            places.callback(limits.give_back_recipient, recipient, now=now)
+            places.callback(give_back, limits.give_back_recipient, recipient)
             if not limits.reserve_recipient(recipient, limit=limit, now=now):
                 places.pop_all()
                 return False
         if limit := settings.max_emails_per_hour:
             if not limits.reserve_stack(limit=limit, now=now):
                 raise errors.HourlyCapReached
-            places.enter_context(telemetry.best_effort("give a place back", progress.known))
-            places.callback(limits.give_back_stack, now=now)
+            places.callback(give_back, limits.give_back_stack)
         return True
 
     # --- what follows from it -----------------------------------------------------------------
