@@ -312,6 +312,47 @@ def test_a_brands_own_words_stay_text_too(source: Path) -> None:
     assert sent.display_name == name
 
 
+@pytest.mark.parametrize(
+    ("lines", "where", "message"),
+    [
+        ('show = ["picture", "price"]', "show", 'such as ["picture", "name", "size"], got "price"'),
+        ('show = "picture"', "show", "a list of what emails show"),
+        ('show = ["name", "name"]', "show", '"name" is listed twice'),
+        ('show = ["picture"]', "show", "picture_hosts = "),
+        ('show = ["picture"]\npicture_hosts = []', "show", "picture_hosts = "),
+        ('picture_hosts = ["https://a.example/"]', "picture_hosts", "a list of host names"),
+        ('picture_hosts = ["*.example"]', "picture_hosts", "a list of host names"),
+        ('picture_hosts = ["möbel.example"]', "picture_hosts", '"xn--mbel-5qa.example"'),
+        ("catalogs = []", "catalogs", "at least one"),
+        ('catalogs = ["demo:sofa"]', "catalogs", 'write it as "demo"'),
+        ('catalogs = ["a b"]', "catalogs", 'such as ["myCatalog"]'),
+        ('catalogs = [""]', "catalogs", 'such as ["myCatalog"]'),
+        ('catalogues = ["demo"]', "catalogues", "did you mean `catalogs`?"),
+    ],
+)
+def test_a_mistake_in_what_is_shown_of_designs_is_named(
+    source: Path, lines: str, where: str, message: str
+) -> None:
+    line = edit(source, BRANDS, 'language = "en"\n', f'language = "en"\n{lines}\n')
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line + 1}: brands.default.{where}: ")
+    assert message in problem
+
+
+def test_a_brand_says_what_of_its_designs_is_shown_and_a_configurator_may_differ(
+    source: Path,
+) -> None:
+    lines = 'show = ["picture"]\npicture_hosts = ["Uploads.roomle.com"]\ncatalogs = ["demo"]\n'
+    edit(source, BRANDS, 'language = "de"\n', f'language = "de"\n{lines}')
+    edit(source, BRANDS, 'reply_to = ["austria', 'show = []\nreply_to = ["austria')
+    built = catalog(source)
+    plain, brand = built.brand(None), built.brand("exampleStudio")
+    assert (plain.show, plain.picture_hosts, plain.catalogs) == ((), (), ())
+    assert (brand.show, brand.catalogs) == (("picture",), ("demo",))
+    assert brand.picture_hosts == ("uploads.roomle.com",)
+    assert built.brand("exampleStudioAustria").show == ()
+
+
 def test_an_imprint_can_differ_by_language(source: Path) -> None:
     edit(source, BRANDS, 'imprint = """\nMöbelstudio', 'imprint.en = "Ltd"\nimprint.de = """\nM')
     brand = catalog(source).brand("exampleStudio")

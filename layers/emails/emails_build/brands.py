@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_CATALOG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Characters of an encoded From header: SES's API reference, "SendEmail", FromEmailAddress.
 _MAX_SENDER = 320
@@ -96,6 +97,13 @@ def _picture(value: str) -> str:
     return _https(value)
 
 
+def _catalog(value: str) -> str:
+    if not _CATALOG.fullmatch(value):
+        first = value.partition(":")[0]
+        raise ValueError(f'write it as "{first}"' if _CATALOG.fullmatch(first) else "")
+    return value
+
+
 def _known_language(value: str, info: ValidationInfo) -> str:
     known = (info.context or {})["languages"]
     if value not in known:
@@ -115,6 +123,7 @@ _Line = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 _Address = Annotated[str, AfterValidator(_address)]
 _Colour = Annotated[str, AfterValidator(_colour)]
 _Host = Annotated[str, AfterValidator(_host)]
+_Catalog = Annotated[str, AfterValidator(_catalog)]
 _Picture = Annotated[str, AfterValidator(_picture)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
@@ -182,6 +191,22 @@ class Brand(_Model):
         min_length=1,
         description='a list of host names such as ["uploads.roomle.com"]',
     )
+    show: list[Literal["picture", "name", "size"]] = Field(
+        default_factory=list,
+        description='a list of what emails show of a design, such as ["picture", "name", "size"]',
+    )
+    picture_hosts: list[_Host] = Field(
+        default_factory=list,
+        description='a list of host names such as ["uploads.roomle.com"]',
+    )
+    catalogs: list[_Catalog] | None = Field(
+        default=None,
+        min_length=1,
+        description=(
+            "a list of at least one of Roomle's catalogues, as the first part of a "
+            'configuration\'s id names them, such as ["myCatalog"], or no such line'
+        ),
+    )
     logo: _Picture | None = Field(default=None, description=_A_PICTURE)
     logo_dark: _Picture | None = Field(default=None, description=_A_PICTURE)
     logo_width: int = Field(
@@ -204,8 +229,10 @@ class Brand(_Model):
 
     @model_validator(mode="after")
     def _agrees(self) -> Brand:
-        for tag in (tag for tag in self.languages if self.languages.count(tag) > 1):
-            raise _Misfit("languages", f'"{tag}" is listed twice')
+        for name in ("languages", "show"):
+            values = getattr(self, name)
+            for twice in (value for value in values if values.count(value) > 1):
+                raise _Misfit(name, f'"{twice}" is listed twice')
         if self.language not in self.languages:
             raise _Misfit("language", f'"{self.language}" is not among `languages`')
         if (size := len(sender(self.sender_name or self.name, self.sender))) > _MAX_SENDER:
@@ -215,6 +242,9 @@ class Brand(_Model):
                 f"{_MAX_SENDER}: give a shorter `sender_name`"
             )
             raise _Misfit(field, why)
+        if "picture" in self.show and not self.picture_hosts:
+            why = 'pictures need the hosts that they may be on: picture_hosts = ["…"]'
+            raise _Misfit("show", why)
         if self.logo_dark and not self.logo:
             raise _Misfit("logo_dark", "there is no `logo` for light mode")
         for name in ("imprint", "privacy"):
@@ -251,6 +281,9 @@ class Brand(_Model):
             "api_keys": self.api_keys or [],
             "link_hosts": self.link_hosts,
             "asset_hosts": self.asset_hosts,
+            "show": self.show,
+            "picture_hosts": self.picture_hosts,
+            "catalogs": self.catalogs or [],
             "language": self.language,
             "languages": self.languages,
             "look": {

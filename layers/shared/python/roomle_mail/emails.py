@@ -67,6 +67,8 @@ class Email(NamedTuple):
 class Brand:
     """Who sends. Empty `api_keys` allow any key; hosts are exact names or `*.name`.
 
+    `show` says which of "picture", "name" and "size" of a design the emails show. Pictures are
+    only on `picture_hosts`; empty `catalogs` allow designs of any of Roomle's catalogues.
     `unsubscribe` is the address that takes requests not to be mailed designs by others.
 
     `look` (logo, colours, imprint, ...) and `texts` (the brand's own words) are for the templates.
@@ -80,6 +82,9 @@ class Brand:
     api_keys: tuple[str, ...]
     link_hosts: tuple[str, ...]
     asset_hosts: tuple[str, ...]
+    show: tuple[str, ...]
+    picture_hosts: tuple[str, ...]
+    catalogs: tuple[str, ...]
     language: str
     languages: tuple[str, ...]
     look: Mapping[str, Any]
