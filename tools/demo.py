@@ -6,6 +6,7 @@ into the queue. The answers and the emails that arrived are printed. Then the si
 """
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,14 @@ def post(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     return Result(name, f"{outcome} in {answer.seconds:.2f} s", emails, faults)
 
 
+def as_if_received_now(body: str) -> str:
+    """The message with its event's time set to now: the mailer drops old events."""
+    try:
+        return fixtures.compact(json.loads(body) | {"received": time.time()})
+    except ValueError:
+        return body  # one of the fixtures is no event
+
+
 def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     """Put the messages of a fixture of the mailer's into the queue, and wait until it is empty."""
     emulator = stack.emulator
@@ -88,7 +97,7 @@ def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     emulator.client("sqs").send_message_batch(
         QueueUrl=queue_url,
         Entries=[
-            {"Id": record["messageId"], "MessageBody": record["body"]}
+            {"Id": record["messageId"], "MessageBody": as_if_received_now(record["body"])}
             for record in fixtures.load(name)["Records"]
         ],
     )
