@@ -37,7 +37,8 @@ def compile_package(source: Path) -> dict[str, str]:
 def checked_package(source: Path) -> Draft:
     """The package without any problem; raises BuildFailed."""
     draft = draft_package(source)
-    if problems := [*draft.problems, *draft.problems_of_emails()]:
+    # What is wrong in a file is seen in many emails, and needs to be said only once.
+    if problems := draft.problems or draft.problems_of_emails():
         raise BuildFailed(problems)
     return draft
 
