@@ -91,7 +91,7 @@ def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
         QueueUrl=queue_url,
         Entries=[
             {"Id": str(place), "MessageBody": body}
-            for place, body in enumerate(stack.tenant.batch(name))
+            for place, body in enumerate(stack.tenant.batch(name, now=time.time()))
         ],
     )
     while webhook.messages_in(emulator, queue_url) and time.monotonic() < began + PATIENCE:
