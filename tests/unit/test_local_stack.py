@@ -1,5 +1,6 @@
 """The local stack's and the demo's own logic; tests/stack runs both for real."""
 
+import json
 import platform
 import signal
 from collections.abc import Iterator
@@ -10,13 +11,18 @@ import pytest
 from roomle_mail_cli import project
 from tools import demo, sam
 from tools.demo import Result
+from tools.roomle_api.server import RoomleApi
 from tools.stack import deployment, processes, template
 from tools.stack.deployment import Stack
 from tools.stack.emulator import Emulator
 from tools.stack.webhook import Answer, Email
 
 STACK = Stack(
-    emulator=Emulator(port=1, folder=Path("none")), outputs={}, webhook_url="", functions={}
+    emulator=Emulator(port=1, folder=Path("none")),
+    roomle=RoomleApi(),
+    outputs={},
+    webhook_url="",
+    functions={},
 )
 EMAIL = Email(
     sender="hello@brand.example",
@@ -56,8 +62,33 @@ def test_a_route_that_calls_no_function_is_an_error() -> None:
 
 
 def test_a_deviation_from_what_the_template_no_longer_has_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        template.deviate({"Parameters": {}, "Resources": {}})
+    run = template.Run(Path("none"), "")
+    for deviation in template.DEVIATIONS:
+        with pytest.raises(KeyError):
+            deviation.make({"Parameters": {}, "Resources": {}}, run)
+
+
+@pytest.mark.parametrize(
+    ("says", "shows"),
+    [
+        ({"show": [], "picture_hosts": []}, ["picture", "name", "size"]),
+        ({"show": ["name"], "picture_hosts": []}, ["name"]),
+    ],
+)
+def test_a_brand_shows_designs_locally_unless_it_says_what_it_shows(
+    tmp_path: Path, says: dict[str, list[str]], shows: list[str]
+) -> None:
+    brands = Path("python", "roomle_mail_emails", "brands")
+    built, local = tmp_path / "built", tmp_path / "emails"
+    (built / brands).mkdir(parents=True)
+    (built / brands / "one.json").write_text(json.dumps(says))
+    made = {"Resources": {"EmailsLayer": {"Properties": {"ContentUri": str(built)}}}}
+
+    template.show_designs(made, template.Run(tmp_path, ""))
+
+    assert made["Resources"]["EmailsLayer"]["Properties"]["ContentUri"] == str(local)
+    assert json.loads((local / brands / "one.json").read_text())["show"] == shows
+    assert json.loads((built / brands / "one.json").read_text()) == says
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ import yaml
 from roomle_mail_cli import project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
+from tools.roomle_api import server
+from tools.roomle_api.server import RoomleApi
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
 
@@ -23,7 +25,6 @@ ROOT = sam.ROOT
 NAME = "roomle-mail"
 BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
-LOCAL_COPY = BUILT.with_name("local.yaml")
 # The file that describes the foreground stack to other programs.
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
@@ -32,9 +33,13 @@ HTTP_API = "AWS::ApiGatewayV2::Api"
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack. Key and secret are Roomle's public example."""
+    """A deployed stack. Key and secret are Roomle's public example.
+
+    `roomle` is the stand-in that its functions ask for designs; its faults can be switched on.
+    """
 
     emulator: Emulator
+    roomle: RoomleApi
     outputs: dict[str, str]
     webhook_url: str
     functions: dict[str, str]
@@ -48,6 +53,7 @@ class Stack:
         return {
             "webhook_url": self.webhook_url,
             "endpoint_url": self.emulator.url,
+            "roomle_api": self.roomle.url,
             "region": emulator.REGION,
             "api_key": self.api_key,
             "secret": self.secret,
@@ -70,9 +76,10 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
     announce_deviations()
     processes.say("emulator", "starting")
     try:
-        with emulator.running(port) as aws:
+        with emulator.running(port) as aws, server.running() as roomle:
             processes.say("emulator", f"answers at {aws.url}")
-            stack = deploy(aws)
+            processes.say("roomle", f"a stand-in for its API answers at {roomle.url}")
+            stack = deploy(aws, roomle)
             processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
             yield stack
     finally:
@@ -105,10 +112,10 @@ def build() -> None:
         processes.run(command, environment=environment, log=folder / "build.log", folder=ROOT)
 
 
-def deploy(aws: Emulator) -> Stack:
+def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
     senders = project.senders()
-    template.write_local_copy(BUILT, LOCAL_COPY)
+    local_copy = template.write_local_copy(BUILT, template.Run(aws.folder, roomle.url))
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
     )
@@ -124,7 +131,7 @@ def deploy(aws: Emulator) -> Stack:
     command = sam.command(
         "deploy",
         *("--config-file", str(no_settings)),
-        *("--template-file", str(LOCAL_COPY)),
+        *("--template-file", str(local_copy)),
         *("--stack-name", NAME),
         *("--s3-bucket", BUCKET),
         *("--region", emulator.REGION),
@@ -155,6 +162,7 @@ def deploy(aws: Emulator) -> Stack:
         aws.client("sesv2").create_email_identity(EmailIdentity=sender)
     return Stack(
         emulator=aws,
+        roomle=roomle,
         outputs=outputs,
         webhook_url=add_routes(aws, resources) + "/webhook",
         functions={
