@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from emails_build import package
 from roomle_mail_cli import project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
@@ -20,11 +22,12 @@ from tools.roomle_api import server
 from tools.roomle_api.server import RoomleApi
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
+from tools.tenant import Tenant
 
 ROOT = sam.ROOT
 NAME = "roomle-mail"
-BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
+BUILT_EMAILS = BUILT.with_name("EmailsLayer")
 # The file that describes the foreground stack to other programs.
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
@@ -44,6 +47,14 @@ class Stack:
     webhook_url: str
     functions: dict[str, str]
     """Logical id -> physical name, as CloudFormation chose it."""
+    emails: Path = BUILT_EMAILS
+    """The deployed layer of emails."""
+
+    @cached_property
+    def tenant(self) -> Tenant:
+        """The brands that are deployed."""
+        return Tenant.of(self.emails)
+
     api_key: str = EXAMPLE_API_KEY
     secret: str = EXAMPLE_SECRET
 
@@ -114,8 +125,8 @@ def build() -> None:
 
 def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
-    senders = project.senders()
-    local_copy = template.write_local_copy(BUILT, template.Run(aws.folder, roomle.url))
+    senders, emails, local_copy = project.senders(), emails_layer(aws), aws.folder / "template.yaml"
+    template.write_local_copy(BUILT, local_copy, emails=emails, roomle_api=roomle.url)
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
     )
@@ -156,7 +167,9 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     processes.say("deploy", "secret, senders, routes")
     aws.client("secretsmanager").put_secret_value(
         SecretId=outputs["SecretName"],
-        SecretString=json.dumps({EXAMPLE_API_KEY: EXAMPLE_SECRET}),
+        SecretString=json.dumps(
+            dict.fromkeys({EXAMPLE_API_KEY, *Tenant.of(emails).api_keys}, EXAMPLE_SECRET)
+        ),
     )
     for sender in senders:
         aws.client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -170,7 +183,35 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
             for r in created
             if r["ResourceType"] == "AWS::Lambda::Function"
         },
+        emails=emails,
     )
+
+
+def emails_layer(aws: Emulator) -> Path:
+    """Return a copy of the layer that `make build` made, in which every brand shows designs.
+
+    ROOMLE_MAIL_EMAILS can name other emails for it. Raises BuildFailed.
+    """
+    layer = aws.folder / "emails"
+    if project.emails() == project.OWN_EMAILS:
+        shutil.copytree(BUILT_EMAILS, layer)
+    else:
+        package.write(package.compile_package(project.emails()), layer / "python")
+    if changed := show_designs(layer / "python" / package.PACKAGE):
+        processes.say("emails", f"show designs here, to be seen: {', '.join(changed)}")
+    return layer
+
+
+def show_designs(emails: Path) -> list[str]:
+    """Let a built package's brands without a line `show` show designs; return their ids."""
+    changed = []
+    for path in sorted(emails.glob("brands/*.json")):
+        brand = json.loads(path.read_text(encoding="utf-8"))
+        if not brand["show"]:
+            brand |= {"show": ["picture", "name", "size"], "picture_hosts": ["*.roomle.com"]}
+            path.write_text(json.dumps(brand, ensure_ascii=False), encoding="utf-8")
+            changed.append(path.stem)
+    return changed
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:
