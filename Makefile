@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
-	$(CHECKS) audit lock contract bench capacity fuzz clean
+	$(CHECKS) audit lock contract example bench capacity fuzz clean
 
 help: ## list all commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -132,6 +132,9 @@ capacity: setup ## calculate docs/capacity.md again from the measurements
 
 fuzz: setup ## fuzz token and event for MINUTES=n (10), keep inputs that reach new code
 	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
+
+example: setup ## copy the example emails, layers/emails, to the tests' own, tests/emails
+	@$(PYTHON) -m tests.emails_package
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract

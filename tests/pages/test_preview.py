@@ -14,22 +14,23 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from roomle_mail.emails import Email
+from tests.emails_package import EMAILS
 from tests.pages.conftest import PHONE, Open, Window
 from tools import browser, pages
 from tools.pages.emails import Scheme
 from tools.preview import pictures
-from tools.preview.drafts import KINDS, SOURCE, Choice, Drafts, Folder
+from tools.preview.drafts import KINDS, Choice, Drafts, Folder
 from tools.preview.page import View, application
 from tools.sam import ROOT
 
-DRAFTS = Drafts(SOURCE)
+DRAFTS = Drafts(EMAILS)
 CHOICES = list(DRAFTS.choices())
-CLIENT = application(Folder(SOURCE)).test_client()
+CLIENT = application(Folder(EMAILS)).test_client()
 
 
 @pytest.fixture(scope="module")
 def preview() -> Iterator[str]:
-    with pages.served(application(Folder(SOURCE)), 0) as address:
+    with pages.served(application(Folder(EMAILS)), 0) as address:
         yield address.rstrip("/")
 
 

@@ -30,7 +30,7 @@ AR, BUTTON = "templates/shareConfigurationAR.mjml", "templates/shared/button.mjm
 def source(tmp_path: Path) -> Path:
     """A copy of what a brand edits."""
     folder = tmp_path / "emails"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(EMAILS, folder)
     return folder
 
 

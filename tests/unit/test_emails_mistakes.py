@@ -25,7 +25,7 @@ MARK = b"\xef\xbb\xbf"
 def source(tmp_path: Path) -> Path:
     """A copy of what a brand edits."""
     folder = tmp_path / "emails"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(EMAILS, folder)
     return folder
 
 

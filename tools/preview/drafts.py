@@ -14,10 +14,10 @@ from emails_build.problems import BuildFailed, Problem
 from roomle_mail.emails import Brand, Catalog, Email
 from roomle_mail.errors import NoTemplate
 from roomle_mail.events import EVENTS, EXPORT, Event
+from roomle_mail_cli import project
 from tools import fixtures
 from tools.sam import ROOT
 
-SOURCE = ROOT / "layers" / "emails"
 FAILED = "-failed"
 # People's names for Roomle's events.
 NAMES = {
@@ -173,8 +173,8 @@ def sample(choice: Choice) -> Event:
 class Folder:
     """The folder on disk, read again when a file in it has changed."""
 
-    def __init__(self, source: Path = SOURCE) -> None:
-        self.source = source
+    def __init__(self, source: Path | None = None) -> None:
+        self.source = source or project.emails()
         self._read = lru_cache(maxsize=1)(self._draft)
 
     def stamp(self) -> str:

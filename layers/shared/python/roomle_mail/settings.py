@@ -14,6 +14,7 @@ _CHANNELS: Mapping[str, tuple[Channel, ...]] = {
     "ses,sqs": ("ses", "sqs"),
 }
 _MIN_ANSWER_WITHIN = 3
+_MAX_EVENT_AGE = 14 * 86_400
 
 
 class Settings(NamedTuple):
@@ -21,6 +22,7 @@ class Settings(NamedTuple):
 
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
     `roomle_api` is the base URL of what plays Roomle, on a local stack only.
+    After `max_event_age` the mailer drops an event.
     """
 
     delivery: tuple[Channel, ...]
@@ -42,6 +44,7 @@ class Settings(NamedTuple):
     designs: bool
     local_stack: bool
     roomle_api: str | None
+    max_event_age: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -69,6 +72,7 @@ class Settings(NamedTuple):
             designs=read.one_of("DESIGNS", "on", "off") == "on",
             local_stack=read.flag("LOCAL_STACK"),
             roomle_api=None,
+            max_event_age=int(environment.get("MAX_EVENT_AGE", _MAX_EVENT_AGE)),
         )
         # Anyone who holds a token can forge its date in prefix mode: only the record stops replays.
         if settings.token_iv == "prefix" and settings.token_reuse == "allow":
