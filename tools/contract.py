@@ -31,12 +31,13 @@ BODY_LIMIT = 64 * 1024
 
 # The answers with 200 and 202 are not errors, so no class has them.
 DONE = (Outcome(200, "sent"), Outcome(200, "suppressed"), Outcome(200, "ignored"),
-        Outcome(202, "queued"))  # fmt: skip
+        Outcome(200, "forwarded"), Outcome(202, "queued"))  # fmt: skip
 MEANING = {
     "sent": "SES took the email",
     "queued": "the queue took it",
     "suppressed": "this recipient has reached the hourly limit",
-    "ignored": "not an email event",
+    "ignored": "not an email event, and the stack has no event bus",
+    "forwarded": "not an email event, and the event bus took it",
     "unauthorized": "no token, or any fault in it: forged, expired, used for another body",
     "malformed": "the body is not JSON in UTF-8",
     "invalid-event": "fields are missing or wrong",

@@ -133,7 +133,7 @@ class World:
             # Lambda loads one per process; here hundreds of them would pile up.
             if next(LOADS) % 20 == 0:
                 gc.collect()
-            for client in ("ses", "sqs", "dynamodb", "secrets"):
+            for client in ("ses", "sqs", "dynamodb", "eventbridge", "secrets"):
                 self.door.watch(getattr(module.clients, client))
             self._apps[name] = module
         return self._apps[name]
@@ -286,6 +286,8 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "CONFIGURATION_SET": "set",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
         "MAX_EMAILS_PER_HOUR": "0",
+        "EVENT_BUS": "",
+        "PUBLISH_ADDRESSES": "false",
         "LOCAL_STACK": "false",
         "POWERTOOLS_SERVICE_NAME": "tests",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",
