@@ -71,6 +71,13 @@ class Door:
             response = AWSResponse("https://aws.example", status, headers, _Raw(body))
             self.faults.setdefault(operation, []).append(partial(_same, response))
 
+    def answer_with(self, operation: str, body: object) -> None:
+        """Answer the next call with 200 and a body, which may be a text that isn't JSON."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        headers: Any = {"content-type": "application/x-amz-json-1.1"}
+        response = AWSResponse("https://aws.example", 200, headers, _Raw(text.encode()))
+        self.faults.setdefault(operation, []).append(partial(_same, response))
+
     def raise_(self, operation: str, *errors: BaseException) -> None:
         """Make the next calls fail in transit."""
         for error in errors:

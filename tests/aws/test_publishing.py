@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
-from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from tests.aws.conftest import REGION, World, _Raw, saved
+from tests.aws.conftest import REGION, World, saved
 from tests.powertools import LambdaContext
+from tools.published_models import EVENTS
 
-if TYPE_CHECKING:
-    type Break = Callable[[World], object]
+type Break = Callable[[World], object]
 
 BUS = "shop"
 PUT = "eventbridge.PutEvents"
@@ -27,20 +26,14 @@ THROTTLED = (429, "TooManyRequestsException", "Too many requests")
 OTHER = {"event": "configuration.deleted", "data": {"configurationId": "catalog:item:2564B3D4"}}
 
 
-def failed_entry(code: str) -> Callable[[World], None]:
+def failed_entry(code: str) -> Break:
     """PutEvents answers 200 and says that it did not take the entry."""
-    body = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": code, "ErrorMessage": "no"}]}
-    return answered(json.dumps(body))
+    entries = [{"ErrorCode": code, "ErrorMessage": "no"}]
+    return answered({"FailedEntryCount": 1, "Entries": entries})
 
 
-def answered(body: str) -> Callable[[World], None]:
-    headers: Any = {"content-type": "application/x-amz-json-1.1"}
-    response = AWSResponse(URL, 200, headers, _Raw(body.encode()))
-
-    def break_(world: World) -> None:
-        world.door.faults[PUT] = [lambda: response] * 2
-
-    return break_
+def answered(body: object) -> Break:
+    return lambda world: world.door.answer_with(PUT, body)
 
 
 BREAKS: dict[str, Break] = {
@@ -54,8 +47,8 @@ BREAKS: dict[str, Break] = {
     "entry broken": failed_entry("InternalFailure"),
     "entry denied": failed_entry("NotAuthorizedForDetailTypeException"),
     "half an answer": answered('{"FailedEntryCount": 0, "Ent'),
-    "an empty answer": answered("{}"),
-    "an answer without entries": answered('{"FailedEntryCount": 0, "Entries": []}'),
+    "an empty answer": answered({}),
+    "an answer without entries": answered({"FailedEntryCount": 0, "Entries": []}),
     "unforeseen": lambda w: w.door.raise_(PUT, ZeroDivisionError()),
     "slow": lambda w: w.door.hang(PUT),
 }
@@ -73,7 +66,10 @@ def bus(world: World) -> World:
 def published(world: World) -> list[dict[str, Any]]:
     """The events that the bus took, as in the requests."""
     entries = [each for name, body in world.door.passed if name == PUT for each in body["Entries"]]
-    assert all(each["EventBusName"] == BUS for each in entries)
+    for each in entries:
+        assert each["EventBusName"] == BUS
+        model = EVENTS.get(each["DetailType"]) or EVENTS[kind(each["DetailType"])]
+        model.model_validate_json(each["Detail"])
     return [
         {
             "source": each["Source"],
@@ -82,6 +78,10 @@ def published(world: World) -> list[dict[str, Any]]:
         }
         for each in entries
     ]
+
+
+def kind(name: str) -> str:
+    return "another-email" if name.startswith("email") else "another-event"
 
 
 def decision(world: World) -> dict[str, Any]:
