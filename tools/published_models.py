@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 type Schema = dict[str, Any]
 Id = Annotated[str, Field(pattern=r"^([A-Za-z0-9_.:-]{1,200}|\(unusual\))$")]
 Host = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,253}$")]
+# A field that isn't known is missing, never null.
+MISSING: Any = None
 HEX = r"^[0-9a-f]{32}$"
 
 
 def _publish(schema: Schema) -> None:
     for field in schema["properties"].values():
-        # A field that isn't known is missing, never null.
+        # They only repeat the name, and that a field may be missing.
         field.pop("title", None)
         field.pop("default", None)
 
@@ -37,20 +39,22 @@ class Published(BaseModel):
         description="When Roomle's POST came.", json_schema_extra={"format": "date-time"}
     )
     configurator: str = Field(
-        default=None,
+        default=MISSING,
         pattern=r"^([A-Za-z0-9_.:-]{1,64}|\(unusual\))$",
         description="The id of the configurator that it came from.",
     )
-    configuration: Id = Field(default=None, description="The configuration or plan.")
-    item: Id = Field(default=None, description="The item, if there is no configuration.")
+    configuration: Id = Field(default=MISSING, description="The configuration or plan.")
+    item: Id = Field(default=MISSING, description="The item, if there is no configuration.")
     success: bool = Field(
-        default=None, description="Whether Roomle's own processing succeeded, if Roomle says so."
+        default=MISSING, description="Whether Roomle's own processing succeeded, if Roomle says so."
     )
-    url_host: Host = Field(default=None, description="The host of the link to the content.")
-    result_url_host: Host = Field(default=None, description="The host of the link to the 3D asset.")
+    url_host: Host = Field(default=MISSING, description="The host of the link to the content.")
+    result_url_host: Host = Field(
+        default=MISSING, description="The host of the link to the 3D asset."
+    )
     answer: int = Field(ge=200, le=599, description="The HTTP status that Roomle got.")
     payload: dict[str, Any] = Field(
-        default=None, description="All that Roomle sent: only with PublishAddresses=true."
+        default=MISSING, description="All that Roomle sent: only with PublishAddresses=true."
     )
 
 
@@ -62,17 +66,17 @@ class Email(Published):
         "suppressed: over the limit for one recipient, so nobody sends. failed: Roomle sends its "
         "own."
     )
-    reason: str = Field(default=None, description="Why it failed, as in the log.")
-    brand: str = Field(default=None, description="The brand in whose name it is sent.")
-    language: str = Field(default=None, description="The email's language.")
+    reason: str = Field(default=MISSING, description="Why it failed, as in the log.")
+    brand: str = Field(default=MISSING, description="The brand in whose name it is sent.")
+    language: str = Field(default=MISSING, description="The email's language.")
     recipient: str = Field(
-        default=None,
+        default=MISSING,
         pattern=HEX,
         description="A keyed hash of the address: one person has one hash, until the secret "
         "changes.",
     )
     message_id: str = Field(
-        default=None, description="The email's id at SES, or the message's id at SQS."
+        default=MISSING, description="The email's id at SES, or the message's id at SQS."
     )
 
 

@@ -1,18 +1,51 @@
-"""The options of every command, before or after its name: --region and --profile."""
+"""The options that several commands have, and --region and --profile, which all have."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from roomle_mail_cli import project, session
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Stack = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        "-s",
+        metavar="NAME|FILE",
+        help="The stack's name, or the file that describes a local one.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Personal = Annotated[
+    bool, typer.Option("--show-personal-data", help="Show addresses, links and bodies too.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Only this person's; - reads the address from stdin."),
+]
+ApiKey = Annotated[str | None, typer.Option(help="Which API key; needed if there are several.")]
+SecretStdin = Annotated[
+    bool,
+    typer.Option(
+        "--secret-stdin", help="Read the secret from standard input instead of the deployment's."
+    ),
+]
+StackArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="STACK", help="The stack's name, or the file that describes a local one."
+    ),
+]
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),
@@ -70,3 +103,12 @@ def before_all(
 ) -> None:  # fmt: skip
     """Accept the options before the first command's name."""
     before_command(ctx, region, profile)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless --yes is given; raises CliError without a terminal."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CliError(question, "This is not a terminal: give --yes.", code=Exit.USAGE)
+    typer.confirm(question, abort=True, err=True)

@@ -7,6 +7,7 @@ for the outcome, and waits no longer than the proof as a whole may take.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import secrets
 import signal
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from roomle_mail_cli.limits import Limit
     from roomle_mail_cli.posting import Answer
 
-LONGEST = 600.0
-"""The maximum duration of a proof, in seconds."""
 _CLEANING_TAKES, _READING_TAKES = 60.0, 10.0
 # Seconds for which a message that was looked at stays hidden if it is not put back.
 _HIDDEN_FOR = 10
@@ -156,7 +155,7 @@ class Proof:
         self.addresses.add(made)
         return made
 
-    def remaining(self, within: float = LONGEST) -> float:
+    def remaining(self, within: float = math.inf) -> float:
         """How many seconds a step may wait, at most `within`."""
         return max(0.0, min(within, self.ends - time.monotonic()))
 

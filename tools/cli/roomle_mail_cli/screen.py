@@ -6,22 +6,12 @@ import json
 import sys
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console
 
 STYLES = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
@@ -45,16 +35,20 @@ class CliError(Exception):
 
 
 def out() -> Console:
-    """The console for results, created each time because a test may have replaced the stream.
-
-    Text from outside is printed as it is, never as markup.
-    """
-    return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    """The console for results, created each time because a test may have replaced the stream."""
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """The console for everything else."""
-    return Console(file=sys.stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    """A console that prints text from outside as it is, never as markup."""
+    from rich.console import Console
+
+    return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def show_json(value: object) -> None:
@@ -78,6 +72,9 @@ def show_facts(facts: Iterable[tuple[str, object]]) -> None:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table as wide as the terminal; in a pipe nothing is cut off."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -106,6 +103,14 @@ def note(text: str) -> None:
 @contextmanager
 def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
     """Show a progress bar, or a spinner if the total is unknown; yields what advances it."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+    )
+
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -129,6 +134,15 @@ def stages(total: int) -> Iterator[Callable[[str], Any]]:
     if not console.is_terminal:
         yield note
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),

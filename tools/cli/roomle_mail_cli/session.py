@@ -15,8 +15,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError
-
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -57,6 +55,7 @@ def create(region: str | None = None, profile: str | None = None) -> boto3.Sessi
     """
     # boto3 takes a third of a second to import, which `--help` does not need.
     import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.session import Session  # noqa: PLC0415
 
     given = _options.get()

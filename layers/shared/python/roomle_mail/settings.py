@@ -16,13 +16,14 @@ _CHANNELS: Mapping[str, tuple[Channel, ...]] = {
 _MIN_ANSWER_WITHIN = 3
 # An event bus's name or ARN, or nothing (EventBridge's page "PutEventsRequestEntry").
 _BUS = r"((arn:aws[\w-]*:events:[\w-]+:[0-9]{12}:event-bus/)?[\w.-]+)?"
+_MAX_EVENT_AGE = 14 * 86_400
 
 
 class Settings(NamedTuple):
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty. `event_bus`
-    is empty where no events are published.
+    is empty where no events are published. After `max_event_age` the mailer drops an event.
     """
 
     delivery: tuple[Channel, ...]
@@ -44,6 +45,7 @@ class Settings(NamedTuple):
     event_bus: str
     publish_addresses: bool
     local_stack: bool
+    max_event_age: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -72,6 +74,7 @@ class Settings(NamedTuple):
             event_bus=event_bus,
             publish_addresses=bool(event_bus) and read.flag("PUBLISH_ADDRESSES"),
             local_stack=read.flag("LOCAL_STACK"),
+            max_event_age=int(environment.get("MAX_EVENT_AGE", _MAX_EVENT_AGE)),
         )
         # Anyone who holds a token can forge its date in prefix mode: only the record stops replays.
         if settings.token_iv == "prefix" and settings.token_reuse == "allow":

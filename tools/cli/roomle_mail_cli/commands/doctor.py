@@ -1,0 +1,69 @@
+"""`doctor`: what stops a deployment from sending emails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from roomle_mail_cli import screen
+from roomle_mail_cli.options import AsJson, Stack, StackArgument
+from roomle_mail_cli.screen import Exit
+
+if TYPE_CHECKING:
+    from roomle_mail_cli.checks import Check
+
+
+def doctor(
+    stack_name: StackArgument = None,
+    *,
+    stack: Stack = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a deployment: what stops it from sending emails, or soon will, and what to do.
+
+    It only reads, except for two requests to the webhook without a token, which must be refused.
+    They ring no alarm: requests without a token count as Unauthenticated, not as Refused.
+
+    \b
+    Examples:
+      roomle-mail doctor
+      roomle-mail doctor roomle-mail-prod --strict
+      roomle-mail doctor .local/stack.json --json
+    """
+    from rich.text import Text
+
+    from roomle_mail_cli import doctor as checking
+    from roomle_mail_cli.deployment import Deployment
+
+    deployment = Deployment.find(stack_name or stack)
+    _ = deployment.stack  # without it there is nothing to check
+    planned = checking.checks()
+    found: list[Check] = []
+    with screen.progress("checking", len(planned)) as step:
+        for name, check in planned.items():
+            found += checking.make(name, check, deployment)
+            step(1)
+    counts = {state: sum(each.state == state for each in found) for state in screen.STYLES}
+    if as_json:
+        screen.show_json(
+            {
+                "stack": deployment.name,
+                "region": deployment.region,
+                "counts": counts,
+                "checks": [each.as_json for each in found],
+            }
+        )
+    else:
+        rows: list[tuple[object, ...]] = []
+        for each in found:
+            state = Text(each.state, style=screen.STYLES[each.state])
+            rows.append((state, each.name, each.found))
+            if each.advice:
+                rows.append(("", "", f"-> {each.advice}"))
+        screen.show_table(("", "check", "found"), rows)
+        told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        screen.out().print(f"\n{told}")
+    bad = counts["fail"] or (strict and counts["warn"])
+    raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)

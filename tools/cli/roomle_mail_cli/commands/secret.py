@@ -1,0 +1,120 @@
+"""`secret`: Roomle's API keys and their secrets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from roomle_mail_cli import screen
+from roomle_mail_cli.options import AsJson, Stack, Yes, confirm
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from roomle_mail_cli import keys
+    from roomle_mail_cli.deployment import Deployment
+
+
+def set_secret(
+    api_key: Annotated[
+        str | None, typer.Argument(metavar="API_KEY", help="Left out for a JSON object.")
+    ] = None,
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Drop all other API keys.")] = False,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set a secret; it is read from standard input and never shown. Other API keys stay.
+
+    The previous value stays valid for SecretOverlap seconds: set it here first, then at Roomle.
+
+    \b
+    Examples:
+      roomle-mail secret set aValidApiKey                 # asks, without echo
+      roomle-mail secret set aValidApiKey < secret.txt
+      roomle-mail secret set --replace < keys.json        # {"API key": "secret", ...}
+    """
+    from roomle_mail_cli import keys
+    from roomle_mail_cli.deployment import Deployment
+
+    deployment = Deployment.find(stack)
+    text = keys.read_hidden(f"Secret of {api_key}" if api_key else "JSON object")
+    if api_key is not None:
+        changes: Any = {api_key: text}
+    else:
+        try:
+            changes = json.loads(text)
+        except ValueError:
+            changes = None
+        if not isinstance(changes, dict):
+            # The text isn't repeated: it may be a secret.
+            raise CliError(
+                "That is not a JSON object.",
+                "Name the API key: roomle-mail secret set API_KEY",
+                code=Exit.USAGE,
+            )
+    show_change(keys.put(deployment, changes, replace=replace), deployment, as_json=as_json)
+
+
+def remove_secret(
+    api_key: Annotated[str, typer.Argument(metavar="API_KEY")],
+    *,
+    yes: Yes = False,
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an API key from the secret.
+
+    \b
+    Example:
+      roomle-mail secret remove anOldApiKey
+    """
+    from roomle_mail_cli import keys
+    from roomle_mail_cli.deployment import Deployment
+
+    deployment = Deployment.find(stack)
+    confirm(f"Refuse events that are signed for {api_key} from now on?", yes=yes)
+    show_change(keys.remove(deployment, api_key), deployment, as_json=as_json)
+
+
+def list_secrets(*, stack: Stack = None, as_json: AsJson = False) -> None:
+    """List the API keys and the lengths of their secrets, never the secrets.
+
+    \b
+    Example:
+      roomle-mail secret list
+    """
+    from roomle_mail_cli import keys
+    from roomle_mail_cli.deployment import Deployment
+
+    found = [
+        {"api_key": each.api_key, "characters": len(each.secret), "version": stage}
+        for stage, each in keys.known(Deployment.find(stack))
+    ]
+    if as_json:
+        screen.show_json(found)
+    else:
+        screen.show_table(
+            ("API key", "characters", "version"), [tuple(each.values()) for each in found]
+        )
+
+
+def show_change(change: keys.Change, deployment: Deployment, *, as_json: bool) -> None:
+    """Say what is set now."""
+    for warning in change.warnings:
+        screen.note(f"warning: {warning}")
+    if as_json:
+        screen.show_json(
+            {"changed": change.changed, "api_keys": change.api_keys, "warnings": change.warnings}
+        )
+        return
+    names = ", ".join(change.api_keys)
+    if not change.changed:
+        screen.out().print(f"Nothing to change. API keys: {names}")
+        return
+    screen.out().print(f"Set. API keys: {names}")
+    screen.note(
+        "It takes effect within five minutes, or at once when a token needs it. The previous value "
+        f"stays valid for {deployment.settings.secret_overlap} s."
+    )

@@ -1,0 +1,298 @@
+"""`send` and `sign`: an event as Roomle sends it, or its token alone."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from roomle_mail_cli import screen
+from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from roomle_mail.tokens import Credential
+    from roomle_mail_cli import lines, posting, sign
+    from roomle_mail_cli.deployment import Deployment
+
+
+class Algorithm(StrEnum):
+    """A token's algorithms."""
+
+    CBC = "01"
+    ECB = "02"
+    NONE = "none"
+
+
+class Vector(StrEnum):
+    """Where CBC's initialisation vector comes from."""
+
+    ZERO = "zero"
+    KEY = "key"
+    PREFIX = "prefix"
+
+
+class Alphabet(StrEnum):
+    """Base64's."""
+
+    STANDARD = "standard"
+    URL = "url"
+
+
+AlgorithmOption = Annotated[Algorithm | None, typer.Option(help="Default: what is accepted.")]
+VectorOption = Annotated[Vector | None, typer.Option("--iv", help="Default: what is accepted.")]
+AlphabetOption = Annotated[Alphabet, typer.Option(help="Base64's alphabet.")]
+PaddingOption = Annotated[bool, typer.Option("--padding/--no-padding", help="Base64's `=`.")]
+ZoneOption = Annotated[str, typer.Option(help="The timestamp's zone: Z, +01, +0530.")]
+SessionOption = Annotated[str | None, typer.Option(help="The session token. Default: random.")]
+AgeOption = Annotated[float, typer.Option(help="The token's age in seconds.")]
+
+
+def form_of(
+    deployment: Deployment | None,
+    algorithm: Algorithm | None,
+    iv: Vector | None,
+    alphabet: Alphabet,
+    *,
+    padding: bool,
+    zone: str,
+) -> sign.Form:
+    """Choose the token's form: what was asked for, else what the deployment accepts."""
+    from roomle_mail_cli import posting, sign
+
+    accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
+    return sign.Form(
+        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        iv=iv.value if iv else accepted.get("iv", "zero"),
+        alphabet=alphabet.value,
+        padding=padding,
+        zone=zone,
+    )
+
+
+def credential_for(
+    stack: str | None, api_key: str | None, *, secret_stdin: bool, elsewhere: bool = False
+) -> tuple[Credential, Deployment | None]:
+    """Find the credential to sign with, and the deployment if it is needed."""
+    from roomle_mail_cli import keys
+    from roomle_mail_cli.deployment import Deployment
+
+    given = keys.from_stdin(api_key) if secret_stdin else keys.from_environment()
+    if given and elsewhere and stack is None:
+        return keys.choose(given, api_key), None
+    deployment = Deployment.find(stack)
+    return keys.choose(given or keys.current(deployment), api_key), deployment
+
+
+def send(
+    event: Annotated[str | None, typer.Argument(metavar="EVENT")] = None,
+    *,
+    to: Annotated[str | None, typer.Option(help="The recipient's address.")] = None,
+    url: Annotated[str | None, typer.Option(help="The link to the content.")] = None,
+    result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
+    configuration_id: Annotated[str | None, typer.Option(help="The configuration.")] = None,
+    item_id: Annotated[str | None, typer.Option(help="The item, without a configuration.")] = None,
+    configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Roomle's own work failed.")] = False,
+    field: Annotated[
+        list[str] | None, typer.Option(help="Another field of data: NAME=JSON. Repeatable.")
+    ] = None,
+    body: Annotated[
+        str | None, typer.Option(help="Send this file as it is, - is standard input.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
+    webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the event's log lines.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the request, don't send it.")
+    ] = False,
+    stack: Stack = None,
+    api_key: ApiKey = None,
+    secret_stdin: SecretStdin = False,
+    algorithm: AlgorithmOption = None,
+    iv: VectorOption = None,
+    alphabet: AlphabetOption = Alphabet.STANDARD,
+    padding: PaddingOption = True,
+    zone: ZoneOption = "Z",
+    session: SessionOption = None,
+    age: AgeOption = 0,
+    header: Annotated[str | None, typer.Option(help="The token's header.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign an event as Roomle does, post it, show the answer. This sends a real email!
+
+    EVENT is savedConfiguration, shareConfiguration, shareConfigurationAR, 3DExportAsset, or any
+    other name in full. What you leave out is as in Roomle's example. The secret is the
+    deployment's, or ROOMLE_API_KEY and ROOMLE_SECRET, or read with --secret-stdin. With one of the
+    latter and --webhook, no AWS call is made.
+
+    \b
+    Examples:
+      roomle-mail send savedConfiguration --to you@example.com
+      roomle-mail send shareConfiguration --to you@example.com --configurator-id myConfigurator \\
+          --url 'https://www.roomle.com/t/cp/?id=catalog:item:2564B3D4&lang=de' --wait 10
+      roomle-mail send 3DExportAsset --to you@example.com --failed
+      roomle-mail send --body captured.json --stack roomle-mail-prod
+      roomle-mail send savedConfiguration --to you@example.com --age 3600   # refused: too old
+    """
+    from roomle_mail_cli import posting
+
+    credential, deployment = credential_for(
+        stack, api_key, secret_stdin=secret_stdin, elsewhere=webhook is not None
+    )
+    if body is not None:
+        content = sys.stdin.buffer.read() if body == "-" else read_file(body)
+    else:
+        if event is None or to is None:
+            raise CliError(
+                "There is no event or no recipient.",
+                "Give EVENT and --to, or --body.",
+                code=Exit.USAGE,
+            )
+        more: dict[str, Any] = {"success": not failed}
+        more |= {"resultUrl": result_url} if result_url else {}
+        more |= {"configuratorId": configurator_id} if configurator_id else {}
+        written = posting.payload(
+            event,
+            to=to,
+            url=url,
+            configuration_id=configuration_id,
+            item_id=item_id,
+            more=more | fields(field or []),
+        )
+        if failed and result_url is None:
+            written["data"].pop("resultUrl", None)
+        content = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
+
+    form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
+    sent_token = token or posting.fresh_token(
+        credential, form, age=age, session=session or secrets.token_hex(16)
+    )
+    name = header or (deployment.settings.token_header if deployment else "token")
+    target = webhook or (deployment.webhook_url if deployment else "")
+    request = posting.Request(
+        target, {"Content-Type": "application/json", name: sent_token}, content
+    )
+    if dry_run:
+        show_request(request, as_json=as_json)
+        return
+    answer = posting.post(request)
+    event_id = posting.event_id(sent_token, content)
+    status, code = answer.told
+    result = {
+        "answer": answer.status,
+        "status": status,
+        "code": code,
+        "seconds": round(answer.seconds, 3),
+        "event_id": event_id,
+        "url": target,
+    }
+    if code is None:
+        result["body"] = answer.body[:500]
+    found = wait_for(deployment, event_id, wait) if deployment and event_id and wait else []
+    if as_json:
+        screen.show_json(result | ({"log": [line.as_json for line in found]} if wait else {}))
+    else:
+        screen.show_facts(result.items())
+        for line in found:
+            screen.out().print(screen.visible(str(line)))
+        if not answer.fine:
+            screen.note("Roomle would send its own email now.")
+    raise typer.Exit(Exit.FINE if answer.fine else Exit.NOT_FINE)
+
+
+def sign_token(
+    *,
+    stack: Stack = None,
+    api_key: ApiKey = None,
+    secret_stdin: SecretStdin = False,
+    algorithm: AlgorithmOption = None,
+    iv: VectorOption = None,
+    alphabet: AlphabetOption = Alphabet.STANDARD,
+    padding: PaddingOption = True,
+    zone: ZoneOption = "Z",
+    session: SessionOption = None,
+    age: AgeOption = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print a fresh token, the value of Roomle's header.
+
+    Anyone who has it can have one email sent until it expires (TokenMaxAge).
+
+    \b
+    Examples:
+      curl -X POST -H "token: $(roomle-mail sign)" -H 'content-type: application/json' \\
+          --data @event.json https://...
+      roomle-mail sign --iv prefix --zone +0530
+      printf %s "$SECRET" | roomle-mail sign --secret-stdin --api-key aValidApiKey
+    """
+    from roomle_mail_cli import posting
+
+    credential, deployment = credential_for(
+        stack, api_key, secret_stdin=secret_stdin, elsewhere=True
+    )
+    form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
+    token = posting.fresh_token(credential, form, age=age, session=session or secrets.token_hex(16))
+    if as_json:
+        header = deployment.settings.token_header if deployment else "token"
+        screen.show_json({"token": token, "header": header, "api_key": credential.api_key} | form)
+    else:
+        sys.stdout.write(f"{token}\n")
+
+
+def fields(given: Sequence[str]) -> dict[str, Any]:
+    """Read NAME=JSON; a value that is not JSON is taken as text."""
+    found: dict[str, Any] = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise CliError(f"{each!r} is not NAME=JSON.", code=Exit.USAGE)
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def read_file(path: str) -> bytes:
+    """Read a file; raises CliError."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as err:
+        raise CliError(f"{path} can't be read: {err.strerror}", code=Exit.USAGE) from err
+
+
+def show_request(request: posting.Request, *, as_json: bool) -> None:
+    """Print the request that would be sent."""
+    text = request.body.decode("utf-8", "replace")
+    if as_json:
+        screen.show_json({"url": request.url, "headers": request.headers, "body": text})
+        return
+    screen.out().print(f"POST {request.url}")
+    for name, value in request.headers.items():
+        screen.out().print(f"{name}: {value}")
+    screen.out().print(f"\n{text}")
+
+
+def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[lines.Line]:
+    """Wait for the log lines of an event, until the email is sent or time is up."""
+    from roomle_mail_cli import lines
+
+    start = datetime.fromtimestamp(time.time() - 60, UTC)
+    ends = time.monotonic() + seconds
+    with screen.progress("waiting for the log", None) as step:
+        while True:
+            found = lines.search(deployment, [event_id], start=start)
+            done = any(line.what not in ("received", "queued", "postponed") for line in found)
+            if done or time.monotonic() > ends:
+                return found
+            step(1)
+            time.sleep(0.5)
