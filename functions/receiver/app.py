@@ -11,6 +11,7 @@ from typing import Any
 from roomle_mail.aws import Clients, reseed_after_restore
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
+from roomle_mail.designs import Designs
 from roomle_mail.emails import Catalog
 from roomle_mail.publishing import Publisher
 from roomle_mail.receiver import Receiver, Request, to_http
@@ -38,6 +39,7 @@ receiver = Receiver(
     )
     if settings.event_bus
     else None,
+    designs=Designs.by(settings),
 )
 reseed_after_restore(os.environ)
 for parameter in settings.warnings:

@@ -295,6 +295,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "MAX_EMAILS_PER_HOUR": "0",
         "EVENT_BUS": "",
         "PUBLISH_ADDRESSES": "false",
+        "DESIGNS": "on",
         "LOCAL_STACK": "false",
         "POWERTOOLS_SERVICE_NAME": "tests",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",

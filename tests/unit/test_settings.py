@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "MAX_EMAILS_PER_HOUR": "0",
     "EVENT_BUS": "",
     "PUBLISH_ADDRESSES": "false",
+    "DESIGNS": "on",
     "LOCAL_STACK": "false",
 }
 OPTIONAL = {"DEAD_LETTER_QUEUE_URL", "EVENT_BUS", "PUBLISH_ADDRESSES"}
@@ -112,3 +113,15 @@ def test_without_a_bus_nothing_is_published() -> None:
     assert not Settings.from_environment(
         ENVIRONMENT | {"PUBLISH_ADDRESSES": "true"}
     ).publish_addresses
+
+
+@pytest.mark.parametrize("stand_in", ["http://127.0.0.1:24567", ""])
+def test_only_a_local_stack_can_ask_another_than_roomle(stand_in: str) -> None:
+    for local_stack, found in {"true": stand_in or None, "false": None}.items():
+        changes = {"ROOMLE_API": stand_in, "LOCAL_STACK": local_stack}
+        assert Settings.from_environment(ENVIRONMENT | changes).roomle_api == found
+
+
+@pytest.mark.parametrize(("designs", "found"), [("on", True), ("off", False)])
+def test_designs_are_switched_by_a_parameter(designs: str, found: bool) -> None:
+    assert Settings.from_environment(ENVIRONMENT | {"DESIGNS": designs}).designs is found

@@ -50,7 +50,8 @@ class Known:
     `name` is the safe name of any event, `event` one that calls for an email. `recipient` is the
     keyed hash of the address (`hash_address`), `published_id` the id that EventBridge gave the
     event. Times are in seconds since the epoch: `began` is when this invocation began to process
-    it, `received_at` when Roomle's POST came, `sent_at` when SES had the email.
+    it, `received_at` when Roomle's POST came, `sent_at` when SES had the email. `design` is
+    what the email shows of the design, and why not more.
     """
 
     began: float = field(default_factory=time.time)
@@ -61,6 +62,7 @@ class Known:
     event: Event | None = None
     brand: str | None = None
     email: Email | None = None
+    design: str | None = None
     message_id: str | None = None
     published_id: str | None = None
     sent_at: float | None = None
@@ -74,6 +76,7 @@ class Known:
             "brand": self.brand,
             "language": self.email and self.email.language,
             "recipient": self.recipient,
+            "design": self.design,
             "message_id": self.message_id,
             "published_id": self.published_id,
         }
