@@ -82,7 +82,7 @@ def decode(header: str, *, algorithms: Iterable[str]) -> Token:
             raise errors.TokenMalformed
         data = _decode_blocks(text)
     if algorithm not in algorithms:
-        raise errors.TokenAlgorithmNotAllowed
+        raise errors.TokenAlgorithmNotAllowed(algorithm)
     # Two blocks hold the timestamp; less can't be a token.
     if len(data) < 2 * BLOCK:
         raise errors.TokenMalformed
