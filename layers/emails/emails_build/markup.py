@@ -100,8 +100,12 @@ def not_mjml(lines: Sequence[Line]) -> list[Problem]:
     reader = _Reader(lines)
     reader.close()
     # What follows an element that isn't closed seems to be misplaced.
-    unclosed = [problem for problem in reader.broken if problem.message.endswith("is never closed")]
-    return unclosed or reader.broken
+    unclosed = any(problem.message.endswith("is never closed") for problem in reader.broken)
+    return [
+        problem
+        for problem in reader.broken
+        if not (unclosed and " can't be within " in problem.message)
+    ]
 
 
 def problems(lines: Sequence[Line]) -> list[Problem]:
