@@ -222,7 +222,7 @@ def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(
             DE,
             '"""\nbutton',
             "\nbutton",
-            -3,
+            -4,
             'is never closed: expected """ before line',
         ),
         (BRANDS, '00000000\n"""', "00000000\n", -3, "a text that is never closed"),
