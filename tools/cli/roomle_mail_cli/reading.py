@@ -161,6 +161,26 @@ def spell(header: str) -> Spelling:
     )
 
 
+def unseal(text: str, credentials: Iterable[Credential]) -> tuple[str, float] | None:
+    """Open what `tokens.seal` wrote: the header, and when it came in seconds since the epoch.
+
+    None if no credential opens it.
+    """
+    try:
+        data = base64.b64decode(text.removeprefix(tokens.SEALED), validate=True)
+    except ValueError:
+        return None
+    vector, rest = data[: tokens.BLOCK], data[tokens.BLOCK :]
+    for credential in credentials:
+        try:
+            cipher = AES.new(credential.seal_key, AES.MODE_CBC, iv=vector)
+            opened = json.loads(unpad(cipher.decrypt(rest), tokens.BLOCK))
+            return str(opened["token"]), float(opened["at"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
 def explain(
     header: str,
     credentials: Sequence[tuple[str, Credential]],

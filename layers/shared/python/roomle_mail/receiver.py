@@ -171,7 +171,7 @@ class Receiver:
         request, known, now = progress.request, progress.known, time.time()
         if len(request.body) > MAX_BODY:
             raise errors.BodyTooLarge
-        claims = self._authenticate(request, now)
+        claims = self._authenticate(progress, now)
         if (answered := self._claim(progress, claims, now)) is not None:
             return answered
 
@@ -225,12 +225,15 @@ class Receiver:
         known.published_id = self.publisher.publish(payload, known, _FORWARDED)
         return _FORWARDED
 
-    def _authenticate(self, request: Request, now: float) -> Claims | None:
+    def _authenticate(self, progress: Progress, now: float) -> Claims | None:
         """The claims of the request's token, of any age; None where no token is required."""
         settings = self.settings
         if not settings.require_token:
             return None
-        header = request.header(settings.token_header)
+        header = progress.request.header(settings.token_header)
+        if settings.log_refused_tokens:
+            credential, *_ = self.credentials.get(now)
+            progress.known.sealed_token = tokens.seal(header, credential, now=now)
         token = tokens.decode(header, algorithms=settings.token_algorithms)
         known = self.credentials.get(now)
         try:

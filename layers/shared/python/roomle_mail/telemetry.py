@@ -64,6 +64,8 @@ class Known:
     email: Email | None = None
     design: str | None = None
     message_id: str | None = None
+    sqs_message_id: str | None = None
+    sealed_token: str | None = None
     published_id: str | None = None
     sent_at: float | None = None
 
@@ -78,6 +80,7 @@ class Known:
             "recipient": self.recipient,
             "design": self.design,
             "message_id": self.message_id,
+            "sqs_message_id": self.sqs_message_id,
             "published_id": self.published_id,
         }
 
@@ -125,6 +128,7 @@ def decided(
     fields = known.fields() | {
         "answer": answer,
         "receives": receives,
+        "sealed_token": known.sealed_token if isinstance(error, errors.TokenRejected) else None,
         "age_ms": age,
         "time_to_ses_ms": time_to_ses,
         "duration_ms": _milliseconds(known.began, time.time()),
