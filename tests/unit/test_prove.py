@@ -15,7 +15,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomle_mail_cli import causes, limits, lines, observation, posting, proof, sign, steps
+from roomle_mail_cli import (
+    causes,
+    diagnosis,
+    limits,
+    lines,
+    observation,
+    posting,
+    proof,
+    sign,
+    steps,
+)
 from roomle_mail_cli.deployment import Deployment, aws_errors
 from roomle_mail_cli.screen import CliError, Exit
 from tests import operations
@@ -315,14 +325,14 @@ def test_each_reason_in_the_log_has_a_cause_and_a_command(
     monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     monkeypatch.setattr(causes, "broken", lambda _: None)
-    found = causes.of_line(deployment(), {"reason": reason, "detail": "ADetail"})
+    found = diagnosis.of_line(deployment(), {"reason": reason, "detail": "ADetail"})
     assert found is not None
     assert found.fix
     assert "ADetail" in found.why
 
 
 def test_a_line_without_a_reason_names_no_cause() -> None:
-    assert causes.of_line(deployment(), {"message": "sent"}) is None
+    assert diagnosis.of_line(deployment(), {"message": "sent"}) is None
 
 
 def test_events_go_to_the_simulator_with_unique_labels() -> None:
