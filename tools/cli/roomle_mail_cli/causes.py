@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from botocore.exceptions import ClientError
 
-from roomle_mail.errors import SecretUnusable
+from roomle_mail.errors import SettingsInvalid
+from roomle_mail.settings import Settings
 from roomle_mail_cli import keys
-from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail_cli.deployment import MAILER, aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-SET_SECRET = "roomle-mail secret set API_KEY"
 _GONE = frozenset(
     {
         "NotFound",
@@ -64,6 +65,11 @@ def revert_drift(deployment: Deployment) -> str:
     )
 
 
+def set_secret(deployment: Deployment) -> str:
+    """The command that sets a secret."""
+    return f"roomle-mail secret set API_KEY{deployment.option}"
+
+
 def is_gone(err: BaseException | None) -> bool:
     """Whether AWS says that a resource does not exist."""
     return isinstance(err, ClientError) and error_code(err) in _GONE
@@ -82,7 +88,7 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
             yield Cause(
                 "the secret was deleted permanently",
                 "add a Name to the resource Secret in template.yaml, which makes a new one: "
-                f"sam build && sam deploy && {SET_SECRET}",
+                f"sam build && sam deploy && {set_secret(deployment)}",
             )
             return
     if "DeletedDate" in described:
@@ -93,12 +99,11 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
         return
     version = keys.fetch(deployment, keys.CURRENT)
     if version is None:
-        yield Cause("the secret has no value", SET_SECRET)
+        yield Cause("the secret has no value yet", set_secret(deployment))
         return
-    try:
-        keys.parse(version.text, allow_published=deployment.settings.local_stack)
-    except SecretUnusable as err:
-        yield Cause(f"the secret is unusable: {err.problem}", SET_SECRET)
+    fault = keys.fault(version.text, allow_published=deployment.is_local)
+    if fault is not None:
+        yield Cause(f"the secret is unusable: {fault.what}", f"{fault.fix}{deployment.option}")
 
 
 def permissions(deployment: Deployment) -> Iterator[Cause]:
@@ -211,6 +216,7 @@ def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, Mapp
                 yield role["Ref"], properties["PolicyName"], _allowed(properties["PolicyDocument"])
 
 
+@cache
 def _template(deployment: Deployment) -> dict[str, Any]:
     """The deployed template, after SAM's transform."""
     with aws_errors():
@@ -293,7 +299,12 @@ _LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
 def switches(deployment: Deployment) -> Iterator[Cause]:
     """Whether something is switched off: the mailer's trigger, or a function."""
     yield from trigger(deployment)
-    for logical_id in (RECEIVER, MAILER):
+    yield from concurrency(deployment)
+
+
+def concurrency(deployment: Deployment) -> Iterator[Cause]:
+    """Whether a function is not allowed to run."""
+    for logical_id in deployment.functions:
         name = deployment.resources[logical_id][1]
         with aws_errors():
             found = deployment.client("lambda").get_function_concurrency(FunctionName=name)
@@ -307,7 +318,7 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
 
 def log_level(deployment: Deployment) -> Iterator[Cause]:
     """Whether the log includes lines about successful events."""
-    for logical_id in (RECEIVER, MAILER):
+    for logical_id in deployment.functions:
         environment = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
         level = environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
         if level not in ("DEBUG", "INFO"):
@@ -319,9 +330,9 @@ def log_level(deployment: Deployment) -> Iterator[Cause]:
 
 
 def variables(deployment: Deployment) -> Iterator[Cause]:
-    """Whether the functions have the template's environment variables."""
+    """Whether the functions have the template's environment variables, with values they accept."""
     described = _template(deployment)["Resources"]
-    for logical_id in (RECEIVER, MAILER):
+    for logical_id in deployment.functions:
         given = described[logical_id]["Properties"].get("Environment", {}).get("Variables", {})
         has = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
         changed = sorted(
@@ -333,6 +344,44 @@ def variables(deployment: Deployment) -> Iterator[Cause]:
                 revert_drift(deployment),
                 logical_id,
             )
+            continue
+        try:
+            Settings.from_environment(has)
+        except SettingsInvalid as err:
+            yield Cause(
+                f"{logical_id} can't start: its environment variable {err} has a wrong value",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
+def configuration(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the functions have the template's handler, layers, memory and time-out."""
+    described = _template(deployment)["Resources"]
+    for logical_id in deployment.functions:
+        wanted, has = described[logical_id]["Properties"], deployment.function(logical_id)
+        changed = [
+            name
+            for name in ("Handler", "Runtime", "MemorySize", "Timeout")
+            if name in wanted and _plain(deployment, wanted[name]) not in (None, str(has.get(name)))
+        ]
+        layers = {_plain(deployment, each) for each in _listed(wanted.get("Layers"))} - {None}
+        if layers - {each["Arn"] for each in has.get("Layers", [])}:
+            changed.append("Layers")
+        if changed:
+            yield Cause(
+                f"{logical_id} was changed by hand: {', '.join(changed)}",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
+def _plain(deployment: Deployment, value: Any) -> str | None:  # noqa: ANN401
+    """A value of the template as AWS has it; None if it is more than a parameter or a resource."""
+    if not isinstance(value, dict):
+        return str(value)
+    named = value.get("Ref", "")
+    return deployment.parameters.get(named) or deployment.resources.get(named, ("", None))[1]
 
 
 def _holds(deployment: Deployment, value: Any, has: str | None) -> bool:  # noqa: ANN401

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail_cli import causes, doctor, senders
-from roomle_mail_cli.causes import SET_SECRET, Cause, revert_drift
+from roomle_mail_cli.causes import Cause, revert_drift
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def of_settings(deployment: Deployment, said: str) -> Cause:
 # --- what the log says ------------------------------------------------------------------------
 
 _BY_REASON: dict[str, Cause] = {
-    "SecretUnusable": Cause("the receiver can't use the secret", SET_SECRET),
+    "SecretUnusable": Cause("the receiver can't use the secret", "roomle-mail secret set API_KEY"),
     "QuotaUsedUp": Cause("SES's daily quota is used up", "aws sesv2 get-account --query SendQuota"),
     "HourlyCapReached": Cause(
         "MaxEmailsPerHour is reached", "sam deploy --parameter-overrides MaxEmailsPerHour=10000"
@@ -115,7 +115,8 @@ def broken(deployment: Deployment) -> Cause | None:
     """The first thing found to be broken, in order of how much it explains; None if nothing is."""
     for check in (
         *(causes.secret, causes.permissions, causes.resources, causes.variables),
-        *(causes.invocation, causes.switches, causes.ses_events, sending, causes.log_level),
+        *(causes.configuration, causes.invocation, causes.switches, causes.ses_events),
+        *(sending, causes.log_level),
     ):
         try:
             found = next(iter(check(deployment)), None)

@@ -89,7 +89,7 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
     """Nothing was deleted, changed or switched off by hand."""
     sound = True
     for check in (
-        *(causes.resources, causes.variables, causes.invocation),
+        *(causes.resources, causes.variables, causes.configuration, causes.invocation),
         *(causes.switches, causes.ses_events),
     ):
         try:
