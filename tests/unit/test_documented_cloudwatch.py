@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-import jsonschema
+import jsonschema_rs
 import pytest
 
 from tests import operations
@@ -164,7 +164,7 @@ def body(stack: Stack) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 def test_the_dashboard_has_the_structure_that_cloudwatch_documents(stack: Stack) -> None:
-    jsonschema.validate(body(stack), SCHEMA, cls=jsonschema.Draft202012Validator)
+    jsonschema_rs.Draft202012Validator(SCHEMA).validate(body(stack))
 
 
 def test_the_dashboards_lines_have_known_statistics_and_refer_to_existing_lines() -> None:
@@ -221,7 +221,7 @@ def test_a_widget_that_cloudwatch_refuses_is_found(change: dict[str, Any]) -> No
     place = {"x": 0, "y": 0, "width": 12, "height": 6}
     properties = {"region": "eu-central-1", "metrics": [["AWS/SQS", "Sent", "QueueName", "a"]]}
     widget: dict[str, Any] = {"type": "metric", **place, "properties": properties}
-    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator = jsonschema_rs.Draft202012Validator(SCHEMA)
 
     assert validator.is_valid({"widgets": [widget]})
     assert not validator.is_valid({"widgets": [widget | change]})
