@@ -340,8 +340,9 @@ def _read(
     session, second, names = rest.rpartition(b";")
     issued_at = _moment(timestamp)
     form = bool(first and second)
-    readable = form and names.isascii() and names.decode().isprintable()
     fits = padding and form and issued_at is not None and names == credential.api_key.encode()
+    names = names.strip()
+    readable = form and names.isascii() and names.decode().isprintable()
     differs = () if fits else _differences(padded, credential.api_key, iv)
     if differs and issued_at is None:
         issued_at = forms.moment(timestamp.decode())
