@@ -203,7 +203,7 @@ def test_an_alarm_that_notifies_nobody_is_found(
     vars(deployment)["resources"] = {"DeadLetters": ("AWS::CloudWatch::Alarm", "alarm")}
     alarm = {
         "AlarmName": "alarm", "StateValue": "ALARM", "ActionsEnabled": False,
-        "AlarmActions": [topic],
+        "AlarmActions": [topic], "StateUpdatedTimestamp": datetime.now(UTC),
     }  # fmt: skip
     with (
         Stubber(deployment.client("cloudwatch")) as watch,

@@ -83,7 +83,7 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(
     found = states(result)
     assert found["secret"] == "fail"
     assert found[f"identity {SENDER}"] == "fail"
-    assert found["dead letters"] == "warn"
+    assert found["dead letters"] == "fail"
     assert found["settings"] == "warn"
     assert found["throttle"] == "warn"
     assert result.code == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -95,24 +96,28 @@ def error_code(err: ClientError) -> str:
 class Deployment:
     """A stack, by its name in CloudFormation.
 
-    `description` describes a local stack (`.local/stack.json`); it is empty on AWS.
+    `description` describes a local stack (`.local/stack.json`); it is empty on AWS. `option` is
+    what a command that is shown to the user needs at its end to find the same stack.
     """
 
     name: str
     session: boto3.Session = field(repr=False)
     endpoint_url: str | None = None
     description: dict[str, Any] = field(default_factory=dict, repr=False)
+    option: str = ""
 
     @classmethod
     def find(cls, stack: str | None) -> Deployment:
         """Find a stack by its name, or by the file that describes a local one; raises CliError."""
+        option = f" --stack {shlex.quote(stack)}" if stack else ""
         named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
         if named.endswith(".json"):
-            return cls._described(Path(named))
-        return cls(named, aws_session.create(), os.environ.get("AWS_ENDPOINT_URL") or None)
+            return cls._described(Path(named), option)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
+        return cls(named, aws_session.create(), endpoint, option=option)
 
     @classmethod
-    def _described(cls, path: Path) -> Deployment:
+    def _described(cls, path: Path, option: str) -> Deployment:
         import boto3  # noqa: PLC0415 (slow to import)
 
         try:
@@ -122,7 +127,7 @@ class Deployment:
                 aws_secret_access_key="test",  # noqa: S106 (the emulator's, they open nothing)
                 region_name=description["region"],
             )
-            return cls(DEFAULT, session, description["endpoint_url"], description)
+            return cls(DEFAULT, session, description["endpoint_url"], description, option)
         except FileNotFoundError as err:
             raise CliError(f"{path} does not exist.", "Start a local stack: make local") from err
         except (OSError, ValueError, KeyError) as err:
@@ -197,6 +202,11 @@ class Deployment:
                 for each in page["StackResourceSummaries"]
                 if each["ResourceStatus"] != "DELETE_COMPLETE"
             }
+
+    @property
+    def functions(self) -> list[str]:
+        """The logical ids of the functions that are deployed."""
+        return [each for each in (RECEIVER, MAILER) if each in self.resources]
 
     def of_type(self, kind: str) -> dict[str, str]:
         """Logical id -> physical id of all resources of a type."""

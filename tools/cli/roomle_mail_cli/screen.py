@@ -51,6 +51,35 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
+def stdin() -> TextIO:
+    """Standard input; raises CliError if it is closed."""
+    # Python sets it to None where the process was started without one.
+    if sys.stdin is None or sys.stdin.closed:
+        raise CliError("Standard input is closed.", "Pipe something in: < FILE.", code=Exit.USAGE)
+    return sys.stdin
+
+
+def read_stdin() -> str:
+    """All of standard input as text; raises CliError."""
+    return decode(read_stdin_bytes(), "standard input")
+
+
+def read_stdin_bytes() -> bytes:
+    """All of standard input; raises CliError."""
+    try:
+        return stdin().buffer.read()
+    except (OSError, ValueError) as err:
+        raise CliError(f"Standard input can't be read: {err}", code=Exit.USAGE) from err
+
+
+def decode(data: bytes, place: str) -> str:
+    """Read UTF-8, with or without the mark that Windows puts in front; raises CliError."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise CliError(f"{place} is not UTF-8 text.", code=Exit.USAGE) from err
+
+
 def show_json(value: object) -> None:
     """Print one JSON document."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -102,7 +102,7 @@ def show_explanation(
             ("ciphertext", f"{spelling.size} bytes, {spelling.size / 16:g} blocks"),
         ]
     )
-    if best is not None and best.merit > (0, 0, 0, 0):
+    if best is not None and any(best.merit):
         screen.out().print("\nThe reading that fits:" if best.fits else "\nThe closest reading:")
         screen.show_facts(
             [
