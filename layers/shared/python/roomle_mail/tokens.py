@@ -44,7 +44,6 @@ class Credential:
         """A key for hashing addresses: derived, so that no further secret is needed."""
         return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
 
-
     @property
     def seal_key(self) -> bytes:
         """A key for `seal`, of 32 bytes."""
