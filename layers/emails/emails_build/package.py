@@ -14,7 +14,7 @@ from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate, read_text
 from emails_build.templates import FAILED, Template, read_templates
 from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
-from roomle_mail.emails import Brand, Catalog, shard_of
+from roomle_mail.emails import MAX_NAME, WITH_DESIGN, Brand, Catalog, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 PACKAGE = "roomle_mail_emails"
 # Gmail clips at 102 KB; this leaves room for links, tracking by others and forwarding.
 MAX_HTML = 60_000
+# Characters: Microsoft's page "Exchange Online limits".
+MAX_SUBJECT = 255
+_DATE = "27 Nov 2026, 14:05 UTC"
+_DESIGN = {
+    "picture": "https://uploads.roomle.com/configurations/sample/perspectiveImage.png",
+    # As long as names may be.
+    "name": "W" * MAX_NAME,
+    "size": "120.5 × 34.1 × 225.5 cm",
+}
+_LINKS = (("uses", "qr"), ("requires", None))
 _SAMPLES = {
     "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
     "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
@@ -53,7 +63,7 @@ def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
     problems += _own_text_problems(file, brands, uses)
     problems += [problem for template in templates.values() for problem in template.problems]
     files = dict(_files(templates, languages, brands))
-    problems += _rendering_problems(file, files, templates, brands)
+    problems += _rendering_problems(file, files, templates, languages, brands)
     return files, list(dict.fromkeys(problems))
 
 
@@ -129,34 +139,51 @@ def _rendering_problems(
     file: Path,
     files: Mapping[str, str],
     templates: Mapping[str, Template],
+    languages: Mapping[str, Texts],
     brands: Brands,
 ) -> list[Problem]:
-    """Every event x language x brand, with and without optional links."""
+    """Every event x language x brand, with and without optional links and the design."""
     catalog = Catalog(files.__getitem__)
     problems: dict[Any, Problem] = {}
     for where, brand in _looks(catalog, brands):
-        for template, language in product(templates.values(), brand.languages):
-            for links, qr in ((template.uses, "qr"), (template.requires, None)):
-                samples = {link: _SAMPLES[link] for link in links}
-                try:
-                    content = catalog.render(template.name, brand, language, samples, qr)
-                except TemplateError as err:
-                    line = template.find(_culprit(err))
-                    why = f"{err.detail or err.message} (in {language} for {where})"
-                    key = (line, err.detail)
-                    problems.setdefault(key, Problem(line.file, line.number, why))
-                    continue
-                known = {(each.file, each.line) for each in template.problems}
-                for problem in markup.rendered(template.lines, content.html):
-                    if (problem.file, problem.line) not in known:
-                        problems.setdefault(problem, problem)
-                size = len(content.html.encode())
-                if size > MAX_HTML:
-                    why = (
-                        f"{where}: {template.name} in {language} has {size:,} bytes, "
-                        f"expected at most {MAX_HTML:,}: mail programs clip longer ones"
-                    )
-                    problems.setdefault((where, template.name, language), Problem(file, 0, why))
+        for template, language, (links, qr), design in product(
+            templates.values(), brand.languages, _LINKS, (_DESIGN, {})
+        ):
+            samples = {link: _SAMPLES[link] for link in getattr(template, links)}
+            try:
+                content = catalog.render(
+                    template.name, brand, language, links=samples, design=design, date=_DATE, qr=qr
+                )
+            except TemplateError as err:
+                line = template.find(err)
+                why = f"{err.detail or err.message} (in {language} for {where})"
+                key = (line, err.detail)
+                problems.setdefault(key, Problem(line.file, line.number, why))
+                continue
+            known = {(each.file, each.line) for each in template.problems}
+            for problem in markup.rendered(template.lines, content.html):
+                if (problem.file, problem.line) not in known:
+                    problems.setdefault(problem, problem)
+            size = len(content.html.encode())
+            if size > MAX_HTML:
+                why = (
+                    f"{where}: {template.name} in {language} has {size:,} bytes, "
+                    f"expected at most {MAX_HTML:,}: mail programs clip longer ones"
+                )
+                problems.setdefault((where, template.name, language), Problem(file, 0, why))
+            if (length := len(content.subject)) > MAX_SUBJECT:
+                named = _DESIGN["name"] in content.subject
+                own = brand.texts.get(language, {}).get(template.name, {})
+                text, path = languages[language].file, [template.name]
+                path.append(f"subject{WITH_DESIGN}" if named else "subject")
+                if path[-1] in own:
+                    text, path = file, [*where.split(".", 1), "texts", language, *path]
+                why = (
+                    f"{'.'.join(path)}: has {length} characters for {where} and a design's "
+                    f"name of {MAX_NAME}, expected at most {MAX_SUBJECT}: Exchange cuts longer ones"
+                )
+                place = locate(read_text(text), path)
+                problems.setdefault((text, language, *path[-2:]), Problem(text, place, why))
     return list(problems.values())
 
 
@@ -166,11 +193,3 @@ def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:
     for identifier, data in brands.configurators.items():
         if "differs" in data:
             yield f"configurators.{identifier}", catalog.brand(identifier)
-
-
-def _culprit(err: TemplateError) -> str:
-    """The words of the template that could not be rendered."""
-    if err.range is None or err.template_source is None:
-        return ""
-    source = err.template_source.encode()
-    return source[slice(*err.range)].decode(errors="replace")

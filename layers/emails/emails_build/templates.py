@@ -46,15 +46,26 @@ class Template:
     problems: tuple[Problem, ...]
     """Its problems, although it can be rendered."""
 
-    def find(self, words: str) -> Line:
-        """The line whose placeholders contain these words."""
+    def find(self, err: TemplateError) -> Line:
+        """The line of what could not be rendered."""
+        text = self.lines[-self.text.count("\n") :]
+        if err.line and str(err.name).endswith(".txt"):
+            return text[err.line - 1]
+        if err.range is None or err.template_source is None:
+            return self.lines[0]
+        source = err.template_source.encode()
+        words = source[slice(*err.range)].decode(errors="replace")
         pattern = re.compile(rf"(?<![\w.]){re.escape(words.strip())}(?!\w)")
-        found = (
+        found = [
             line
-            for line in self.lines
-            if any(pattern.search(inside) for inside in _PLACEHOLDER.findall(line.text))
-        )
-        return next(found, self.lines[0])
+            for line in self.lines[: -len(text)]
+            for inside in _PLACEHOLDER.findall(line.text)
+            for _ in pattern.findall(inside)
+        ]
+        # MJML joins lines, but keeps their order.
+        before = source[: err.range[0]].decode(errors="replace")
+        count = sum(len(pattern.findall(inside)) for inside in _PLACEHOLDER.findall(before))
+        return found[min(count, len(found) - 1)] if found else self.lines[0]
 
 
 def read_templates(folder: Path) -> dict[str, Template]:

@@ -147,7 +147,9 @@ class Mailer:
         known.event = event
         brand = self.catalog.brand(event.configurator_id)
         known.brand = brand.id
-        email = known.email = self.catalog.compose(event, brand, event_id=queued.id)
+        email = known.email = self.catalog.compose(
+            event, brand, received=queued.received, event_id=queued.id
+        )
         known.message_id = self.sender.send(email, event_id=queued.id)
         progress.end = "sent"
         known.sent_at = time.time()

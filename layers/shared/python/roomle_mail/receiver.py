@@ -174,7 +174,9 @@ class Receiver:
         if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
             raise errors.BrandNotAllowed
         event_id = known.event_id or ""
-        email = known.email = self.catalog.compose(event, brand, event_id=event_id)
+        email = known.email = self.catalog.compose(
+            event, brand, received=request.started_at, event_id=event_id
+        )
 
         if not self._reserve(progress, recipient, now):
             return Outcome(_OK, "suppressed")
