@@ -25,8 +25,8 @@ PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
-	$(CHECKS) audit lock contract bench capacity fuzz clean
+.PHONY: help setup emails build sbom demo local preview pictures browser unit test proof ci check \
+	$(CHECKS) audit lock contract example bench capacity fuzz clean
 
 help: ## list all commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1 \t\2/p' Makefile | expand -t 16
@@ -45,9 +45,14 @@ $(UV):
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(PYTHON) --editable .
 	@touch $@
 
+emails: setup ## check brands, texts and templates: every email, in about a second
+	@$(PYTHON) -m emails_build
+
 build: .aws-sam/.built sbom ## build functions and layers into .aws-sam/build
 
+# The emails come first: SAM would surround what is wrong with its own output.
 .aws-sam/.built: .venv/.synced $(BUILT_FROM)
+	@$(PYTHON) -m emails_build
 	@echo "build: functions and layers"
 	$(SAM) build
 	@touch $@
@@ -132,6 +137,9 @@ capacity: setup ## calculate docs/capacity.md again from the measurements
 
 fuzz: setup ## fuzz token and event for MINUTES=n (10), keep inputs that reach new code
 	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
+
+example: setup ## copy the example emails, layers/emails, to the tests' own, tests/emails
+	@$(PYTHON) -m tests.emails_package
 
 contract: setup ## write docs/openapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract

@@ -5,7 +5,10 @@ The deployed stack is here too, because tests of several folders need it.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,9 +46,36 @@ settings.load_profile("busy")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Build the emails, before pytest-xdist starts its workers."""
+    """Build the tests' emails, before pytest-xdist starts its workers.
+
+    Tools and programs that tests start use them too.
+    """
+    os.environ["ROOMLE_MAIL_EMAILS"] = str(emails_package.EMAILS)
+    sys.addaudithook(emails_package.guard)
     if not hasattr(config, "workerinput"):
         emails_package.build()
+
+
+def pytest_report_header() -> str | None:
+    """Say where the tests' emails are no longer those of layers/emails."""
+    with emails_package.guard.allowed():
+        own, ours = map(emails_package.content, (emails_package.OWN, emails_package.EMAILS))
+    names = sorted(name for name in own.keys() | ours.keys() if own.get(name) != ours.get(name))
+    if not names:
+        return None
+    return (
+        f"emails: tests/emails is used. It differs from layers/emails in {', '.join(names[:5])}"
+        f"{', …' if names[5:] else ''}. Right for your own brand; after a change of the example: "
+        "make example"
+    )
+
+
+@pytest.fixture
+def own_emails(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The emails in layers/emails, as they are."""
+    monkeypatch.setenv("ROOMLE_MAIL_EMAILS", "")
+    with emails_package.guard.allowed():
+        yield emails_package.OWN
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from roomle_mail_cli import sign
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "events"
 MOMENT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+# Seconds, twenty years: what is stored was made at that moment, but must count now.
+LONG = str(20 * 365 * 24 * 60 * 60)
 ACCOUNT, REGION = "123456789012", "eu-central-1"
 API = "a1b2c3d4e5"
 # What `make local` deploys, as seen from a container. The emulator derives the names from the
@@ -37,6 +39,8 @@ CONFIGURATION = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5
 ITEM = "catalogId:itemId"
 PLAN = "ps_1a2b3c4d5e6f7a8b9c0d1e2f3a4b5c6d"
 CONFIGURATOR = "myConfigurator"
+# Of another brand than the default one, and in another language than that one's own.
+ANOTHER_CONFIGURATOR, ANOTHER_LANGUAGE = "exampleStudio", "de"
 ASSET = "https://uploads.roomle.com/exports/1a2b3c4d/configuration.glb"
 
 SAVED = "email.savedConfiguration"
@@ -172,12 +176,12 @@ def accepted_posts() -> dict[str, Post]:
         ),
         "saved_configuration_of_another_brand": Post(
             code="sent",
-            body=compact(payload(configuratorId="exampleStudio")),
+            body=compact(payload(configuratorId=ANOTHER_CONFIGURATOR)),
             subject="Möbelstudio Beispiel",
         ),
         "saved_configuration_for_a_language": Post(
             code="sent",
-            body=compact(payload(url=link_to(CONFIGURATION, lang="de"))),
+            body=compact(payload(url=link_to(CONFIGURATION, lang=ANOTHER_LANGUAGE))),
             subject="ist gespeichert",
         ),
         "share_configuration": sent(SHARED),
@@ -493,8 +497,8 @@ def environment() -> dict[str, dict[str, str]]:
         "ANSWER_WITHIN": "8",
         "TOKEN_HEADER": "token",
         "TOKEN_ALGORITHMS": "01",
-        # Twenty years: the fixtures' tokens are genuine, but were made at one fixed moment.
-        "TOKEN_MAX_AGE": str(20 * 365 * 24 * 60 * 60),
+        "TOKEN_MAX_AGE": LONG,
+        "MAX_EVENT_AGE": LONG,
         "TOKEN_IV": "fixed",
         "TOKEN_REUSE": "refuse",
         "REQUIRE_TOKEN": "true",
@@ -572,17 +576,30 @@ def load(name: str) -> dict[str, Any]:
 
 
 def fresh(name: str, *, now: datetime, api_key: str, secret: str) -> dict[str, Any]:
-    """Read a receiver fixture as if it arrived now, signed unless its token is the fault."""
+    """Read a receiver fixture, renewed."""
+    return renew(name, load(name), now=now, api_key=api_key, secret=secret)
+
+
+def renew(
+    name: str, event: dict[str, Any], *, now: datetime, api_key: str, secret: str
+) -> dict[str, Any]:
+    """Return a receiver fixture as if it arrived now, signed unless its token is the fault."""
     if expectations()[name].get("sign") is False:
-        return sign.stamp(load(name), now=now)
+        return sign.stamp(event, now=now)
     form = posts()[name.removeprefix("receiver/")].form
-    return sign.sign(load(name), now=now, api_key=api_key, secret=secret, **form)
+    return sign.sign(event, now=now, api_key=api_key, secret=secret, **form)
 
 
 def body_of(event: dict[str, Any]) -> bytes:
     """Return the bytes that were POSTed."""
     body: str = event.get("body", "")
     return base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
+
+
+def with_body(event: dict[str, Any], body: bytes) -> dict[str, Any]:
+    """Return the event with other bytes as its body."""
+    text = base64.b64encode(body) if event["isBase64Encoded"] else body
+    return event | {"body": text.decode()}
 
 
 def write() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from roomle_mail.aws import Clients, reseed_after_restore
 from roomle_mail.delivery import SesSender
 from roomle_mail.emails import Catalog
-from roomle_mail.mailer import Mailer, Message, Queues
+from roomle_mail.mailer import Mailer, Queues, messages_of
 from roomle_mail.settings import Settings
 from roomle_mail.telemetry import logger
 
@@ -25,8 +25,10 @@ reseed_after_restore(os.environ)
 
 # False also overrides Powertools' environment variable that would log the whole event.
 @logger.inject_lambda_context(clear_state=True, log_event=False)
-def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: object, _context: object) -> dict[str, Any]:
     """Tell Lambda which messages stay in the queue (its page on ReportBatchItemFailures)."""
-    messages = [Message.from_sqs(record) for record in event["Records"]]
+    messages = messages_of(event, queue_url=settings.queue_url)
+    if not messages:
+        logger.info("ignored")
     stay = [message for message in messages if not mailer.process(message)]
     return {"batchItemFailures": [{"itemIdentifier": message.id} for message in stay]}

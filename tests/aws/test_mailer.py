@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from roomle_mail.idempotency import CLAIM_LAPSES_AFTER, IdempotencyStore
 from roomle_mail.mailer import Message
 from tests.aws.conftest import World, saved
+from tests.powertools import LambdaContext
 
 LOST = ReadTimeoutError(endpoint_url="https://aws.example")
 NO_CONNECTION = EndpointConnectionError(endpoint_url="https://aws.example")
@@ -104,6 +105,111 @@ def test_one_poisoned_message_does_not_fail_the_others(world: World) -> None:
 
     assert len(world.emails()) == 3
     assert [each["body"] for each in world.dead_letters()] == [each["body"] for each in poisoned]
+
+
+FOREIGN: dict[str, dict[str, Any]] = {
+    "no text": {"body": None},
+    "an empty text": {"body": ""},
+    "another kind of body": {"body": '{"Type": "Notification", "Message": "Hello"}'},
+    "a list": {"body": "[]"},
+    "a text": {"body": '"id"'},
+    "nothing but its id": {"receiptHandle": None, "body": None, "attributes": None},
+    "another event": {"event": {"event": "shop.ordered", "data": {}}},
+    "an event that is none": {"event": [["event", "email.savedConfiguration"]]},
+    "a time of 400 digits": {"received": int("9" * 400)},
+    "a time that is no number": {"received": float("nan")},
+    "an endless time": {"received": float("inf")},
+    "a time before all times": {"received": -1},
+    "a time as text": {"received": "1768469400"},
+    "an id with a line break": {"id": "a\nb"},
+    "an id of 3,000 letters": {"id": "a" * 3_000},
+    "an address for the hash": {"recipient": "anna.customer@customer.example"},
+    "an address as correlation": {"correlation": "anna.customer@customer.example"},
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_foreign_is_a_dead_letter_at_once_and_fails_no_other(
+    world: World, name: str
+) -> None:
+    changes = dict(FOREIGN[name])
+    (good,) = queue(world, saved(email="good@customer.example"))
+    around = ("receiptHandle", "attributes", "body")
+    envelope = {key: changes.pop(key) for key in around if key in changes}
+    foreign = {**good, "body": json.dumps(json.loads(good["body"]) | changes), **envelope}
+    foreign = {name: value for name, value in foreign.items() if value is not None}
+
+    assert world.mail([{**foreign, "messageId": "foreign"}, good]) == []
+
+    (dead,) = world.dead_letters()
+    assert dead["body"] == (foreign.get("body") or "(none)")
+    (email,) = world.emails()
+    assert email["Destination"] == {"ToAddresses": ["good@customer.example"]}
+    assert "anna.customer" not in world.output()
+
+
+@pytest.mark.parametrize("count", [None, "0", "-1", "many", "9" * 5_000])
+def test_an_odd_count_of_receives_is_the_first(count: str | None) -> None:
+    attributes = {} if count is None else {"ApproximateReceiveCount": count}
+    assert Message.from_sqs({"messageId": "a", "attributes": attributes}).wait == 30
+
+
+# From Lambda's console ("hello-world", "SQS", "S3 Put", "SNS"), a schedule, and plugins.
+TESTS_AND_PINGS: dict[str, Any] = {
+    "hello-world": {"key1": "value1", "key2": "value2", "key3": "value3"},
+    "SQS": {
+        "Records": [
+            {
+                "messageId": "19dd0b57-b21e-4ac1-bd88-01bbb068cb78",
+                "receiptHandle": "MessageReceiptHandle",
+                "body": "Hello from SQS!",
+                "attributes": {"ApproximateReceiveCount": "1", "SenderId": "123456789012"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:MyQueue",
+                "awsRegion": "us-east-1",
+            }
+        ]
+    },
+    "S3 Put": {"Records": [{"eventVersion": "2.0", "eventSource": "aws:s3", "s3": {}}]},
+    "SNS": {"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "95df01b4"}}]},
+    "schedule": {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}},
+    "serverless-plugin-warmup": {"source": "serverless-plugin-warmup"},
+    "lambda-warmer": {"warmer": True, "concurrency": 3},
+    "nothing": None,
+    "a text": "ping",
+    "a list": [1],
+    "odd records": {"Records": {"messageId": "a"}},
+    "an odd record": {"Records": ["a", None, {"messageId": 1}]},
+    "an empty batch": {"Records": []},
+}
+
+
+@pytest.mark.parametrize("name", TESTS_AND_PINGS)
+def test_a_test_event_or_a_ping_is_no_error_and_changes_nothing(world: World, name: str) -> None:
+    answer = world.app("mailer").handler(TESTS_AND_PINGS[name], LambdaContext())
+
+    assert answer == {"batchItemFailures": []}
+    assert world.dead_letters() == world.emails() == []
+    assert [(line["level"], line["message"]) for line in world.logs()] == [("INFO", "ignored")]
+    assert world.metrics() == {}
+
+
+@pytest.mark.parametrize(("days", "is_sent"), [(13.9, True), (14.1, False), (400, False)])
+def test_an_event_is_dropped_after_fourteen_days_however_often_it_is_moved(
+    world: World, days: float, *, is_sent: bool
+) -> None:
+    """A redrive and the mailer's own move start SQS's clock again; the event's age goes on."""
+    (message,) = queue(world)
+    old = json.loads(message["body"]) | {"received": time.time() - days * 86_400}
+    fault(world, "sesv2.SendEmail", *([] if is_sent else [REFUSED]))
+
+    assert world.mail([{**message, "body": json.dumps(old)}]) == []
+
+    assert len(world.emails()) == is_sent
+    assert world.dead_letters() == []
+    assert world.logs()[-1]["message"] == ("sent" if is_sent else "expired")
+    assert world.logs()[-1]["event_id"] == old["id"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 from roomle_mail_cli import sign
+from tests import emails_package
 from tests.built.runtime_api import Function
 from tools import artefacts, fixtures
 
@@ -149,6 +150,7 @@ class Lambda:
 
 @pytest.fixture(scope="session")
 def aws_lambda(tmp_path_factory: pytest.TempPathFactory) -> Lambda:
+    """The build, with the tests' own emails instead of those in layers/emails."""
     assert (artefacts.BUILD / "template.yaml").is_file(), "nothing is built yet: make build"
     folder = tmp_path_factory.mktemp("lambda")
     functions = ("ReceiverFunction", "MailerFunction")
@@ -161,6 +163,7 @@ def aws_lambda(tmp_path_factory: pytest.TempPathFactory) -> Lambda:
     made.home.mkdir()
     for layer in artefacts.layers():
         artefacts.copy(layer, made.opt)
+    emails_package.replace(made.opt / "python")
     for function in functions:
         artefacts.copy(artefacts.task(function), made.tasks[function])
     return made

@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request
 
+from tests.emails_package import EMAILS
 from tools import browser
 from tools.pages.emails import Scheme
 from tools.sam import ROOT
@@ -121,9 +122,5 @@ def window(open_window: Open) -> Window:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of layers/emails to be edited."""
-    copy = tmp_path / "emails"
-    shutil.copytree(
-        ROOT / "layers" / "emails", copy, ignore=shutil.ignore_patterns("*.py", "__pycache__")
-    )
-    return copy
+    """A copy of the emails to be edited."""
+    return shutil.copytree(EMAILS, tmp_path / "emails")

@@ -18,7 +18,7 @@ from tools.pages.emails import Scheme
 from tools.simulator.page import application
 from tools.simulator.scenario import SWITCHES, Scenario
 from tools.simulator.stage import MAILER, SERVICES, SES, Stage, standing
-from tools.stack import deployment, webhook
+from tools.stack import webhook
 from tools.stack.deployment import Stack
 
 BRANDS, ROOMLES = (1, 0), (0, 1)
@@ -373,7 +373,6 @@ def test_the_examples_in_the_form_are_roomles(simulator: Simulator) -> None:
     assert Scenario().payload == fixtures.payload(
         email="jane.1@customer.example", configuratorId=None
     )
-    assert deployment.BRANDS.exists()
 
 
 def test_what_ses_throttles_for_longer_waits_in_the_queue_and_comes_once(

@@ -8,9 +8,10 @@ from email.message import EmailMessage
 import pytest
 
 from roomle_mail.emails import Email
+from tests.emails_package import EMAILS
 from tests.emails_reading import message
 from tools import spamassassin
-from tools.preview.drafts import SOURCE, Choice, Drafts
+from tools.preview.drafts import Choice, Drafts
 
 pytestmark = pytest.mark.proof
 
@@ -22,7 +23,7 @@ def installed() -> None:
 
 
 def test_no_email_scores_in_spamassassin() -> None:
-    drafts = Drafts(SOURCE)
+    drafts = Drafts(EMAILS)
     made: list[tuple[Choice, Email]] = [
         (choice, email)
         for choice in drafts.choices()

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emails_build.problems import BuildFailed
+from roomle_mail_cli import project
 from tools import pages
 from tools.preview import page, pictures
-from tools.preview.drafts import SOURCE, Folder, relative
+from tools.preview.drafts import Folder, relative
 from tools.stack import processes
 
 # Next to the ports of the emulator and the simulator.
@@ -31,7 +32,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--pictures", type=Path, help="write PNG pictures here, and end")
     parser.add_argument(
-        "--source", type=Path, default=SOURCE, help="the emails (default: layers/emails)"
+        "--source",
+        type=Path,
+        default=project.emails(),
+        help="the emails (default: layers/emails)",
     )
     return parser.parse_args(arguments)
 

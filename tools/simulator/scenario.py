@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from roomle_mail_cli import sign
+from roomle_mail_cli import project, sign
 from tools import fixtures
 from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
-from tools.stack import deployment, faults
+from tools.stack import faults
 from tools.stack.faults import Behaviour
 
 # Longer than any time-out of the receiver.
@@ -216,7 +216,7 @@ def in_language(url: str, language: str) -> str:
 
 def configurators() -> dict[str, str]:
     """The configurators on offer: id -> brand's name and id."""
-    table = tomllib.loads(deployment.BRANDS.read_text(encoding="utf-8"))
+    table = tomllib.loads((project.emails() / "brands.toml").read_text(encoding="utf-8"))
     names = {key: brand["name"] for key, brand in table["brands"].items()}
     default = names[table["default"]]
     return {

@@ -13,17 +13,18 @@ from typing import Any
 
 import yaml
 
+from emails_build import package
 from roomle_mail_cli import project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
+from tools.tenant import Tenant
 
 ROOT = sam.ROOT
 NAME = "roomle-mail"
-BRANDS = ROOT / "layers" / "emails" / "brands.toml"
 BUILT = ROOT / ".aws-sam" / "build" / "template.yaml"
-LOCAL_COPY = BUILT.with_name("local.yaml")
+BUILT_EMAILS = BUILT.with_name("EmailsLayer")
 # The file that describes the foreground stack to other programs.
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
@@ -39,6 +40,14 @@ class Stack:
     webhook_url: str
     functions: dict[str, str]
     """Logical id -> physical name, as CloudFormation chose it."""
+    emails: Path = BUILT_EMAILS
+    """The deployed layer of emails."""
+
+    @cached_property
+    def tenant(self) -> Tenant:
+        """The brands that are deployed."""
+        return Tenant.of(self.emails)
+
     api_key: str = EXAMPLE_API_KEY
     secret: str = EXAMPLE_SECRET
 
@@ -107,8 +116,8 @@ def build() -> None:
 
 def deploy(aws: Emulator) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
-    senders = project.senders()
-    template.write_local_copy(BUILT, LOCAL_COPY)
+    senders, emails, local_copy = project.senders(), emails_layer(aws), aws.folder / "template.yaml"
+    template.write_local_copy(BUILT, local_copy, emails=emails)
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
     )
@@ -124,7 +133,7 @@ def deploy(aws: Emulator) -> Stack:
     command = sam.command(
         "deploy",
         *("--config-file", str(no_settings)),
-        *("--template-file", str(LOCAL_COPY)),
+        *("--template-file", str(local_copy)),
         *("--stack-name", NAME),
         *("--s3-bucket", BUCKET),
         *("--region", emulator.REGION),
@@ -149,7 +158,9 @@ def deploy(aws: Emulator) -> Stack:
     processes.say("deploy", "secret, senders, routes")
     aws.client("secretsmanager").put_secret_value(
         SecretId=outputs["SecretName"],
-        SecretString=json.dumps({EXAMPLE_API_KEY: EXAMPLE_SECRET}),
+        SecretString=json.dumps(
+            dict.fromkeys({EXAMPLE_API_KEY, *Tenant.of(emails).api_keys}, EXAMPLE_SECRET)
+        ),
     )
     for sender in senders:
         aws.client("sesv2").create_email_identity(EmailIdentity=sender)
@@ -162,7 +173,20 @@ def deploy(aws: Emulator) -> Stack:
             for r in created
             if r["ResourceType"] == "AWS::Lambda::Function"
         },
+        emails=emails,
     )
+
+
+def emails_layer(aws: Emulator) -> Path:
+    """Return the layer that `make build` made, or one of the emails that ROOMLE_MAIL_EMAILS names.
+
+    Raises BuildFailed.
+    """
+    if project.emails() == project.OWN_EMAILS:
+        return BUILT_EMAILS
+    layer = aws.folder / "emails"
+    package.write(package.compile_package(project.emails()), layer / "python")
+    return layer
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:

@@ -1,5 +1,7 @@
 """The local copy of the template: the built one, with the deviations listed here.
 
+Its paths are absolute, so that it can be anywhere.
+
 The template itself leaves out everything else that the emulator can't do, by its parameter
 `LocalStack`; tests/unit check that.
 """
@@ -62,12 +64,16 @@ def deviate(template: Template) -> Template:
     return local
 
 
-def write_local_copy(built: Path, local: Path) -> None:
-    """Write the local copy of a built template next to it, because its paths are relative."""
+def write_local_copy(built: Path, local: Path, *, emails: Path) -> None:
+    """Write the local copy of a built template, with a folder of built emails as their layer."""
     template = deviate(yaml.safe_load(built.read_text()))
-    partial = local.with_suffix(".partial")
-    partial.write_text(yaml.safe_dump(template, sort_keys=False))
-    partial.replace(local)
+    template["Resources"]["EmailsLayer"]["Properties"]["ContentUri"] = str(emails)
+    for resource in template["Resources"].values():
+        for name in ("CodeUri", "ContentUri"):
+            if name in resource.get("Properties", {}):
+                properties = resource["Properties"]
+                properties[name] = str(built.parent / properties[name])
+    local.write_text(yaml.safe_dump(template, sort_keys=False))
 
 
 def architecture() -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
+OWN_EMAILS = ROOT / "layers" / "emails"
 
 
 def version() -> str:
@@ -15,9 +17,18 @@ def version() -> str:
     return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
+def emails() -> Path:
+    """The folder with brands.toml, texts and templates.
+
+    It is layers/emails, unless ROOMLE_MAIL_EMAILS names another. The tests set that, because a
+    brand edits layers/emails.
+    """
+    return Path(os.environ.get("ROOMLE_MAIL_EMAILS") or OWN_EMAILS)
+
+
 def senders() -> set[str]:
     """The addresses that brands.toml sends from."""
-    return sender_addresses(tomllib.loads((ROOT / "layers" / "emails" / "brands.toml").read_text()))
+    return sender_addresses(tomllib.loads((emails() / "brands.toml").read_text(encoding="utf-8")))
 
 
 def sender_addresses(table: dict[str, Any]) -> set[str]:

@@ -7,6 +7,7 @@ queued, since nobody would send an email then. Where the outcome is unknown, Roo
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, Self
@@ -18,6 +19,11 @@ from roomle_mail.emails import Email
 from roomle_mail.settings import Channel
 
 SEND_TAKES = 1.0  # seconds; with less time left, no send is begun
+# What the receiver writes. Anyone with access to the queue can write something else, and these go
+# into the log, the table's keys and SES's tags.
+_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+_CORRELATION = re.compile(r"[\w=+/.:-]{0,128}", re.ASCII)
+_LATEST = 1e11  # seconds since the epoch; `datetime` can show it
 
 
 class Queued(NamedTuple):
@@ -39,18 +45,24 @@ class Queued(NamedTuple):
 
     @classmethod
     def load(cls, body: str) -> Self:
-        """From a message's body; raises BodyMalformed."""
+        """From a message's body; raises BodyMalformed unless the receiver could have written it."""
         try:
             read = json.loads(body)
-            return cls(
-                id=str(read["id"]),
-                event=dict(read["event"]),
-                recipient=str(read["recipient"]),
-                received=float(read["received"]),
-                correlation=str(read["correlation"]),
+            queued = cls(**{name: read[name] for name in cls._fields})
+            whole = (
+                isinstance(queued.event, dict)
+                and not isinstance(queued.received, bool)
+                # False for NaN, which Python reads.
+                and 0 <= queued.received < _LATEST
+                and _ID.fullmatch(queued.id)
+                and _ID.fullmatch(queued.recipient)
+                and _CORRELATION.fullmatch(queued.correlation)
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise errors.BodyMalformed from err
+        if not whole:
+            raise errors.BodyMalformed
+        return queued
 
 
 class Sender(Protocol):

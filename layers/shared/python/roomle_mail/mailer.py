@@ -5,8 +5,13 @@ maxReceiveCount (about six hours) SQS itself moves it to the dead-letter queue. 
 sent is moved at once, so that an operator learns of it now. A message that was sent to a
 dead-letter queue can be redriven only with its destination named (SQS's page
 "StartMessageMoveTask").
+
+Both moves start SQS's clock again, so its retention does not bound an event's age. The mailer does:
+it drops an event that is older than `max_event_age`. The table remembers for longer than that, so
+an event is never sent twice, however often it is redriven.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,8 +30,9 @@ from roomle_mail.table import Table
 EMAIL_TAKES = 5.0
 _FOLLOW_UP_TAKES = 1.5
 _FIRST_WAIT, _LONGEST_WAIT = 30, 900
+_RECEIVES = re.compile(r"[1-9][0-9]{0,8}")
 
-type End = Literal["sent", "skipped", "dead-lettered"]
+type End = Literal["sent", "skipped", "expired", "dead-lettered"]
 
 _OF_THE_EVENT = (errors.BodyMalformed, errors.InvalidEvent, errors.LinkNotAllowed)
 _HOPELESS = (*_OF_THE_EVENT, errors.NoTemplate, errors.EmailRefused)
@@ -43,18 +49,42 @@ class Message:
 
     @classmethod
     def from_sqs(cls, record: Mapping[str, Any]) -> Self:
-        """From a record of Lambda's event (Lambda's page "Using Lambda with Amazon SQS")."""
+        """From a record with a `messageId` (Lambda's page "Using Lambda with Amazon SQS").
+
+        Never fails: what is odd in one record must not fail the others of its batch.
+        """
+        attributes, body = record.get("attributes"), record.get("body")
+        given = attributes if isinstance(attributes, dict) else {}
+        receives = str(given.get("ApproximateReceiveCount"))
         return cls(
             id=record["messageId"],
-            receipt=record["receiptHandle"],
-            body=record["body"],
-            receives=int(record["attributes"]["ApproximateReceiveCount"]),
+            receipt=str(record.get("receiptHandle", "")),
+            # A dead letter can't be empty.
+            body=body if isinstance(body, str) and body else "(none)",
+            receives=int(receives) if _RECEIVES.fullmatch(receives) else 1,
         )
 
     @property
     def wait(self) -> int:
         """Seconds until the next try."""
         return min(_FIRST_WAIT << min(self.receives - 1, 5), _LONGEST_WAIT)
+
+
+def messages_of(event: object, *, queue_url: str) -> list[Message]:
+    """The messages of our queue in Lambda's event.
+
+    There are none in a ping that keeps a function warm, and in the test events of Lambda's console,
+    which come from other services or from a queue `MyQueue`.
+    """
+    queue = queue_url.rpartition("/")[2]
+    records = event.get("Records") if isinstance(event, dict) else None
+    return [
+        Message.from_sqs(each)
+        for each in (records if isinstance(records, list) else [])
+        if isinstance(each, dict)
+        and isinstance(each.get("messageId"), str)
+        and str(each.get("eventSourceARN", queue)).rpartition(":")[2] == queue
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +149,7 @@ class Mailer:
             progress.end or "postponed",
             known,
             error=error,
-            severe=progress.end in (None, "dead-lettered"),
+            severe=progress.end in (None, "expired", "dead-lettered"),
             receives=message.receives,
         )
         return progress.end is not None
@@ -133,6 +163,9 @@ class Mailer:
         telemetry.logger.set_correlation_id(queued.correlation)
         known.event_id, known.recipient = queued.id, queued.recipient
         known.received_at = queued.received
+        if time.time() - queued.received > self.settings.max_event_age:
+            progress.end = "expired"
+            return
         taken = progress.store.take(queued.id, now=time.time())
         if taken == "busy":
             raise errors.InProgress

@@ -14,12 +14,14 @@ _CHANNELS: Mapping[str, tuple[Channel, ...]] = {
     "ses,sqs": ("ses", "sqs"),
 }
 _MIN_ANSWER_WITHIN = 3
+_MAX_EVENT_AGE = 14 * 86_400
 
 
 class Settings(NamedTuple):
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
+    After `max_event_age` the mailer drops an event.
     """
 
     delivery: tuple[Channel, ...]
@@ -39,6 +41,7 @@ class Settings(NamedTuple):
     max_emails_per_recipient_per_hour: int
     max_emails_per_hour: int
     local_stack: bool
+    max_event_age: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -64,6 +67,7 @@ class Settings(NamedTuple):
             max_emails_per_recipient_per_hour=read.number("MAX_EMAILS_PER_RECIPIENT_PER_HOUR"),
             max_emails_per_hour=read.number("MAX_EMAILS_PER_HOUR"),
             local_stack=read.flag("LOCAL_STACK"),
+            max_event_age=int(environment.get("MAX_EVENT_AGE", _MAX_EVENT_AGE)),
         )
         # Anyone who holds a token can forge its date in prefix mode: only the record stops replays.
         if settings.token_iv == "prefix" and settings.token_reuse == "allow":
