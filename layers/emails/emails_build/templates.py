@@ -22,7 +22,7 @@ LINKS = ("url", "result_url")
 FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
-_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}")
+_TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
@@ -49,9 +49,13 @@ class Template:
     def find_shown(self, clues: Sequence[str], words: Mapping[str, str]) -> Line | None:
         """The line with one of the clues, or with a placeholder that stands for it in `words`."""
         for clue in filter(None, clues):
-            for line in self.lines:
-                if clue in line.text:
-                    return line
+            if clue.startswith("#") or ":" in clue:
+                shown = (line for line in self.lines if clue in line.text)
+            else:
+                said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
+                shown = (line for line in self.lines if said.search(_TAGS.sub(" ", line.text)))
+            if line := next(shown, None):
+                return line
             for placeholder, value in words.items():
                 pattern = re.compile(rf"\b{re.escape(placeholder)}\b")
                 if clue in value and (found := [x for x in self.lines if pattern.search(x.text)]):
@@ -66,18 +70,20 @@ class Template:
         if err.range is None or err.template_source is None:
             return self.lines[0]
         source = err.template_source.encode()
-        words = source[slice(*err.range)].decode(errors="replace")
-        pattern = re.compile(rf"(?<![\w.]){re.escape(words.strip())}(?!\w)")
+        before = source[: err.range[1]].decode(errors="replace")
+        rest = source[err.range[1] :].decode(errors="replace")
+        begin = max(before.rfind("{{"), before.rfind("{%"), 0)
+        end = min((rest.find(mark) + 2 for mark in ("}}", "%}") if mark in rest), default=0)
+        placeholder = before[begin:] + rest[:end]
+        # MJML joins lines, but keeps their order, so the third one in it is the third one here.
         found = [
-            line
-            for line in self.lines[: -len(text)]
-            for inside in _PLACEHOLDER.findall(line.text)
-            for _ in pattern.findall(inside)
+            line for line in self.lines[: -len(text)] for _ in range(line.text.count(placeholder))
         ]
-        # MJML joins lines, but keeps their order.
-        before = source[: err.range[0]].decode(errors="replace")
-        count = sum(len(pattern.findall(inside)) for inside in _PLACEHOLDER.findall(before))
-        return found[min(count, len(found) - 1)] if found else self.lines[0]
+        return (
+            found[min(before[:begin].count(placeholder), len(found) - 1)]
+            if found
+            else self.lines[0]
+        )
 
 
 def read_templates(folder: Path) -> dict[str, Template]:
@@ -109,8 +115,10 @@ def read_templates(folder: Path) -> dict[str, Template]:
 
 
 def _read(file: Path) -> Template:
-    mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
     plain = file.with_suffix(".txt")
+    if not plain.exists():
+        raise BuildFailed([Problem(plain, 0, f"is missing: {file.name} needs its text part")])
+    mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
     text = list(_expanded(file.parent / "shared" / "layout.txt", plain))
     if problems := [*syntax.problems(mjml), *syntax.problems(text)]:
         raise BuildFailed(problems)
