@@ -30,6 +30,7 @@ ORDER = (
     "credentials",
     "events",
     "designs",
+    "formats",
     "emails",
     "telemetry",
     "delivery",
