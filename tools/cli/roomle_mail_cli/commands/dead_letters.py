@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +23,7 @@ def take(deployment: Deployment, address: str | None = None) -> list[letters.Let
         found = letters.collect(deployment, step)
     if address is None:
         return found
-    wanted = sys.stdin.read().strip() if address == "-" else address
+    wanted = screen.read_stdin().strip() if address == "-" else address
     mine = [each for each in found if letters.same_address(each, wanted)]
     letters.put_back(deployment, [each for each in found if each not in mine])
     return mine

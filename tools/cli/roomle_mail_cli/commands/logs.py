@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -52,7 +51,7 @@ def logs(
     if address is not None and event is not None:
         raise CliError("Either --address or --event.", code=Exit.USAGE)
     if address is not None:
-        terms = lines.hashes(deployment, sys.stdin.read() if address == "-" else address)
+        terms = lines.hashes(deployment, screen.read_stdin() if address == "-" else address)
     else:
         terms = [event] if event else []
     found = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -48,7 +47,7 @@ def verify(
     if token == "-":
         if secret_stdin:
             raise CliError("Only one of the two can be read from stdin.", code=Exit.USAGE)
-        token = sys.stdin.read()
+        token = screen.read_stdin()
     token = token.strip()
     deployment = Deployment.find(stack) if stack or not secret_stdin else None
     tried = (
