@@ -47,6 +47,7 @@ class RoomleApi:
     credentials: tuple[Credential, ...] = (Credential(EXAMPLE_API_KEY, EXAMPLE_SECRET.encode()),)
     token_forms: frozenset[str] = frozenset(("01 fixed", "01 prefix", "02"))
     needed: tuple[str, ...] = NEEDED
+    checks_tokens: bool = True
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -62,6 +63,9 @@ class RoomleApi:
             return
         if call.needs_credentials and (problem := self._refusal(headers)):
             faults.send(handler, Reply.error(HTTPStatus.UNAUTHORIZED, problem))
+            return
+        if call.is_unknown:
+            faults.send(handler, Reply.error(HTTPStatus.NOT_FOUND, "unknown id"))
             return
         chosen = faults.of_id(call.id) or self.fault
         fault, strikes = faults.choice(chosen) if chosen else (faults.Fault("works"), ())
@@ -85,7 +89,7 @@ class RoomleApi:
         missing = [name for name in self.needed if not headers.get(name.lower())]
         if missing:
             return f"missing: {', '.join(missing)}"
-        if "token" not in self.needed and not headers.get("token"):
+        if not self.checks_tokens or ("token" not in self.needed and not headers.get("token")):
             return None
         return None if self._verifies(headers) else "the token is not valid"
 
@@ -125,6 +129,8 @@ def running(port: int = 0) -> Iterator[RoomleApi]:
     class Handler(BaseHTTPRequestHandler):
         # Connections stay open, as Roomle's do.
         protocol_version = "HTTP/1.1"
+        # Otherwise a body waits for the acknowledgement of its header.
+        disable_nagle_algorithm = True
 
         def answer(self) -> None:
             with contextlib.suppress(ConnectionError):
