@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,7 +39,7 @@ class RoomleApi:
 
     `token_forms` are those that it accepts: an algorithm, for 01 with its initialisation vector
     ("fixed" or "prefix"), or `anonym`, which Roomle's own sample uses. Without the headers in
-    `needed` it refuses a call.
+    `needed` it refuses a call. `further_credentials` is called for each request.
     """
 
     url: str = ""
@@ -48,6 +48,7 @@ class RoomleApi:
     token_forms: frozenset[str] = frozenset(("01 fixed", "01 prefix", "02"))
     needed: tuple[str, ...] = NEEDED
     checks_tokens: bool = True
+    further_credentials: Callable[[], Iterable[Credential]] = tuple
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -97,7 +98,8 @@ class RoomleApi:
         text = headers["token"]
         if text == "anonym":
             return text in self.token_forms
-        known = [each for each in self.credentials if each.api_key == headers.get("apikey")]
+        tenants = (*self.credentials, *self.further_credentials())
+        known = [each for each in tenants if each.api_key == headers.get("apikey")]
         for form in self.token_forms - {"anonym"}:
             algorithm, _, iv = form.partition(" ")
             with contextlib.suppress(TokenRejected):
