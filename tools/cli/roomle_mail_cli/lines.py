@@ -97,12 +97,13 @@ class Query:
     """Which lines to find.
 
     `ids` are hashes, events' ids and requests' ids: one of them must be in the line. `messages` and
-    `reasons` are exact. Whatever is empty excludes nothing.
+    `reasons` are exact, and `sources` are who wrote it. Whatever is empty excludes nothing.
     """
 
     ids: Sequence[str] = ()
     messages: Sequence[str] = ()
     reasons: Sequence[str] = ()
+    sources: Sequence[str] = ()
 
     def matches(self, line: Line) -> bool:
         """Whether a line has one of the messages and one of the reasons."""
@@ -178,6 +179,7 @@ def search(deployment: Deployment, wanted: Query | Sequence[str], *, start: date
     found = {
         line.key: line
         for source, group in groups(deployment).items()
+        if not query.sources or source in query.sources
         for pattern in query.patterns
         for line in _read(deployment, source, group, pattern, start=start)
     }

@@ -237,8 +237,8 @@ ALARMS: dict[str, Query] = {
     "UnforeseenAlarm": Query(reasons=["Unforeseen"]),
     "BounceRateAlarm": Query(messages=["Email Bounced"]),
     "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
-    "ReceiverErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"]),
-    "MailerErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"]),
+    "ReceiverErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
+    "MailerErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
 }
 
 
@@ -328,12 +328,6 @@ def query_for(what: str | None) -> Query | None:
         f"Messages: {', '.join(_DECISIONS)}. Reasons: {', '.join(REASONS)}.",
         code=Exit.USAGE,
     )
-
-
-def of_alarm(what: str | None, lines: Iterable[Line]) -> list[Line]:
-    """Those lines that the alarm counts: it may be about one of the functions."""
-    function = {"ReceiverErrorsAlarm": "receiver", "MailerErrorsAlarm": "mailer"}.get(what or "")
-    return [line for line in lines if function in (None, line.source)]
 
 
 def explain(facts: Mapping[str, Any]) -> Reason | None:

@@ -54,7 +54,7 @@ def why(
     query = reasons.query_for(what)
     with screen.progress("reading the log", None):
         found = lines.search(deployment, query, start=start) if query else []
-        groups = reasons.group(reasons.of_alarm(what, found))
+        groups = reasons.group(found)
         broken = look(deployment, what, groups)
     if as_json:
         screen.show_json(
