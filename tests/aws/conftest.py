@@ -78,6 +78,13 @@ class Door:
             response = AWSResponse("https://aws.example", status, headers, _Raw(body))
             self.faults.setdefault(operation, []).append(partial(_same, response))
 
+    def answer_with(self, operation: str, body: object) -> None:
+        """Answer the next call with 200 and a body, which may be a text that isn't JSON."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        headers: Any = {"content-type": "application/x-amz-json-1.1"}
+        response = AWSResponse("https://aws.example", 200, headers, _Raw(text.encode()))
+        self.faults.setdefault(operation, []).append(partial(_same, response))
+
     def raise_(self, operation: str, *errors: BaseException) -> None:
         """Make the next calls fail in transit."""
         for error in errors:
@@ -140,7 +147,7 @@ class World:
             # Lambda loads one per process; here hundreds of them would pile up.
             if next(LOADS) % 20 == 0:
                 gc.collect()
-            for service in ("ses", "sqs", "dynamodb", "secrets"):
+            for service in ("ses", "sqs", "dynamodb", "eventbridge", "secrets"):
                 self.door.watch(getattr(module.clients, service))
             self._apps[name] = module
         return self._apps[name]
@@ -292,6 +299,8 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "CONFIGURATION_SET": "set",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
         "MAX_EMAILS_PER_HOUR": "0",
+        "EVENT_BUS": "",
+        "PUBLISH_ADDRESSES": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "false",
         "POWERTOOLS_SERVICE_NAME": "tests",
