@@ -77,8 +77,8 @@ def list_letters(
     if as_json:
         screen.show_json([each.facts(personal=personal, now=now) for each in found])
     else:
-        told = f": {letters.by_reason(found)}" if found else ""
-        screen.out().print(screen.visible(f"{len(found)} dead letters{told}"))
+        totals = f": {letters.by_reason(found)}" if found else ""
+        screen.out().print(screen.visible(f"{number_of(found)}{totals}"))
         for line in table(found, personal=personal, now=now):
             screen.out().print(line)
         if any(each.is_too_late(now) for each in found):
@@ -365,7 +365,12 @@ def told(chosen: list[letters.Letter]) -> str:
     """How many letters, for which reasons."""
     from roomle_mail_cli import letters
 
-    return f"{len(chosen)} dead letters ({letters.by_reason(chosen)})"
+    return f"{number_of(chosen)} ({letters.by_reason(chosen)})"
+
+
+def number_of(found: list[letters.Letter]) -> str:
+    """How many letters, in words."""
+    return "1 dead letter" if len(found) == 1 else f"{len(found)} dead letters"
 
 
 def ask(question: str, chosen: list[letters.Letter], *, yes: bool) -> None:
