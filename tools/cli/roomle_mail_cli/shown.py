@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from roomle_mail import formats
 from roomle_mail.designs import DESIGN_WITHIN, Design, Designs, Wanted
 from roomle_mail.events import Event
 from roomle_mail_cli import project
@@ -76,11 +77,9 @@ class Shown:
 
     @property
     def size(self) -> str | None:
-        """Width × depth × height."""
-        lengths = (self.design.width, self.design.depth, self.design.height)
-        if None in lengths:
-            return None
-        return f"{' × '.join(f'{each:g}' for each in lengths if each is not None)} mm"
+        """Width × depth × height, as the email writes it."""
+        design = self.design
+        return formats.size(design.width, design.depth, design.height, locale=self.language)
 
     @property
     def as_json(self) -> dict[str, object]:
@@ -90,6 +89,7 @@ class Shown:
             "language": self.language,
             "picture": design.picture,
             "name": design.name,
+            "size": self.size,
             "width": design.width,
             "depth": design.depth,
             "height": design.height,
