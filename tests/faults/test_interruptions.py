@@ -83,7 +83,7 @@ class Interrupter:
         handler = signal.getsignal(signal.SIGALRM)
         set_to, _ = signal.getitimer(signal.ITIMER_REAL)
         # Python runs signal handlers in the main thread alone.
-        if threading.current_thread() is not threading.main_thread():
+        if threading.get_ident() != threading.main_thread().ident:
             return
         if not set_to or not callable(handler) or (code, offset) not in self.places:
             return
@@ -139,7 +139,8 @@ def test_answer_and_custody_agree_at_any_interrupted_instruction(
 ) -> None:
     roomle.credentials = (Credential(API_KEY, SECRET.encode()),)
     world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
-    places = our_places(world.app("receiver"))
+    # A lookup of a design is begun and awaited by way of `threading`.
+    places = our_places(world.app("receiver"), threading)
     store = IdempotencyStore(world.table())
     begun = recorded_progress(monkeypatch)
 
