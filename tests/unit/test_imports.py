@@ -31,6 +31,7 @@ ORDER = (
     "events",
     "emails",
     "designs",
+    "formats",
     "telemetry",
     "delivery",
     "table",
