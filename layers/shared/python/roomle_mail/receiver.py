@@ -20,8 +20,8 @@ from roomle_mail import errors, events, telemetry, tokens
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Custody, Delivery, Queue, Queued, Sender
-from roomle_mail.designs import Design, Designs, Wanted
-from roomle_mail.emails import Catalog
+from roomle_mail.designs import Designs, Wanted
+from roomle_mail.emails import Catalog, Design
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
 from roomle_mail.publishing import Publisher
