@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SettingsInvalid
-from roomle_mail_cli import causes, keys, letters, posting, project, remedies, senders, symptoms
+from roomle_mail_cli import causes, keys, letters, lines, posting, project, reasons, senders, times
 from roomle_mail_cli.checks import Check, State
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
@@ -34,6 +34,7 @@ _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
 _LATELY = timedelta(hours=1)
+_ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
 _BOUNCES, _COMPLAINTS = 0.05, 0.001
 _ABUSE = (
     "The saved query 'What SES says' shows which emails. If somebody has emails sent to others, "
@@ -256,27 +257,37 @@ def check_ses_events(deployment: Deployment) -> Iterator[Check]:
 def check_log(deployment: Deployment) -> Iterator[Check]:
     """Nothing went wrong in the last hour, according to the log."""
     start = datetime.now(UTC) - _LATELY
-    found = symptoms.recent(deployment, start=start)
+    query = lines.Query(ids=reasons.TROUBLE, sources=("receiver", "mailer"))
+    found = reasons.group(lines.search(deployment, query, start=start))
     for each in found:
-        cause = remedies.remedy(deployment, each.reason, source=each.source, hint=each.hint)
-        said = f" ({each.said})" if each.said else ""
-        times = f"{each.count} × {each.what} {each.reason}, last at {each.last:%H:%M:%S} UTC"
-        yield Check("log", _severity(deployment, each), f"{times}: {cause.why}{said}", cause.fix)
+        facts, last = each.last.facts, times.show(each.last.at)
+        details = ", ".join(f"{name} {value}" for name, value in each.details.items())
+        said = f"{each.last.what} {facts.get('reason', '')}".rstrip()
+        yield Check(
+            "log",
+            _severity(deployment, each),
+            f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
+            + (f" ({details})" if details else ""),
+            each.reason.remedy,
+        )
     if not found:
         yield Check("log", "ok", "nothing went wrong in the last hour")
 
 
-def _severity(deployment: Deployment, found: symptoms.Symptom) -> State:
-    """How bad it is: a failure if it goes on, a warning if it is over."""
-    if found.what == "refused":
-        if found.reason == "TokenMissing" and not found.hint:
+def _severity(deployment: Deployment, found: reasons.Group) -> State:
+    """How bad it is: a failure if nothing was accepted since, a warning if it is over."""
+    what, facts = found.last.what, found.last.facts
+    if what == "refused":
+        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
             return "info"  # anyone can send such requests, and doctor does
-        often = found.count >= int(deployment.parameters.get("AlarmRefusals") or 1)
-        if not (often or found.hint):
+        often = len(found.lines) >= int(deployment.parameters.get("AlarmRefusals") or 1)
+        if not often and "hint" not in facts:
             return "warn"
-    elif found.what == "queued":
+    elif facts.get("level") != "ERROR":
         return "warn"
-    return "warn" if symptoms.has_accepted_since(deployment, found.last) else "fail"
+    query = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
+    is_over = any(lines.are_any(deployment, each, start=found.last.at) for each in query)
+    return "warn" if is_over else "fail"
 
 
 # --- SES --------------------------------------------------------------------------------------
@@ -513,10 +524,12 @@ def _start(deployment: Deployment, name: str, function: str, event: object) -> C
         return None
     said = json.loads(answer["Payload"].read() or b"{}")
     kind, message = said.get("errorType", ""), str(said.get("errorMessage", ""))
-    reason = symptoms.of_lambda(f"{kind} {message}") or "Crashed"
-    source = "receiver" if name == RECEIVER else "mailer"
     cause = next(causes.configuration(deployment), None) or next(causes.variables(deployment), None)
-    cause = cause or remedies.remedy(deployment, reason, source=source)
+    if cause is None:
+        known = next((each for each in reasons.OF_LAMBDA if each in f"{kind} {message}"), None)
+        why = reasons.REASONS[known].meaning if known else "It crashes."
+        fix = reasons.REASONS[known].remedy if known else f"roomle-mail why {name[:-8]}ErrorsAlarm"
+        cause = causes.Cause(why, fix)
     return Check(name, "fail", f"{cause.why} ({kind}: {message[:200]})", cause.fix)
 
 
@@ -568,23 +581,23 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
     if not dead:
         yield Check("dead letters", "ok", "none")
         return
-    reasons = Counter(each.reason for each in letters.peek(deployment))
+    found = Counter(each.reason for each in letters.peek(deployment))
     again = f"roomle-mail dead-letters redrive --all{deployment.option}"
-    if not reasons:
+    if not found:
         yield Check(
             "dead letters",
             "fail",
             f"{dead} emails could not be sent; all are hidden, so somebody is looking at them",
             f"roomle-mail dead-letters list{deployment.option}",
         )
-    for reason, number in reasons.most_common():
-        cause = remedies.remedy(deployment, reason, source="mailer")
+    for reason, number in found.most_common():
+        known = reasons.explain({"reason": reason}) or reasons.Reason(reason, "")
         yield Check(
             "dead letters",
             "fail",
-            f"{dead} emails could not be sent, of {reasons.total()} looked at {number} for "
-            f"{reason}: {cause.why}",
-            f"{cause.fix}. Then: {again}",
+            f"{dead} emails could not be sent, of {found.total()} looked at {number} for {reason}: "
+            f"{known.meaning}",
+            f"{known.remedy.rstrip('.')}. Then: {again}",
         )
 
 
