@@ -153,10 +153,11 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
     function = deployment.function(RECEIVER)
     runtime = function["Runtime"]
     architecture = ",".join(function.get("Architectures", []))
+    deployed = datetime.fromisoformat(function["LastModified"])
     yield Check(
         "runtime",
         "ok" if runtime == RUNTIME else "fail",
-        f"{runtime} on {architecture}, deployed {str(function['LastModified'])[:19]}",
+        f"{runtime} on {architecture}, deployed {times.show(deployed)}",
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
     tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
@@ -646,7 +647,7 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "alarms",
             "fail",
-            f"{each['AlarmName']} is ringing since {_since(each)}",
+            f"{each['AlarmName']} is ringing since {times.show(each['StateUpdatedTimestamp'])}",
             each.get("AlarmDescription", "docs/operations.md says what to do."),
         )
     if not loud:
@@ -671,11 +672,6 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         )
     for topic in topics:
         yield _subscriptions(deployment, topic)
-
-
-def _since(alarm: dict[str, Any]) -> str:
-    moment = alarm["StateUpdatedTimestamp"].astimezone(UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _subscriptions(deployment: Deployment, topic: str) -> Check:
@@ -747,7 +743,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "silence alarm",
             "info",
             f"{alarm['StateValue']} because no event has arrived since the stack was created "
-            f"({created:%Y-%m-%d %H:%M} UTC). Active from the first event on; rings after "
+            f"({times.show(created)}). Active from the first event on; rings after "
             f"{hours} h without one",
             "Enter the webhook's URL at Roomle, then save a configuration, or: "
             f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
@@ -764,7 +760,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "silence alarm",
             "fail",
-            f"no event since {last:%Y-%m-%d %H:%M} UTC, for more than {hours} h",
+            f"no event since {times.show(last)}, for more than {hours} h",
             "Check the webhook's URL in Rubens Admin, then: "
             f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
         )

@@ -88,9 +88,9 @@ class Letter:
         """When the event arrived; of what is no event, when it was moved here."""
         return datetime.fromtimestamp(self.queued.received, UTC) if self.queued else self.since
 
-    def is_too_late(self, now: datetime) -> bool:
-        """Whether the mailer would drop it."""
-        return self.queued is not None and now - self.arrived > SENDABLE_FOR
+    def is_hopeless(self, now: datetime) -> bool:
+        """Whether the mailer would not send it, whatever was fixed: too old, or no event."""
+        return self.queued is None or now - self.arrived > SENDABLE_FOR
 
     def facts(self, *, personal: bool, now: datetime) -> dict[str, Any]:
         """What may be shown; address, links and configuration ids are personal."""

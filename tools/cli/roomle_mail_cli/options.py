@@ -160,6 +160,13 @@ def need(other: str, *names: str) -> None:
         raise CliError(f"{', '.join(alone)} needs {other}.", code=Exit.USAGE)
 
 
+def one_stack(argument: str | None, option: str | None) -> str | None:
+    """The stack that STACK or --stack names; raises CliError if both are given."""
+    if argument is not None:
+        refuse("STACK", "stack")
+    return argument or option
+
+
 def texts(option: str, values: list[str] | None) -> list[str]:
     """The values of a repeatable option; raises CliError for an empty one."""
     if not all(each.strip() for each in values or []):

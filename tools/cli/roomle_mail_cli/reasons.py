@@ -140,6 +140,11 @@ REASONS: dict[str, Reason] = {
         "SES's answer was lost, so it may have sent the email: this person may get two.",
         f"Single cases are normal. {_STATUS}",
     ),
+    "EntryRefused": Reason(
+        "EventBridge did not take an event for the bus; `detail` is what it said. The email is not "
+        "affected.",
+        "Check the bus, its policy and its region: aws events describe-event-bus --name BUS",
+    ),
     "Unforeseen": Reason(
         "An error that the code does not handle; `error` and `trace` say where.",
         "Please report it, with: roomle-mail logs --reason Unforeseen --since 1d --json",
@@ -254,6 +259,7 @@ ALARMS: dict[str, Query] = {
     "SendOutcomeUnknownAlarm": Query(reasons=["SendOutcomeUnknown"]),
     "QueueOutcomeUnknownAlarm": Query(reasons=["QueueOutcomeUnknown"]),
     "UnforeseenAlarm": Query(reasons=["Unforeseen"]),
+    "UnpublishedAlarm": Query(messages=["could not publish"]),
     "BounceRateAlarm": Query(messages=["Email Bounced"]),
     "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
     "ReceiverErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["receiver"]),

@@ -199,13 +199,15 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
         TextColumn,
     )
 
+    console = err()
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        console=err(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task(what, total=total)

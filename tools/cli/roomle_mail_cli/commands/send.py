@@ -83,8 +83,11 @@ def form_of(
     from roomle_mail_cli import posting, sign
 
     accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
+    chosen = algorithm.value if algorithm else accepted.get("algorithm", "01")
+    if chosen == "02":
+        refuse("algorithm 02, which has no vector", "iv")
     return sign.Form(
-        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        algorithm=chosen,
         iv=iv.value if iv else accepted.get("iv", "zero"),
         alphabet=alphabet.value,
         padding=padding,
@@ -166,7 +169,7 @@ def send(
     """
     from roomle_mail_cli import posting
 
-    check(algorithm, body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
+    check(body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
     deployment = deployment_for(stack, elsewhere=webhook is not None)
     if token is None:
         credential, deployment = credential_for(
@@ -226,8 +229,6 @@ def sign_token(
     """
     from roomle_mail_cli import posting
 
-    if algorithm == Algorithm.ECB:
-        refuse("--algorithm 02, which has none", "iv")
     credential, deployment = credential_for(
         stack, api_key, secret_stdin=secret_stdin, elsewhere=True
     )
@@ -241,7 +242,6 @@ def sign_token(
 
 
 def check(
-    algorithm: Algorithm | None,
     body: str | None,
     item_id: str | None,
     token: str | None,
@@ -253,8 +253,6 @@ def check(
     if token is not None:
         refuse("--token", "algorithm", "iv", "alphabet", "padding", "zone", "session", "age",
                "api_key", "secret_stdin")  # fmt: skip
-    if algorithm == Algorithm.ECB:
-        refuse("--algorithm 02, which has none", "iv")
     if item_id is not None:
         refuse("--item-id", "configuration_id")
     if dry_run:
