@@ -130,7 +130,7 @@ THROTTLED = (429, "TooManyRequestsException", "")
 def test_answer_and_custody_agree_at_any_interrupted_instruction(
     world: World, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
-    world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
+    world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000", EVENT_BUS="default")
     places = our_places(world.app("receiver"))
     store = IdempotencyStore(world.table())
     begun = recorded_progress(monkeypatch)
