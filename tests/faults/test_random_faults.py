@@ -32,6 +32,9 @@ CALLS: tuple[tuple[Service, str], ...] = (
     ("DYNAMODB", "PutItem"),
     ("DYNAMODB", "UpdateItem"),
     ("EVENTBRIDGE", "PutEvents"),
+    ("ROOMLE", "configurations"),
+    ("ROOMLE", "components"),
+    ("ROOMLE", "picture"),
 )
 
 
@@ -64,7 +67,8 @@ def plan(chance: random.Random) -> Plan:
         chance.choice((fixtures.SAVED, fixtures.SHARED, fixtures.SHARED_AR, fixtures.EXPORTED)),
         faults,
         comes_again=chance.random() < 0.15,
-        secret_is_old=chance.random() < 0.05,
+        # Roomle's last outage is over then, too.
+        secret_is_old=chance.random() < 0.2,
     )
 
 
