@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Self
 
 from roomle_mail import errors, events, telemetry
@@ -185,7 +186,10 @@ class Mailer:
         known.event = event
         brand = self.catalog.brand(event.configurator_id)
         known.brand = brand.id
-        email = known.email = self.catalog.compose(event, brand, event_id=queued.id)
+        compose = partial(
+            self.catalog.compose, event, brand, received=queued.received, event_id=queued.id
+        )
+        email = known.email = compose()
         lookup = self.designs.begin(
             event,
             Wanted(brand.show, brand.picture_hosts, brand.catalogs, email.language),
@@ -197,7 +201,7 @@ class Mailer:
         if design != Design():
             # The email without it is made already, so nothing in a design can prevent an email.
             with telemetry.best_effort("show the design", known):
-                email = self.catalog.compose(event, brand, event_id=queued.id, design=design)
+                email = compose(design=design)
         known.message_id = self.sender.send(email, event_id=queued.id)
         progress.end = "sent"
         known.sent_at = time.time()

@@ -13,6 +13,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from roomle_mail import errors, events, telemetry, tokens
@@ -188,7 +189,10 @@ class Receiver:
         if brand.api_keys and (claims is None or claims.credential.api_key not in brand.api_keys):
             raise errors.BrandNotAllowed
         event_id = known.event_id or ""
-        email = known.email = self.catalog.compose(event, brand, event_id=event_id)
+        compose = partial(
+            self.catalog.compose, event, brand, received=request.started_at, event_id=event_id
+        )
+        email = known.email = compose()
         # What only the mailer sends, it looks up itself.
         show = brand.show if "ses" in self.settings.delivery else ()
         lookup = self.designs.begin(
@@ -205,7 +209,7 @@ class Receiver:
         if design != Design():
             # The email without it is made already, so nothing in a design can prevent an email.
             with telemetry.best_effort("show the design", known):
-                email = self.catalog.compose(event, brand, event_id=event_id, design=design)
+                email = compose(design=design)
         queued = Queued(
             id=event_id,
             event=event.payload,
