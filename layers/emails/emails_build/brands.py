@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -130,7 +130,8 @@ def _families(value: str) -> str:
 
 
 def _font_file(value: str) -> str:
-    if not re.search(r"\.woff2?(?:[?#]|$)", value, re.IGNORECASE):
+    # The link is written into a style sheet.
+    if not re.fullmatch(r"""[^\s"'()<>\\]+\.woff2?(?:[?#][^\s"'()<>\\]*)?""", value, re.IGNORECASE):
         message = "mail programs load fonts as WOFF2 or WOFF"
         raise ValueError(message)
     return _https(value)
@@ -636,9 +637,11 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
         if field is None:
             break
         depth, expected = depth + 1, field.description or expected
-        if not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        kinds = (field.annotation, *get_args(field.annotation))
+        inner = [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not inner:
             break
-        model = field.annotation
+        model = inner[0]
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
     # The rest is pydantic's own, such as the branch of a union, but in `texts` it is keys.

@@ -225,7 +225,11 @@ def _below(name: str, names: Iterable[str]) -> frozenset[str]:
 def _asked(name: str, sources: Iterable[str]) -> bool:
     """Whether each source that has a value asks first whether it is defined."""
     value = rf"(?<![\w.]){re.escape(name)}(?![\w.])"
-    asks = rf"\bif\b[^%]*{value}|{value}\s*(?:or\b|\|\s*default\b)"
+    asks = (
+        rf"\bif(?:\s+|\b[^%]*?(?:\band|\bor|\bnot|\()\s*){value}"
+        rf"(?=\s*(?:-?%\}}|\band\b|\bor\b|\)|is\s+(?:not\s+)?defined\b))"
+        rf"|{value}\s*(?:or\b|\|\s*default\b)"
+    )
     return all(re.search(asks, source) for source in sources if re.search(value, source))
 
 
