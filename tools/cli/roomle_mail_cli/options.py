@@ -163,6 +163,16 @@ def texts(option: str, values: list[str] | None) -> list[str]:
     return list(values or [])
 
 
+def read_address(address: str | None) -> str | None:
+    """The value of --address, where - is standard input; raises CliError if it is no address."""
+    if address is None:
+        return None
+    wanted = (sys.stdin.read() if address == "-" else address).strip()
+    if "@" not in wanted:
+        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+    return wanted
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless --yes is given; raises CliError without a terminal."""
     if yes:
