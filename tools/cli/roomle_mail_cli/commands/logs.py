@@ -119,13 +119,10 @@ def check(address: str | None, count_by: list[str] | None, *, follow: bool) -> N
 def show_coming(coming: Generator[lines.Line], *, as_json: bool) -> int:
     """Print lines as they come, until Ctrl-C; return how many."""
     found = 0
-    try:
-        with closing(coming):
-            for line in coming:
-                found += 1
-                show_line(line, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.FINE) from None
+    with closing(coming):
+        for line in coming:
+            found += 1
+            show_line(line, as_json=as_json)
     return found
 
 
