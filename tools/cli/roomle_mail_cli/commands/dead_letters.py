@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -81,8 +80,8 @@ def list_letters(
         screen.out().print(screen.visible(f"{number_of(found)}{totals}"))
         for line in table(found, personal=personal, now=now):
             screen.out().print(line)
-        if any(each.is_too_late(now) for each in found):
-            screen.note("! older than 14 days: the mailer would drop it")
+        if any(each.is_hopeless(now) for each in found):
+            screen.note("! older than 14 days, or no event: the mailer would not send it")
     note_others(held)
 
 
@@ -98,7 +97,7 @@ def table(found: list[letters.Letter], *, personal: bool, now: datetime) -> list
         event = str(facts["event"] or "-").removeprefix("email.")
         last = (facts["address"],) if personal else (event, facts["configurator"])
         age = times.age((now - each.arrived).total_seconds())
-        too_late = "!" if each.is_too_late(now) else ""
+        too_late = "!" if each.is_hopeless(now) else ""
         rows.append(
             (
                 each.event_id or each.id,
@@ -160,9 +159,9 @@ def redrive(
     """Try dead letters again: move them back to the queue.
 
     Fix the cause first. An email that was sent in the meantime is not sent again. What is older
-    than 14 days stays, since the mailer would drop it. With --all, SQS moves the letters itself
-    (StartMessageMoveTask) where it can; others are moved by this command. With --wait the exit
-    code is 1 if a letter came back.
+    than 14 days or no event stays, since the mailer would not send it. With --all, SQS moves the
+    letters itself (StartMessageMoveTask) where it can; others are moved by this command. With
+    --wait the exit code is 1 if a letter came back.
 
     \b
     Examples:
@@ -179,16 +178,16 @@ def redrive(
     reasons, started = texts("reason", reason), datetime.now(UTC)
     with receiving(deployment) as held:
         chosen = choose(held, ids, read_address(address), reasons)
-        too_late = [each for each in chosen if each.is_too_late(started)]
-        chosen = [each for each in chosen if each not in too_late]
-        if too_late:
+        stay = [each for each in chosen if each.is_hopeless(started)]
+        chosen = [each for each in chosen if each not in stay]
+        if stay:
             screen.note(
-                f"{len(too_late)} are older than 14 days and stay: the mailer would drop them, and "
-                "`dead-letters drop` deletes them."
+                f"{len(stay)} stay, being older than 14 days or no events: the mailer would not "
+                "send them. `dead-letters drop` deletes them."
             )
         ask(f"Move {told(chosen)} back to the queue?", chosen, yes=yes)
         by_sqs = None
-        if everything and chosen and not too_late:
+        if everything and chosen and not stay:
             held.put_back()
             with screen.progress("moving", len(chosen)) as step:
                 by_sqs = letters.redrive(deployment, rate=rate, step=step)
@@ -243,7 +242,7 @@ def wait_for(
     """Wait until the log tells what became of letters, or time is up."""
     from roomle_mail_cli import letters, lines
 
-    event_ids = {each.event_id or each.id for each in moved}
+    event_ids = {str(each.event_id) for each in moved}
     query = lines.Query(sources=["mailer"])
     ends = time.monotonic() + seconds
     with screen.progress("waiting for the mailer", len(event_ids)) as step:
@@ -312,7 +311,7 @@ def read_address(address: str | None) -> str | None:
     """The address of an option; raises CliError if it is none."""
     if address is None:
         return None
-    wanted = (sys.stdin.read() if address == "-" else address).strip()
+    wanted = (screen.read_stdin() if address == "-" else address).strip()
     if "@" not in wanted:
         raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
     return wanted

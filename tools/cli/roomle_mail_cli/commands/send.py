@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, need, refuse
+from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, finite, need, refuse
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -51,9 +52,22 @@ AlgorithmOption = Annotated[Algorithm | None, typer.Option(help="Default: what i
 VectorOption = Annotated[Vector | None, typer.Option("--iv", help="Default: what is accepted.")]
 AlphabetOption = Annotated[Alphabet, typer.Option(help="Base64's alphabet.")]
 PaddingOption = Annotated[bool, typer.Option("--padding/--no-padding", help="Base64's `=`.")]
-ZoneOption = Annotated[str, typer.Option(help="The timestamp's zone: Z, +01, +0530.")]
+
+
+def java_zone(value: str) -> str:
+    """Refuse a zone that Java's X does not write."""
+    if not re.fullmatch(r"Z|[+-](0\d|1[0-8])([0-5]\d)?", value, re.ASCII):
+        raise typer.BadParameter(f"{value!r} is not a zone of Java's X, such as Z, +01, +0530.")
+    return value
+
+
+ZoneOption = Annotated[
+    str, typer.Option(callback=java_zone, help="The timestamp's zone: Z, +01, +0530.")
+]
 SessionOption = Annotated[str | None, typer.Option(help="The session token. Default: random.")]
-AgeOption = Annotated[float, typer.Option(help="The token's age in seconds.")]
+AgeOption = Annotated[
+    float, typer.Option(callback=finite, help="The token's age in seconds.", metavar="SECONDS")
+]
 
 
 def form_of(
@@ -69,8 +83,11 @@ def form_of(
     from roomle_mail_cli import posting, sign
 
     accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
+    chosen = algorithm.value if algorithm else accepted.get("algorithm", "01")
+    if chosen == "02":
+        refuse("algorithm 02, which has no vector", "iv")
     return sign.Form(
-        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        algorithm=chosen,
         iv=iv.value if iv else accepted.get("iv", "zero"),
         alphabet=alphabet.value,
         padding=padding,
@@ -114,7 +131,9 @@ def send(
     ] = None,
     token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
     webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the event's log lines.")] = 0,
+    wait: Annotated[
+        float, typer.Option(callback=finite, help="Seconds to wait for the event's log lines.")
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the request, don't send it.")
     ] = False,
@@ -150,7 +169,7 @@ def send(
     """
     from roomle_mail_cli import posting
 
-    check(algorithm, body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
+    check(body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
     deployment = deployment_for(stack, elsewhere=webhook is not None)
     if token is None:
         credential, deployment = credential_for(
@@ -210,8 +229,6 @@ def sign_token(
     """
     from roomle_mail_cli import posting
 
-    if algorithm == Algorithm.ECB:
-        refuse("--algorithm 02, which has none", "iv")
     credential, deployment = credential_for(
         stack, api_key, secret_stdin=secret_stdin, elsewhere=True
     )
@@ -225,7 +242,6 @@ def sign_token(
 
 
 def check(
-    algorithm: Algorithm | None,
     body: str | None,
     item_id: str | None,
     token: str | None,
@@ -237,8 +253,6 @@ def check(
     if token is not None:
         refuse("--token", "algorithm", "iv", "alphabet", "padding", "zone", "session", "age",
                "api_key", "secret_stdin")  # fmt: skip
-    if algorithm == Algorithm.ECB:
-        refuse("--algorithm 02, which has none", "iv")
     if item_id is not None:
         refuse("--item-id", "configuration_id")
     if dry_run:
@@ -285,7 +299,7 @@ def content_of(
         if more.get("success") is False and "resultUrl" not in more:
             written["data"].pop("resultUrl", None)
         return dumped(written)
-    raw = sys.stdin.buffer.read() if body == "-" else read_file(body)
+    raw = screen.read_stdin_bytes() if body == "-" else read_file(body)
     changes = {
         "email": to, "url": url, "configurationId": configuration_id, "itemId": item_id
     }  # fmt: skip
@@ -339,8 +353,9 @@ def read_file(path: str) -> bytes:
     """Read a file; raises CliError."""
     try:
         return Path(path).read_bytes()
-    except OSError as err:
-        raise CliError(f"{path} can't be read: {err.strerror}", code=Exit.USAGE) from err
+    except (OSError, ValueError) as err:
+        reason = getattr(err, "strerror", err)
+        raise CliError(f"{path} can't be read: {reason}", code=Exit.USAGE) from err
 
 
 def show_request(request: posting.Request, *, as_json: bool) -> None:
