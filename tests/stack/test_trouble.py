@@ -210,6 +210,14 @@ def answer_of_sqs_lost(stack: LocalStack, recipient: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def bus_not_allowed(stack: LocalStack, recipient: str) -> Iterator[None]:
+    """An event bus that the receiver's role may not put events on."""
+    with stack.environment(RECEIVER, EVENT_BUS="default"):
+        assert post(stack, recipient) == 200
+        yield
+
+
+@contextlib.contextmanager
 def unforeseen(stack: LocalStack, recipient: str) -> Iterator[None]:
     """An item of the table that this project never wrote."""
     client, table = stack.client("dynamodb"), stack.deployed.outputs["TableName"]
@@ -260,19 +268,21 @@ CASES = [
          "no capacity for the mailer", "MailerConcurrency"),
     Case("ReceiverThrottlesAlarm", measured(*THROTTLES, FunctionName=RECEIVER),
          "no capacity for the receiver", "Service Quotas"),
-    Case("StillWaitingAlarm", still_waiting, "postponed Throttled", "Sending rate"),
+    Case("StillWaitingAlarm", still_waiting, "postponed Throttled", "Service Quotas"),
     Case("ServerErrorsAlarm", secret_deleted, "the secret was deleted; it can be restored",
          "aws secretsmanager restore-secret --secret-id roomle-mail-Secret-", outage=True),
     Case("RefusalsAlarm", secret_changed_here_only, "refused TokenUnverified",
-         "roomle-mail secret set API_KEY", outage=True),
-    Case("SilenceAlarm", other_header, "the token is not in the header 'x-other'",
+         "If you changed the secret here, enter the same at Roomle", outage=True),
+    Case("SilenceAlarm", other_header, "The token is not in the header that TokenHeader names",
          "TokenHeader=NAME", outage=True),
-    Case("ThrottledAlarm", throttled, "queued Throttled", "Sending rate"),
-    Case("QuotaUsedUpAlarm", quota_used_up, "SES's daily quota is used up", "Service Quotas"),
-    Case("TokenReplayedAlarm", replayed, "a token came again with another body",
+    Case("ThrottledAlarm", throttled, "queued Throttled", "Service Quotas"),
+    Case("QuotaUsedUpAlarm", quota_used_up, "SES's quota for 24 hours is used up",
+         "Service Quotas"),
+    Case("TokenReplayedAlarm", replayed, "The token came before with another body",
          "TokenReuse=allow"),
-    Case("SendOutcomeUnknownAlarm", answer_of_ses_lost, "SES's answer was lost", "status page"),
-    Case("QueueOutcomeUnknownAlarm", answer_of_sqs_lost, "SQS's answer was lost", "status page"),
+    Case("SendOutcomeUnknownAlarm", answer_of_ses_lost, "SES's answer was lost", "https://health.aws.amazon.com"),
+    Case("QueueOutcomeUnknownAlarm", answer_of_sqs_lost, "SQS's answer was lost", "https://health.aws.amazon.com"),
+    Case("UnpublishedAlarm", bus_not_allowed, "could not publish", "roomle-mail doctor"),
     Case("UnforeseenAlarm", unforeseen, "KeyError", "report it"),
     Case("WebhookThrottlesAlarm",
          measured("RoomleMail", "WebhookThrottled", 9, stack="roomle-mail"),

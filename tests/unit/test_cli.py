@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomle_mail import events, tokens
-from roomle_mail.errors import TokenRejected
+from roomle_mail.errors import SecretUnusable, TokenRejected
 from roomle_mail.tokens import Credential
-from roomle_mail_cli import forms, lines, posting, reading, screen, sign
+from roomle_mail_cli import forms, keys, lines, posting, reading, screen, sign
 from roomle_mail_cli.app import app
 from roomle_mail_cli.screen import CliError
 from tests import ses_events
@@ -269,6 +269,70 @@ def test_sign_makes_what_the_receiver_accepts(cli: CommandLine) -> None:
     assert claims.credential == CREDENTIAL
 
 
+# --- the secret -------------------------------------------------------------------------------
+
+GOOD = json.dumps({API_KEY: SECRET})
+WRONG_SECRETS: dict[str, tuple[str, str]] = {
+    "": ("it is empty", "roomle-mail secret set API_KEY"),
+    "no json": ("it is not JSON", "roomle-mail secret set API_KEY --replace"),
+    GOOD[:-1]: (f"character {len(GOOD)} of {len(GOOD) - 1}", "--replace"),
+    "[1]": ("not an object", "--replace"),
+    "{}": ("at least one API key", "--replace"),
+    '{"k": 1}': ("the secret of 'k' is not a text but int", "roomle-mail secret set k"),
+    '{"k": "short"}': ("the secret of 'k' has 5 characters", "roomle-mail secret set k"),
+    json.dumps({"k": f"{SECRET}\n"}): ("17 characters, 1 of them blanks or line breaks", "set k"),
+    json.dumps({"k": "example-secrét-0"}): ("number 13 is not ASCII", "secret set k"),
+    json.dumps({"k": "a-Secr3t_Str1ng!"}): ("that Roomle published", "secret set k"),
+    json.dumps({"a;b": SECRET}): ("API key number 1 (3 characters)", "--replace < keys.json"),
+    json.dumps({API_KEY: SECRET, "b": "x", "c": "yy"}): ("'b' has 1 char", "< keys.json"),
+}
+
+
+@pytest.mark.parametrize("text", WRONG_SECRETS)
+def test_a_wrong_secret_is_explained_by_its_part_and_length_with_what_mends_it(text: str) -> None:
+    what, fix = WRONG_SECRETS[text]
+    found = keys.fault(text, allow_published=False)
+    assert found is not None
+    assert what in found.what
+    assert fix in found.fix
+    assert SECRET not in found.what + found.fix
+
+
+VALUES = st.one_of(
+    st.text(max_size=33),
+    st.sampled_from([SECRET, SECRET * 2, "a-Secr3t_Str1ng!", SECRET[:-1], f"{SECRET}\n"]),
+    st.integers(),
+    st.none(),
+)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.dictionaries(st.one_of(st.text(max_size=5), st.just("k")), VALUES).map(json.dumps),
+        st.lists(st.integers()).map(json.dumps),
+        st.just("[" * 100_000),
+    )
+)
+def test_a_secret_is_wrong_exactly_where_the_receiver_refuses_it(text: str) -> None:
+    try:
+        keys.parse(text, allow_published=False)
+        usable = True
+    except SecretUnusable:
+        usable = False
+    found = keys.fault(text, allow_published=False)
+    assert (found is None) == usable
+    assert found is None or (found.what and found.fix)
+
+
+def test_a_line_break_at_the_end_is_told_and_does_not_count(cli: CommandLine) -> None:
+    arguments = ("sign", "--secret-stdin", "--api-key", API_KEY)
+    with_break, without = cli(*arguments, stdin=f"{SECRET}\r\n"), cli(*arguments, stdin=SECRET)
+    assert (with_break.code, without.code) == (0, 0)
+    assert "line break" in with_break.err
+    assert without.err == ""
+
+
 # --- events -----------------------------------------------------------------------------------
 
 
@@ -321,6 +385,7 @@ def test_an_event_of_ses_is_told_by_what_it_has() -> None:
     assert line is not None
     assert line.as_json == {
         "at": "1970-01-01T00:00:00.000+00:00", "source": "ses", "what": "Email Bounced",
+        "message": "Email Bounced", "service": "ses",
         "event_id": "0f" * 16, "message_id": "0107018d-message-id-000000", "brand": "default",
         "language": "en", "template": "saved", "bounce_type": "Permanent",
         "bounce_sub_type": "General", "bounce_status": "5.1.1",

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
 from roomle_mail_cli import session as aws_session
-from roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,12 +74,22 @@ def aws_errors() -> Iterator[None]:
                 "AWS_ACCESS_KEY_ID. A wrong clock has the same effect.",
             ) from err
         raise CliError(f"AWS answered {operation} with {code}: {message}") from err
-    except BotoCoreError as err:
+    # botocore raises ValueError for an endpoint that is no URL, OSError for files it can't read.
+    except (BotoCoreError, HTTPClientError, OSError, ValueError) as err:
         raise CliError(
             f"AWS can't be reached: {err}",
             "Check credentials and region: --profile, AWS_PROFILE, --region, AWS_REGION, "
             "AWS_ENDPOINT_URL.",
         ) from err
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an http(s) URL with a host."""
+    try:
+        found = urlsplit(text)
+        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:
+        return False
 
 
 def is_denied(err: BaseException | None) -> bool:
@@ -114,14 +125,27 @@ class Deployment:
         if named.endswith(".json"):
             return cls._described(Path(named), option)
         endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
+        if endpoint and not is_url(endpoint):
+            raise CliError(
+                f"AWS_ENDPOINT_URL is {endpoint!r}, which is not a URL.",
+                "An emulator's is, for instance, http://127.0.0.1:4566. For AWS: unset it.",
+            )
         return cls(named, aws_session.create(), endpoint, option=option)
 
     @classmethod
     def _described(cls, path: Path, option: str) -> Deployment:
         import boto3  # noqa: PLC0415 (slow to import)
 
+        given = aws_session.given()
         try:
             description = json.loads(path.read_text())
+            if given.profile or given.region not in (None, description["region"]):
+                raise CliError(
+                    f"--region and --profile would be ignored: {path} has a region and credentials "
+                    "of its own.",
+                    "Leave them out.",
+                    code=Exit.USAGE,
+                )
             session = boto3.Session(
                 aws_access_key_id="test",
                 aws_secret_access_key="test",  # noqa: S106 (the emulator's, they open nothing)
@@ -130,7 +154,7 @@ class Deployment:
             return cls(DEFAULT, session, description["endpoint_url"], description, option)
         except FileNotFoundError as err:
             raise CliError(f"{path} does not exist.", "Start a local stack: make local") from err
-        except (OSError, ValueError, KeyError) as err:
+        except (OSError, ValueError, KeyError, TypeError) as err:
             raise CliError(f"{path} does not describe a local stack.") from err
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)

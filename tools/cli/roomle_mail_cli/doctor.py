@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SettingsInvalid
-from roomle_mail_cli import causes, keys, letters, posting, project, remedies, senders, symptoms
+from roomle_mail_cli import causes, keys, letters, lines, posting, project, reasons, senders, times
 from roomle_mail_cli.checks import Check, State
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
@@ -34,6 +34,7 @@ _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
 _LATELY = timedelta(hours=1)
+_ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
 _BOUNCES, _COMPLAINTS = 0.05, 0.001
 _ABUSE = (
     "The saved query 'What SES says' shows which emails. If somebody has emails sent to others, "
@@ -67,6 +68,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "mailer": check_mailer,
         "dead letters": check_dead_letters,
         "memory": check_table,
+        "event bus": check_bus,
         "alarms": check_alarms,
         "silence alarm": check_silence,
     }
@@ -152,10 +154,11 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
     function = deployment.function(RECEIVER)
     runtime = function["Runtime"]
     architecture = ",".join(function.get("Architectures", []))
+    deployed = datetime.fromisoformat(function["LastModified"])
     yield Check(
         "runtime",
         "ok" if runtime == RUNTIME else "fail",
-        f"{runtime} on {architecture}, deployed {str(function['LastModified'])[:19]}",
+        f"{runtime} on {architecture}, deployed {times.show(deployed)}",
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
     tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
@@ -256,27 +259,37 @@ def check_ses_events(deployment: Deployment) -> Iterator[Check]:
 def check_log(deployment: Deployment) -> Iterator[Check]:
     """Nothing went wrong in the last hour, according to the log."""
     start = datetime.now(UTC) - _LATELY
-    found = symptoms.recent(deployment, start=start)
+    query = lines.Query(ids=reasons.TROUBLE, sources=("receiver", "mailer"))
+    found = reasons.group(lines.search(deployment, query, start=start))
     for each in found:
-        cause = remedies.remedy(deployment, each.reason, source=each.source, hint=each.hint)
-        said = f" ({each.said})" if each.said else ""
-        times = f"{each.count} × {each.what} {each.reason}, last at {each.last:%H:%M:%S} UTC"
-        yield Check("log", _severity(deployment, each), f"{times}: {cause.why}{said}", cause.fix)
+        facts, last = each.last.facts, times.show(each.last.at)
+        details = ", ".join(f"{name} {value}" for name, value in each.details.items())
+        said = f"{each.last.what} {facts.get('reason', '')}".rstrip()
+        yield Check(
+            "log",
+            _severity(deployment, each),
+            f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
+            + (f" ({details})" if details else ""),
+            each.reason.remedy,
+        )
     if not found:
         yield Check("log", "ok", "nothing went wrong in the last hour")
 
 
-def _severity(deployment: Deployment, found: symptoms.Symptom) -> State:
-    """How bad it is: a failure if it goes on, a warning if it is over."""
-    if found.what == "refused":
-        if found.reason == "TokenMissing" and not found.hint:
+def _severity(deployment: Deployment, found: reasons.Group) -> State:
+    """How bad it is: a failure if nothing was accepted since, a warning if it is over."""
+    what, facts = found.last.what, found.last.facts
+    if what == "refused":
+        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
             return "info"  # anyone can send such requests, and doctor does
-        often = found.count >= int(deployment.parameters.get("AlarmRefusals") or 1)
-        if not (often or found.hint):
+        often = len(found.lines) >= int(deployment.parameters.get("AlarmRefusals") or 1)
+        if not often and "hint" not in facts:
             return "warn"
-    elif found.what == "queued":
+    elif facts.get("level") != "ERROR":
         return "warn"
-    return "warn" if symptoms.has_accepted_since(deployment, found.last) else "fail"
+    query = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
+    is_over = any(lines.are_any(deployment, each, start=found.last.at) for each in query)
+    return "warn" if is_over else "fail"
 
 
 # --- SES --------------------------------------------------------------------------------------
@@ -513,10 +526,12 @@ def _start(deployment: Deployment, name: str, function: str, event: object) -> C
         return None
     said = json.loads(answer["Payload"].read() or b"{}")
     kind, message = said.get("errorType", ""), str(said.get("errorMessage", ""))
-    reason = symptoms.of_lambda(f"{kind} {message}") or "Crashed"
-    source = "receiver" if name == RECEIVER else "mailer"
     cause = next(causes.configuration(deployment), None) or next(causes.variables(deployment), None)
-    cause = cause or remedies.remedy(deployment, reason, source=source)
+    if cause is None:
+        known = next((each for each in reasons.OF_LAMBDA if each in f"{kind} {message}"), None)
+        why = reasons.REASONS[known].meaning if known else "It crashes."
+        fix = reasons.REASONS[known].remedy if known else f"roomle-mail why {name[:-8]}ErrorsAlarm"
+        cause = causes.Cause(why, fix)
     return Check(name, "fail", f"{cause.why} ({kind}: {message[:200]})", cause.fix)
 
 
@@ -568,23 +583,23 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
     if not dead:
         yield Check("dead letters", "ok", "none")
         return
-    reasons = Counter(each.reason for each in letters.peek(deployment))
+    found = Counter(each.reason for each in letters.peek(deployment))
     again = f"roomle-mail dead-letters redrive --all{deployment.option}"
-    if not reasons:
+    if not found:
         yield Check(
             "dead letters",
             "fail",
             f"{dead} emails could not be sent; all are hidden, so somebody is looking at them",
             f"roomle-mail dead-letters list{deployment.option}",
         )
-    for reason, number in reasons.most_common():
-        cause = remedies.remedy(deployment, reason, source="mailer")
+    for reason, number in found.most_common():
+        known = reasons.explain({"reason": reason}) or reasons.Reason(reason, "")
         yield Check(
             "dead letters",
             "fail",
-            f"{dead} emails could not be sent, of {reasons.total()} looked at {number} for "
-            f"{reason}: {cause.why}",
-            f"{cause.fix}. Then: {again}",
+            f"{dead} emails could not be sent, of {found.total()} looked at {number} for {reason}: "
+            f"{known.meaning}",
+            f"{known.remedy.rstrip('.')}. Then: {again}",
         )
 
 
@@ -610,6 +625,46 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
 
 
+# --- other systems ----------------------------------------------------------------------------
+
+
+def check_bus(deployment: Deployment) -> Iterator[Check]:
+    """The event bus exists, in this region, and somebody gets what is put on it."""
+    bus = deployment.settings.event_bus
+    if not bus:
+        yield Check("event bus", "ok", "none: nothing is published")
+        return
+    _, _, _, region, account, *_ = str(deployment.stack["StackId"]).split(":")
+    given = bus.split(":")
+    if len(given) > 1 and given[3] != region:
+        advice = f"EventBridge takes events for a bus in {region} only: deploy with one of there."
+        yield Check("event bus", "fail", f"{bus} is in {given[3]}", advice)
+        return
+    if len(given) > 1 and given[4] != account:
+        advice = "Look at its policy and its rules there (docs/event-bus.md)."
+        yield Check("event bus", "info", f"{bus} is another account's and can't be seen", advice)
+        return
+    try:
+        with aws_errors():
+            events = deployment.client("events")
+            events.describe_event_bus(Name=bus)
+            rules = events.list_rules(EventBusName=bus, Limit=1)["Rules"]
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        advice = (
+            "EventBridge takes events for it all the same, and nobody gets them. "
+            f"aws events create-event-bus --name {bus.rpartition('/')[2]}, then its rules."
+        )
+        yield Check("event bus", "fail", f"{bus} does not exist", advice)
+        return
+    if rules:
+        yield Check("event bus", "ok", f"{bus} exists, and has rules")
+    else:
+        advice = "docs/event-bus.md says what a rule looks like."
+        yield Check("event bus", "warn", f"{bus} has no rule, so nobody gets the events", advice)
+
+
 # --- alarms -----------------------------------------------------------------------------------
 
 
@@ -633,7 +688,7 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "alarms",
             "fail",
-            f"{each['AlarmName']} is ringing since {_since(each)}",
+            f"{each['AlarmName']} is ringing since {times.show(each['StateUpdatedTimestamp'])}",
             each.get("AlarmDescription", "docs/operations.md says what to do."),
         )
     if not loud:
@@ -658,11 +713,6 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
         )
     for topic in topics:
         yield _subscriptions(deployment, topic)
-
-
-def _since(alarm: dict[str, Any]) -> str:
-    moment = alarm["StateUpdatedTimestamp"].astimezone(UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _subscriptions(deployment: Deployment, topic: str) -> Check:
@@ -734,7 +784,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "silence alarm",
             "info",
             f"{alarm['StateValue']} because no event has arrived since the stack was created "
-            f"({created:%Y-%m-%d %H:%M} UTC). Active from the first event on; rings after "
+            f"({times.show(created)}). Active from the first event on; rings after "
             f"{hours} h without one",
             "Enter the webhook's URL at Roomle, then save a configuration, or: "
             f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
@@ -751,7 +801,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "silence alarm",
             "fail",
-            f"no event since {last:%Y-%m-%d %H:%M} UTC, for more than {hours} h",
+            f"no event since {times.show(last)}, for more than {hours} h",
             "Check the webhook's URL in Rubens Admin, then: "
             f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
         )

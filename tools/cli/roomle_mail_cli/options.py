@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from roomle_mail_cli import project, session
+from roomle_mail_cli import project, screen, session
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LIFETIME = 100 * 365 * 86_400
 
 Stack = Annotated[
     str | None,
@@ -46,6 +49,15 @@ StackArgument = Annotated[
         metavar="STACK", help="The stack's name, or the file that describes a local one."
     ),
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no number of seconds: nan, inf, or more than a lifetime."""
+    if value is not None and not abs(value) <= _LIFETIME:
+        raise typer.BadParameter(f"{value} is not a number of seconds that makes sense.")
+    return value
+
+
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),
@@ -60,19 +72,29 @@ _OPTIONS = tuple(
 )
 
 
+# The running command, with what was given to it.
+_running: ContextVar[typer.Context] = ContextVar("running")
+
+
 def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
     """Add --region and --profile to a command; they apply to every session that it creates."""
 
     @functools.wraps(command)
-    def with_options(*args: P.args, **options: P.kwargs) -> R:
-        given = {name: cast("str | None", options.pop(name)) for name in ("region", "profile")}
-        with session.options(**given):
+    def with_options(ctx: typer.Context, *args: P.args, **options: P.kwargs) -> R:
+        _running.set(ctx)
+        region_and_profile = {
+            name: cast("str | None", options.pop(name)) for name in ("region", "profile")
+        }
+        with session.options(**region_and_profile):
             return command(*args, **options)
 
     signature = inspect.signature(command, eval_str=True)
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
     # Typer reads a command's options from its signature.
     with_options.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), *_OPTIONS]
+        parameters=[context, *signature.parameters.values(), *_OPTIONS]
     )
     return with_options
 
@@ -105,10 +127,73 @@ def before_all(
     before_command(ctx, region, profile)
 
 
+def given(*names: str) -> list[str]:
+    """Those of the running command's options that stand on the command line, as they are typed."""
+    context = _running.get()
+    typed = {each.name: each for each in context.command.params}
+    return [
+        _typed(typed[name])
+        for name in names
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+
+
+def _typed(parameter: Any) -> str:  # noqa: ANN401 (typer keeps the class to itself)
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name).upper()
+    return str(max((*parameter.opts, *parameter.secondary_opts), key=len))
+
+
+def refuse(beside: str, *names: str) -> None:
+    """Raise CliError for options that would be ignored `beside` something else."""
+    if ignored := given(*names):
+        raise CliError(
+            f"{', '.join(ignored)} would be ignored beside {beside}.",
+            "Leave out one or the other.",
+            code=Exit.USAGE,
+        )
+
+
+def need(other: str, *names: str) -> None:
+    """Raise CliError for options that count only together with an `other` one."""
+    if alone := given(*names):
+        raise CliError(f"{', '.join(alone)} needs {other}.", code=Exit.USAGE)
+
+
+def one_stack(argument: str | None, option: str | None) -> str | None:
+    """The stack that STACK or --stack names; raises CliError if both are given."""
+    if argument is not None:
+        refuse("STACK", "stack")
+    return argument or option
+
+
+def texts(option: str, values: list[str] | None) -> list[str]:
+    """The values of a repeatable option; raises CliError for an empty one."""
+    if not all(each.strip() for each in values or []):
+        raise CliError(f"--{option} is empty.", code=Exit.USAGE)
+    return list(values or [])
+
+
+def read_address(address: str | None) -> str | None:
+    """The value of --address, where - is standard input; raises CliError if it is no address."""
+    if address is None:
+        return None
+    wanted = (screen.read_stdin() if address == "-" else address).strip()
+    if "@" not in wanted:
+        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+    return wanted
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless --yes is given; raises CliError without a terminal."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise CliError(question, "This is not a terminal: give --yes.", code=Exit.USAGE)
-    typer.confirm(question, abort=True, err=True)
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort as err:
+        # Typer tells Ctrl-C and "no" alike.
+        if isinstance(err.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise

@@ -10,12 +10,14 @@ import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from roomle_mail import events, tokens
 from roomle_mail.errors import TokenRejected
 from roomle_mail_cli import sign
+from roomle_mail_cli.deployment import is_url
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -43,12 +45,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The webhook's answer. `date` is the server's clock, if the answer has one."""
+    """The webhook's answer. `date` is the server's clock, if the answer has one.
+
+    `request_id` is API Gateway's, which lines have as correlation_id (its page "Logging variables":
+    the header `apigw-requestid`).
+    """
 
     status: int
     body: str
     seconds: float
     date: datetime | None
+    request_id: str | None = None
 
     @property
     def fine(self) -> bool:
@@ -113,11 +120,18 @@ def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, sess
 def event_id(token: str, body: bytes) -> str | None:
     """The event's id in the log; None if the token is malformed."""
     try:
-        data = tokens.decode(token, algorithms=("01", "02")).data
+        return _event_id(tokens.decode(token, algorithms=("01", "02")).data, body)
     except TokenRejected:
         return None
-    digest = hashlib.sha256(body).digest()
-    return hashlib.sha256(data + b"\0" + digest).hexdigest()[:32]
+
+
+def refused_id(token: str, body: bytes) -> str:
+    """The id in the log if the token is refused before it is read."""
+    return _event_id(token.encode("utf-8", "replace"), body)
+
+
+def _event_id(origin: bytes, body: bytes) -> str:
+    return hashlib.sha256(origin + b"\0" + hashlib.sha256(body).digest()).hexdigest()[:32]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -129,8 +143,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def post(request: Request) -> Answer:
     """Send a POST and return the answer; raises CliError if none comes."""
-    if urlsplit(request.url).scheme not in ("http", "https"):
-        raise CliError(f"{request.url} is not an http(s) URL.", code=Exit.USAGE)
+    if not is_url(request.url):
+        raise CliError(f"{request.url!r} is not an http(s) URL.", code=Exit.USAGE)
     opener = urllib.request.build_opener(_NoRedirect)
     prepared = urllib.request.Request(
         request.url, data=request.body, headers=request.headers, method="POST"
@@ -142,7 +156,7 @@ def post(request: Request) -> Answer:
     except urllib.error.HTTPError as refused:
         with refused:
             return _answer(refused, began)
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, HTTPException) as err:
         reason = getattr(err, "reason", err)
         raise CliError(
             f"{request.url} can't be reached: {reason}", "Check the URL and the network."
@@ -151,7 +165,14 @@ def post(request: Request) -> Answer:
 
 def _answer(response: Any, began: float) -> Answer:  # noqa: ANN401 (two classes alike)
     body = response.read(100_000).decode("utf-8", "replace")
-    return Answer(response.status, body, time.monotonic() - began, _date(response.headers["Date"]))
+    headers = response.headers
+    return Answer(
+        response.status,
+        body,
+        time.monotonic() - began,
+        _date(headers["Date"]),
+        headers["apigw-requestid"],
+    )
 
 
 def _date(text: str | None) -> datetime | None:

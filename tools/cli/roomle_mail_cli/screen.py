@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
 STYLES = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+
+# Of a column that is cut to fit.
+_NARROWEST = 8
 
 
 class Exit(IntEnum):
@@ -23,6 +28,8 @@ class Exit(IntEnum):
     NOT_FINE = 1
     USAGE = 2
     UNREACHABLE = 3
+    BROKEN = 70
+    INTERRUPTED = 130
 
 
 class CliError(Exception):
@@ -32,6 +39,29 @@ class CliError(Exception):
         super().__init__(problem)
         self.advice = advice
         self.code = code
+
+
+def prepare() -> None:
+    """Let the streams take any text, also where they are closed or not UTF-8.
+
+    What an encoding lacks is written as an escape.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        # Python sets a stream to None where the process was started without it.
+        if stream is None or stream.closed:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Write nothing more to standard output, whose other end is closed or full.
+
+    Python's page on SIGPIPE has this way: otherwise the interpreter writes what is left at its end.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def out() -> Console:
@@ -82,13 +112,19 @@ def decode(data: bytes, place: str) -> str:
 
 def show_json(value: object) -> None:
     """Print one JSON document."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(value, indent=2))
 
 
 def show_json_line(value: object) -> None:
     """Print JSON on one line, at once."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(value))
     sys.stdout.flush()
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    # JSON has its own escapes, for streams that can't hold every character.
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(value, indent=indent, ensure_ascii=not is_unicode, default=str) + "\n"
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:
@@ -119,6 +155,29 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
+def lines_of(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    width: int,
+    uncut: Collection[str],
+) -> list[str]:
+    """A table with each row on one line, cut to fit; only `uncut` columns may make it wider."""
+    cells = [list(columns), *([visible(str(each or "-")) for each in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    over = sum(widths) + 2 * (len(widths) - 1) - width
+    for place in reversed(range(len(widths))):
+        if over > 0 and columns[place] not in uncut:
+            least = max(_NARROWEST, len(columns[place]))
+            cut = max(0, min(over, widths[place] - least))
+            widths[place], over = widths[place] - cut, over - cut
+    return ["  ".join(map(_cut, row, widths)).rstrip() for row in cells]
+
+
+def _cut(text: str, width: int) -> str:
+    return f"{text:<{width}}" if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def visible(text: str) -> str:
     """Make control characters visible: text from outside must not control a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
@@ -140,13 +199,15 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
         TextColumn,
     )
 
+    console = err()
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        console=err(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task(what, total=total)

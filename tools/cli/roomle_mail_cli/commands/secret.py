@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roomle_mail_cli import screen
+from roomle_mail_cli import screen, times
 from roomle_mail_cli.options import AsJson, Stack, Yes, confirm
 from roomle_mail_cli.screen import CliError, Exit
 
@@ -135,7 +135,7 @@ def show_change(
         return
     screen.out().print(f"{'Removed' if removed else 'Set'}. API keys: {names}")
     overlap = f"SecretOverlap, {deployment.settings.secret_overlap} s"
-    until = change.until and f"until {change.until:%Y-%m-%d %H:%M:%S} UTC ({overlap})"
+    until = change.until and f"until {times.show(change.until)} ({overlap})"
     if removed is None:
         screen.note("It takes effect within five minutes, or at once when a token needs it.")
         if until:
