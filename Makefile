@@ -25,7 +25,7 @@ PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build sbom demo local preview pictures browser unit test proof ci check \
+.PHONY: help setup emails build sbom demo local preview pictures browser unit test proof ci check \
 	$(CHECKS) audit lock contract example bench capacity fuzz clean
 
 help: ## list all commands
@@ -45,9 +45,14 @@ $(UV):
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(PYTHON) --editable .
 	@touch $@
 
+emails: setup ## check brands, texts and templates: every email, in about a second
+	@$(PYTHON) -m emails_build
+
 build: .aws-sam/.built sbom ## build functions and layers into .aws-sam/build
 
+# The emails come first: SAM would surround what is wrong with its own output.
 .aws-sam/.built: .venv/.synced $(BUILT_FROM)
+	@$(PYTHON) -m emails_build
 	@echo "build: functions and layers"
 	$(SAM) build
 	@touch $@

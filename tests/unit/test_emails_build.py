@@ -201,7 +201,10 @@ def test_an_email_that_no_event_calls_for_is_a_mistake(source: Path) -> None:
 
 def test_an_email_that_mail_programs_would_clip_is_a_mistake(source: Path) -> None:
     edit(source, DE, '"Weiterplanen"', f'"{"W" * 60_000}"')
-    assert "brands.default: savedConfiguration in de" in problems(source)[0]
+    [problem] = problems(source)
+    assert problem.startswith("templates/savedConfiguration.mjml: ")
+    assert "expected at most 60,000" in problem
+    assert problem.endswith("(in de for brands.default)")
 
 
 def test_without_its_templates_an_event_is_left_to_roomle(source: Path) -> None:

@@ -19,6 +19,8 @@ SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfigu
 BUTTON, AR = "templates/shared/button.mjml", "templates/shareConfigurationAR.mjml"
 INCLUDE = '<mj-include path="shared/button.mjml" />'
 MARK = b"\xef\xbb\xbf"
+# What the text part says too of the elements that the tests add.
+ALSO_IN_TEXT = "x: a & b 3 > 2, shop@b.example, +43 12345, https://b.example/?l={{ language }}"
 
 
 @pytest.fixture
@@ -222,10 +224,12 @@ def test_what_mail_programs_drop_or_distrust_is_named(
 )
 def test_what_mail_programs_take_is_built(source: Path, line: str) -> None:
     append(source, SAVED, line)
+    append(source, SAVED_TEXT, ALSO_IN_TEXT)
     assert "templates/savedConfiguration.html" in compile_package(source)
 
 
 def test_conditional_comments_stay_where_they_are(source: Path) -> None:
+    append(source, SAVED_TEXT, "before after")
     append(source, SAVED, "<mj-text>before<!--[if mso]><table><![endif]-->after</mj-text>")
     html = compile_package(source)["templates/savedConfiguration.html"]
     assert "before<!--[if mso]><table><![endif]-->after" in html

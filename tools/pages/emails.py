@@ -6,16 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email.header import decode_header, make_header
 from email.utils import parseaddr
-from typing import Literal
 
 import html5lib
 from flask import Response
 
-type Scheme = Literal["light", "dark"]
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+from emails_build.checks import FILLERS, SCHEMES, Scheme
 
-# Layouts put these after the preview line, to keep the email's text out of it.
-FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPACE}"
+__all__ = ["SCHEMES", "InboxLine", "Picture", "Scheme", "framed", "with_pictures", "with_scheme"]
+
 ASKS_FOR_SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 OFFERS_SCHEMES = re.compile(r"(color-schemes?(?:\"\s+content=\"|\s*:\s*))light dark")
 ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"

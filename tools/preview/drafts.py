@@ -1,7 +1,6 @@
 """The folder layers/emails at one moment, and every email made from it."""
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,7 @@ from minijinja import TemplateError
 
 from emails_build.package import draft_package
 from emails_build.problems import BuildFailed, Problem
-from roomle_mail.emails import Brand, Catalog, Email
+from roomle_mail.emails import Brand, Catalog, Content, Email
 from roomle_mail.errors import NoTemplate
 from roomle_mail.events import EVENTS, EXPORT, Event
 from roomle_mail_cli import project
@@ -26,8 +25,6 @@ NAMES = {
     "shareConfigurationAR": "AR link",
     "3DExportAsset": "3D export",
 }
-# The page says so next to that email.
-TOO_LONG = re.compile(r" has [\d,]+ bytes, ")
 # Too long for a QR code: with such a link the email has none.
 LONG = "&note=" + "x" * 900
 
@@ -82,8 +79,9 @@ class Drafts:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self._files, problems = draft_package(source)
-        self.problems = tuple(each for each in problems if not TOO_LONG.search(each.message))
+        self._draft = draft_package(source)
+        self._files = self._draft.files
+        self.problems = tuple(self._draft.problems)
         self._catalog = Catalog(self._read)
         self.looks = tuple(self._looks())
 
@@ -128,6 +126,12 @@ class Drafts:
         except TemplateError as err:
             file = self.source / "templates" / f"{choice.kind.key}.mjml"
             return Problem(file, 0, f"can't be filled: {err.detail or err.message}")
+
+    def check(self, choice: Choice, email: Email) -> list[Problem]:
+        """What is wrong with the finished email."""
+        content = Content(email.subject, "", email.text, email.html)
+        brand = choice.look.brand
+        return list(self._draft.check(choice.kind.key, brand, choice.language, content))
 
     def problems_of(self, choice: Choice) -> tuple[list[Problem], list[Problem]]:
         """The build's problems: those that may affect this email, and all others."""
@@ -200,7 +204,4 @@ class Folder:
 
 def relative(problem: Problem, source: Path) -> Problem:
     """Return the file's path in the repository."""
-    for base in (ROOT, source.parent):
-        if problem.file.is_relative_to(base):
-            return Problem(problem.file.relative_to(base), problem.line, problem.message)
-    return problem
+    return problem.relative_to(ROOT).relative_to(source.parent)

@@ -9,12 +9,11 @@ from urllib.parse import urlencode
 from flask import Flask, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from emails_build.package import MAX_HTML
+from emails_build.checks import MAX_HTML
 from emails_build.problems import BuildFailed, Problem
 from roomle_mail.emails import Email
 from tools import pages
 from tools.pages.emails import SCHEMES, InboxLine, Picture, Scheme, framed
-from tools.preview import checks
 from tools.preview.drafts import KINDS, Choice, Drafts, Folder, relative
 
 # In CSS pixels: a usual reading pane, and a usual phone.
@@ -143,7 +142,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
         email=email,
         left_to_roomle=found is None,
         inbox=InboxLine.of(email.sender, email.subject, email.html) if email else None,
-        problems=[*located(here, folder), *(checks.problems(email) if email else ())],
+        problems=located([*here, *(drafts.check(choice, email) if email else ())], folder),
         elsewhere=located(elsewhere, folder),
         siblings=[(kind, *judged(drafts, replace(choice, kind=kind))) for kind in KINDS],
         optional=email is not None and differs(email, other),
@@ -168,7 +167,7 @@ def judged(drafts: Drafts, choice: Choice) -> tuple[bool, int]:
     found = drafts.email(choice)
     here = len(drafts.problems_of(choice)[0])
     if isinstance(found, Email):
-        return True, here + len(checks.problems(found))
+        return True, here + len(drafts.check(choice, found))
     return found is not None, max(here, 1) if found else 0
 
 

@@ -101,6 +101,8 @@ _PICTURE_BEGINS = ("https://", "cid:")
 _CSS_URL = re.compile(r"""url\(\s*["']?\s*([^"')\s]*)""", re.IGNORECASE)
 _CSS_ACTIVE = re.compile(r"@import\b|\bexpression\s*\(|javascript:|-moz-binding", re.IGNORECASE)
 _LOADED = re.compile(r'\b(?:src|background)="(https?://([^/"{}]+)[^"]*)"')
+_LED_TO = re.compile(r'\shref="https://([^/"?#]+)')
+_LOADED_HOST = re.compile(r"""(?:\s(?:src|background)=["']|url\(["']?)https://([^/"'?#)]+)""")
 _RENDERED_LINK = re.compile(r'\s(?:href|src|background)="([^"]*)"')
 _ICONS = re.compile(r"<mj-(?:social|accordion|carousel|navbar)\b")
 
@@ -161,6 +163,11 @@ def rendered(lines: Sequence[Line], html: str) -> Iterator[Problem]:
             found = (line for line in lines if link and link in line.text)
             expected = f'expected links of https://, mailto: or tel:, got "{link[:100]}"'
             yield next(found, lines[0]).problem(expected)
+
+
+def hosts(html: str) -> tuple[set[str], set[str]]:
+    """The hosts that an email's links lead to, and those that it loads something from."""
+    return set(_LED_TO.findall(html)), set(_LOADED_HOST.findall(html))
 
 
 def strangers(lines: Sequence[Line], html: str) -> Iterator[Problem]:

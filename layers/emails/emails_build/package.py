@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from minijinja import TemplateError
 
-from emails_build import markup
+from emails_build import checks, markup
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate, read_text
 from emails_build.templates import FAILED, Template, read_templates
 from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
-from roomle_mail.emails import Brand, Catalog, shard_of
+from roomle_mail.emails import Brand, Catalog, Content, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PACKAGE = "roomle_mail_emails"
-# Gmail clips at 102 KB; this leaves room for links, tracking by others and forwarding.
-MAX_HTML = 60_000
 _SAMPLES = {
     "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
     "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
@@ -31,14 +31,131 @@ _SAMPLES = {
 
 def compile_package(source: Path) -> dict[str, str]:
     """Check the folder and make the package's files, name -> content; raises BuildFailed."""
-    files, problems = draft_package(source)
-    if problems:
+    return checked_package(source).files
+
+
+def checked_package(source: Path) -> Draft:
+    """The package without any problem; raises BuildFailed."""
+    draft = draft_package(source)
+    # What is wrong in a file is seen in many emails, and needs to be said only once.
+    if problems := draft.problems or draft.problems_of_emails():
         raise BuildFailed(problems)
-    return files
+    return draft
 
 
-def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
-    """The package's files as far as they can be made, and all problems, for a preview.
+@dataclass(frozen=True)
+class Rendering:
+    """One of the emails, or why there is none; `where` is its brand or configurator."""
+
+    template: Template
+    brand: Brand
+    language: str
+    where: str
+    email: Content | TemplateError
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The package's files as far as they can be made, and what is wrong with them.
+
+    `problems` doesn't include what is wrong with single emails that can be rendered.
+    """
+
+    source: Path
+    files: dict[str, str]
+    templates: Mapping[str, Template]
+    brands: Brands
+    found: tuple[Problem, ...]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The problems of the files, and of emails that can't be rendered."""
+        return list(dict.fromkeys([*self.found, *self._rendering_problems()]))
+
+    def problems_of_emails(self) -> list[Problem]:
+        """The problems of every event x language x brand that can be rendered."""
+        found: dict[tuple[Any, ...], Problem] = {}
+        for each in self.renderings:
+            if isinstance(each.email, Content):
+                for problem in self.check(
+                    each.template.name, each.brand, each.language, each.email
+                ):
+                    # An email that has it in one language usually has it in all.
+                    place = f" (in {each.language} for {each.where})"
+                    key = (problem.file, problem.line, problem.message.partition(":")[0])
+                    found.setdefault(
+                        key, Problem(problem.file, problem.line, problem.message + place)
+                    )
+        return list(found.values())
+
+    def check(self, name: str, brand: Brand, language: str, email: Content) -> Iterator[Problem]:
+        """What is wrong with a rendered email, on the lines that cause it."""
+        template = self.templates[name]
+        for finding in checks.findings(email.text, email.html):
+            line = template.find_shown(finding.clues, self._words(name, brand, language))
+            yield (
+                line.problem(finding.message)
+                if line
+                else Problem(self.source / "templates" / f"{name}.mjml", 0, finding.message)
+            )
+
+    def hosts(self) -> tuple[list[str], list[str]]:
+        """The hosts that the emails' links lead to, and those that they load pictures from."""
+        found = [
+            markup.hosts(x.email.html) for x in self.renderings if isinstance(x.email, Content)
+        ]
+        links, loaded = zip(*found, strict=True) if found else ([], [])
+        return sorted(set().union(*links)), sorted(set().union(*loaded))
+
+    @cached_property
+    def renderings(self) -> list[Rendering]:
+        """Every event x language x brand, with and without optional links."""
+        return list(self._render())
+
+    def _render(self) -> Iterator[Rendering]:
+        catalog = Catalog(self.files.__getitem__)
+        for where, brand in _looks(catalog, self.brands):
+            for template, language in product(self.templates.values(), brand.languages):
+                for links, qr in ((template.uses, "qr"), (template.requires, None)):
+                    samples = {link: _SAMPLES[link] for link in links}
+                    email: Content | TemplateError
+                    try:
+                        email = catalog.render(template.name, brand, language, samples, qr)
+                    except TemplateError as err:
+                        email = err
+                    yield Rendering(template, brand, language, where, email)
+
+    def _rendering_problems(self) -> Iterator[Problem]:
+        failed: dict[Any, Problem] = {}
+        for each in self.renderings:
+            template = each.template
+            if isinstance(each.email, TemplateError):
+                err = each.email
+                line = template.find(_culprit(err))
+                why = f"{err.detail or err.message} (in {each.language} for {each.where})"
+                failed.setdefault((line, err.detail), line.problem(why))
+                continue
+            known = {(problem.file, problem.line) for problem in template.problems}
+            for problem in markup.rendered(template.lines, each.email.html):
+                if (problem.file, problem.line) not in known:
+                    yield problem
+        yield from failed.values()
+
+    def _words(self, name: str, brand: Brand, language: str) -> dict[str, str]:
+        """What a template's placeholders stand for."""
+        texts = json.loads(self.files[f"texts/{language}.json"])
+        own = brand.texts.get(language, {})
+        sections = (texts["shared"], own.get("shared", {}), texts[name], own.get(name, {}))
+        words = {f"t.{key}": value for section in sections for key, value in section.items()}
+        words |= {f"brand.{key}": value for key, value in brand.look.items()}
+        return {
+            key: json.dumps(value, ensure_ascii=False).replace("{brand}", brand.name)
+            for key, value in words.items()
+        }
+
+
+def draft_package(source: Path) -> Draft:
+    """Read the folder and make what can be made, for a preview.
 
     Raises BuildFailed if nothing can be shown.
     """
@@ -53,8 +170,7 @@ def draft_package(source: Path) -> tuple[dict[str, str], list[Problem]]:
     problems += _own_text_problems(file, brands, uses)
     problems += [problem for template in templates.values() for problem in template.problems]
     files = dict(_files(templates, languages, brands))
-    problems += _rendering_problems(file, files, templates, brands)
-    return files, list(dict.fromkeys(problems))
+    return Draft(source, files, templates, brands, tuple(problems))
 
 
 def write(files: Mapping[str, str], target: Path) -> None:
@@ -123,41 +239,6 @@ def _own_text_problems(
     ]
     text = read_text(file)
     return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]
-
-
-def _rendering_problems(
-    file: Path,
-    files: Mapping[str, str],
-    templates: Mapping[str, Template],
-    brands: Brands,
-) -> list[Problem]:
-    """Every event x language x brand, with and without optional links."""
-    catalog = Catalog(files.__getitem__)
-    problems: dict[Any, Problem] = {}
-    for where, brand in _looks(catalog, brands):
-        for template, language in product(templates.values(), brand.languages):
-            for links, qr in ((template.uses, "qr"), (template.requires, None)):
-                samples = {link: _SAMPLES[link] for link in links}
-                try:
-                    content = catalog.render(template.name, brand, language, samples, qr)
-                except TemplateError as err:
-                    line = template.find(_culprit(err))
-                    why = f"{err.detail or err.message} (in {language} for {where})"
-                    key = (line, err.detail)
-                    problems.setdefault(key, Problem(line.file, line.number, why))
-                    continue
-                known = {(each.file, each.line) for each in template.problems}
-                for problem in markup.rendered(template.lines, content.html):
-                    if (problem.file, problem.line) not in known:
-                        problems.setdefault(problem, problem)
-                size = len(content.html.encode())
-                if size > MAX_HTML:
-                    why = (
-                        f"{where}: {template.name} in {language} has {size:,} bytes, "
-                        f"expected at most {MAX_HTML:,}: mail programs clip longer ones"
-                    )
-                    problems.setdefault((where, template.name, language), Problem(file, 0, why))
-    return list(problems.values())
 
 
 def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:

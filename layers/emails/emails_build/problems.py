@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +34,11 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else str(self.file)
         return f"{place}: {self.message}"
+
+    def relative_to(self, folder: Path) -> Problem:
+        """The same, with the file's path from a folder that it is in."""
+        inside = self.file.is_relative_to(folder)
+        return replace(self, file=self.file.relative_to(folder)) if inside else self
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from emails_build.texts import INBOX
 from roomle_mail.events import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 LINKS = ("url", "result_url")
@@ -45,6 +45,18 @@ class Template:
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
     """Its problems, although it can be rendered."""
+
+    def find_shown(self, clues: Sequence[str], words: Mapping[str, str]) -> Line | None:
+        """The line with one of the clues, or with a placeholder that stands for it in `words`."""
+        for clue in filter(None, clues):
+            for line in self.lines:
+                if clue in line.text:
+                    return line
+            for placeholder, value in words.items():
+                pattern = re.compile(rf"\b{re.escape(placeholder)}\b")
+                if clue in value and (found := [x for x in self.lines if pattern.search(x.text)]):
+                    return found[0]
+        return None
 
     def find(self, words: str) -> Line:
         """The line whose placeholders contain these words."""

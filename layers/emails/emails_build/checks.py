@@ -1,30 +1,43 @@
-"""Checks one email: its size, its contrast, its pictures, and unrendered placeholders.
+"""Checks finished emails: size, contrast, pictures, and what only the HTML says.
 
 Colours are calculated from the HTML and the cascade of its style sheets, as mail programs do, once
 for light and once for dark mode.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
-from xml.etree.ElementTree import Element
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cssselect2
 import html5lib
 import tinycss2
 from tinycss2.color3 import RGBA, parse_color
 
-from emails_build.package import MAX_HTML
-from roomle_mail.emails import Email
-from tools.pages.emails import FILLERS, SCHEMES, Scheme
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from xml.etree.ElementTree import Element
 
+type Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+# Layouts put these after the preview line, to keep the email's text out of it.
+FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPACE}"
+# Gmail clips at 102 KB; this leaves room for links, tracking by others and forwarding.
+MAX_HTML = 60_000
+# Marks what the text part has no use for, such as "if the button doesn't work".
+HTML_ONLY = "html-only"
 # WCAG 2.2, 1.4.3: text, and text that is large (in CSS pixels, or bold from less on).
 TEXT, LARGE_TEXT = 4.5, 3.0
 LARGE, LARGE_IF_BOLD, BOLD = 24.0, 18.66, 600
 UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
-UNFILLED = re.compile(r"\{\{|\}\}|\{%|%\}|\{#")
+# What differs between languages, but not in how an email looks.
+_SAID = re.compile(r'<title>.*?</title>|\s(?:lang|aria-label)="[^"]*"', re.DOTALL)
+_ALT = re.compile(r'\salt="[^"]*\S[^"]*"')
+_WORDS = re.compile(r">[^<]*[^<\s][^<]*<")
+_LINE = re.compile(r".+")
+_FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
 BLACK, WHITE = RGBA(0, 0, 0, 1), RGBA(1, 1, 1, 1)
 # Browsers' default colours for an email that only declares dark mode.
 DARK_CANVAS = RGBA(0.07, 0.07, 0.07, 1)
@@ -43,6 +56,8 @@ class Painted:
     background: RGBA = WHITE
     size: float = 16
     weight: int = 400
+    in_text: bool = True
+    """Whether the text part should say it too."""
 
     @property
     def needed(self) -> float:
@@ -57,56 +72,110 @@ class Painted:
         return (light + 0.05) / (dark + 0.05)
 
 
-def problems(email: Email) -> tuple[str, ...]:
-    """List all problems of an email, in words for its designer."""
-    return checked(email.subject, email.text, email.html)
+class Finding(NamedTuple):
+    """What is wrong, and words or colours that stand where it is in the template."""
+
+    message: str
+    clues: tuple[str, ...] = ()
+
+
+def findings(text: str, html: str) -> tuple[Finding, ...]:
+    """List all that is wrong with an email, in words for its designer."""
+    return *_size(html), *_found_in(_Form(text, html))
+
+
+class _Form:
+    """An email; equal to those that differ only in their words, which are checked only once."""
+
+    def __init__(self, text: str, html: str) -> None:
+        self.text, self.html = text, html
+        head, start, body = _SAID.sub("", html).partition("<body")
+        tags = _ALT.sub(' alt="x"', _WORDS.sub(">x<", start + body))
+        self._form = (head, tags, _LINE.sub("x", text))
+
+    def __hash__(self) -> int:
+        return hash(self._form)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Form) and self._form == other._form
 
 
 @lru_cache(maxsize=1024)
-def checked(subject: str, text: str, html: str) -> tuple[str, ...]:
-    """Check an email, or return the cached result."""
+def _found_in(email: _Form) -> tuple[Finding, ...]:
+    # html5lib would take a third of its time for the preview line's filler.
+    html = _FILLER.sub("", email.html)
     root = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False)
-    light = list(painted(root, "light"))
-    shown = " ".join([subject, text, *(each.text for each in light)])
+    texts = {scheme: list(painted(root, scheme)) for scheme in SCHEMES}
     return (
-        *unfilled(shown),
-        *size(html),
-        *pictures(root),
-        *(
-            line
-            for scheme, texts in zip(SCHEMES, (light, painted(root, "dark")), strict=True)
-            for line in dict.fromkeys(faint(texts, scheme))
-        ),
+        *_pictures(root),
+        *_missing_in_text(root, texts["light"], email.text),
+        *(finding for scheme in SCHEMES for finding in dict.fromkeys(faint(texts[scheme], scheme))),
     )
 
 
-def unfilled(text: str) -> Iterator[str]:
-    """Find placeholders that are left in the email."""
-    if found := UNFILLED.search(text):
-        around = text[max(found.start() - 20, 0) : found.end() + 20]
-        yield f"template syntax is left: “…{around}…”"
-
-
-def size(html: str) -> Iterator[str]:
+def _size(html: str) -> Iterator[Finding]:
     """Compare with the size above which mail programs may clip an email."""
     if (length := len(html.encode())) > MAX_HTML:
-        yield f"{length:,} bytes, at most {MAX_HTML:,} are safe: mail programs clip longer ones"
+        yield Finding(
+            f"{length:,} bytes, expected at most {MAX_HTML:,}: mail programs clip longer ones"
+        )
 
 
-def pictures(root: Element) -> Iterator[str]:
+def _pictures(root: Element) -> Iterator[Finding]:
     """Find pictures that leave nothing behind if pictures are blocked."""
     for image in root.iter("img"):
         if not (image.get("alt") or "").strip():
-            yield f"a picture without alternative text: {image.get('src', '')[:100]}"
+            link = image.get("src", "")
+            yield Finding(f"a picture without alternative text, `alt`: {link[:100]}", (link,))
 
 
-def faint(texts: Iterable[Painted], scheme: Scheme) -> Iterator[str]:
+def _missing_in_text(root: Element, texts: Iterable[Painted], plain: str) -> Iterator[Finding]:
+    """Find words and links that only the HTML has; some people read the text part."""
+    words, digits = _comparable(plain), re.sub(r"\D", "", plain)
+    for each in dict.fromkeys(texts):
+        said = _comparable(each.text)
+        if said and each.in_text and said not in words:
+            yield Finding(
+                f"only the HTML says “{each.text[:60]}”: write it into the text part (.txt) too, "
+                f'or mark the element with css-class="{HTML_ONLY}"',
+                (each.text,),
+            )
+    for link in dict.fromkeys(each.get("href", "") for each in _in_text(root)):
+        kind, _, target = link.partition(":")
+        if kind == "tel":
+            there = re.sub(r"\D", "", target) in digits
+        else:
+            there = (target.partition("?")[0] if kind == "mailto" else link) in plain
+        if not there:
+            yield Finding(
+                f"only the HTML has the link {link[:100]}: write it into the text part (.txt) too",
+                (link,),
+            )
+
+
+def _in_text(element: Element) -> Iterator[Element]:
+    """The links that the text part should have."""
+    if HTML_ONLY in element.get("class", "").split():
+        return
+    if element.tag == "a":
+        yield element
+    for child in element:
+        yield from _in_text(child)
+
+
+def _comparable(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def faint(texts: Iterable[Painted], scheme: Scheme) -> Iterator[Finding]:
     """Find texts that are hard to read on their background."""
     for each in texts:
         if each.contrast < each.needed:
-            yield (
+            colours = written(each.colour), written(each.background)
+            yield Finding(
                 f"contrast {each.contrast:.2f} of {each.needed:g} in {scheme} mode: "
-                f"“{each.text[:60]}”, {written(each.colour)} on {written(each.background)}"
+                f"“{each.text[:60]}”, {' on '.join(colours)}",
+                (*colours, each.text),
             )
 
 
@@ -121,14 +190,15 @@ def painted(root: Element, scheme: Scheme) -> Iterator[Painted]:
     yield from paint(body, sheet, canvas)
 
 
-def paint(element: Element, sheet: "Sheet", around: Painted) -> Iterator[Painted]:
+def paint(element: Element, sheet: Sheet, around: Painted) -> Iterator[Painted]:
     """The texts in an element, which inherits from its parent."""
     style = sheet.style(element)
     if element.tag in UNSEEN or style.get("display") == "none":
         return
     here = inherit(element, style, around)
-    for text in (element.text, element.get("alt")):
-        yield from seen(text, here)
+    yield from seen(element.text, here)
+    # What a picture shows needs no place in the text part.
+    yield from seen(element.get("alt"), replace(here, in_text=False))
     for child in element:
         if isinstance(child.tag, str):
             yield from paint(child, sheet, here)
@@ -154,6 +224,7 @@ def inherit(element: Element, style: Styles, around: Painted) -> Painted:
         background=over(behind, around.background) if behind else around.background,
         size=float(size[1]) if size else around.size,
         weight=int(weight) if weight.isdecimal() else default,
+        in_text=around.in_text and HTML_ONLY not in element.get("class", "").split(),
     )
 
 

@@ -1,0 +1,137 @@
+"""What the check says of finished emails: contrast, pictures, and what only the HTML says."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emails_build import checks
+from emails_build.package import compile_package
+from emails_build.problems import BuildFailed
+from tests.emails_package import EMAILS
+from tools.sam import ROOT
+
+LAYOUT = "templates/shared/layout.mjml"
+SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
+INTO_TEXT = "write it into the text part (.txt) too"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of what a brand edits."""
+    folder = tmp_path / "emails"
+    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return folder
+
+
+def problems(source: Path) -> list[str]:
+    with pytest.raises(BuildFailed) as failed:
+        compile_package(source)
+    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
+
+
+def append(source: Path, name: str, line: str) -> int:
+    """Write a line at the end of a file; return its number."""
+    text = (source / name).read_text("utf-8")
+    (source / name).write_text(f"{text}{line}\n", "utf-8")
+    return text.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('<mj-text color="#bbbbbb">{{ t.button }}</mj-text>', "contrast 1.92 of 4.5 in light mode"),
+        (
+            '<mj-text css-class="around" color="#111111">{{ t.button }}</mj-text>',
+            "of 4.5 in dark mode",
+        ),
+        ('<mj-image src="https://b.example/x.png" />', "a picture without alternative text"),
+        ('<mj-image src="https://b.example/x.png" alt=" " />', "https://b.example/x.png"),
+        ("<mj-text>Come and see</mj-text>", f"only the HTML says “Come and see”: {INTO_TEXT}"),
+        (
+            '<mj-text><a href="https://b.example/x">{{ t.button }}</a></mj-text>',
+            f"only the HTML has the link https://b.example/x: {INTO_TEXT}",
+        ),
+        ('<mj-text><a href="tel:+43123">{{ t.button }}</a></mj-text>', "the link tel:+43123"),
+        ('<mj-text><a href="mailto:a@b.example">{{ t.button }}</a></mj-text>', "mailto:a@b.ex"),
+    ],
+)
+def test_what_a_reader_would_miss_is_named_with_file_and_line(
+    source: Path, line: str, message: str
+) -> None:
+    number = append(source, SAVED, line)
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{SAVED}:{number}: ")
+    assert message in problem
+    assert " (in " in problem
+
+
+@pytest.mark.parametrize(
+    ("line", "plain"),
+    [
+        ("<mj-text>Come and <b>see</b> us!</mj-text>", "COME AND SEE US."),
+        ("<mj-text>Come   and&nbsp;see</mj-text>", "Come and\nsee"),
+        ('<mj-text><a href="https://b.example/?a=1&amp;b=2">here</a></mj-text>',
+         "here: https://b.example/?a=1&b=2"),
+        ('<mj-text><a href="tel:+43123456">+43 123 456</a></mj-text>', "Phone: +43 123 456"),
+        ('<mj-text><a href="mailto:a@b.example?subject=x">x</a></mj-text>', "x a@b.example"),
+        ('<mj-text css-class="text around html-only">If you see no button</mj-text>', ""),
+        ('<mj-image src="https://b.example/x.png" alt="A sofa" />', ""),
+        ("<mj-text>→</mj-text>", ""),
+    ],
+)  # fmt: skip
+def test_what_the_text_part_says_too_is_fine(source: Path, line: str, plain: str) -> None:
+    append(source, SAVED, line)
+    append(source, SAVED_TEXT, plain)
+    assert compile_package(source)
+
+
+def test_dark_colours_are_checked_for_each_brand(source: Path) -> None:
+    layout = (source / LAYOUT).read_text("utf-8")
+    changed = layout.replace(
+        ".text div, .text h1, .logo div { color: {{ brand.colours.dark.text }} !important; }",
+        ".text div, .text h1, .logo div { color: {% if brand.name == 'Example Furniture' %}"
+        "{{ brand.colours.dark.text }}{% else %}#202020{% endif %} !important; }",
+    )
+    assert changed != layout
+    (source / LAYOUT).write_text(changed, "utf-8")
+    found = problems(source)
+    assert found
+    assert all("in dark mode" in each and "brands.studio" in each for each in found)
+
+
+def test_emails_that_differ_in_more_than_their_words_are_not_taken_for_one() -> None:
+    page = "<html><head><style>p {{ color: {0} }}</style></head><body><p>{1}</p></body></html>"
+    assert checks.findings("one", page.format("#000000", "one")) == ()
+    assert checks.findings("two", page.format("#000000", "two")) == ()
+    assert checks.findings("two", page.format("#eeeeee", "two"))
+    assert checks.findings("", page.format("#000000", "two"))
+
+
+def test_the_command_prints_problems_alone_with_paths_from_the_projects_folder(
+    tmp_path: Path,
+) -> None:
+    folder = ROOT / "build" / f"emails-of-a-test-{tmp_path.name}"
+    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    try:
+        fine = check(folder)
+        number = append(folder, SAVED, "<mj-text>Come and see</mj-text>")
+        wrong = check(folder)
+    finally:
+        shutil.rmtree(folder)
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert "emails are fine; they lead to" in fine.stdout
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    [line] = wrong.stderr.splitlines()
+    assert line.startswith(f"build/{folder.name}/{SAVED}:{number}: only the HTML says")
+
+
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "emails_build", "--source", str(folder)],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
