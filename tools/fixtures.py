@@ -28,6 +28,7 @@ API = "a1b2c3d4e5"
 # What `make local` deploys, as seen from a container. The emulator derives the names from the
 # stack's name.
 LOCAL_STACK = "http://host.docker.internal:24566"
+ROOMLE_API = "http://host.docker.internal:24567"
 QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
 DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
 
@@ -505,6 +506,7 @@ def environment() -> dict[str, dict[str, str]]:
         "SECRET_OVERLAP": "3600",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "0",
         "MAX_EMAILS_PER_HOUR": "0",
+        "DESIGNS": "on",
         "LOCAL_STACK": "true",
         "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",
         "TABLE_NAME": "roomle-mail-Table-3A572377090B8",
@@ -512,6 +514,7 @@ def environment() -> dict[str, dict[str, str]]:
         # The emulator makes up a new name each time, and accepts any.
         "CONFIGURATION_SET": "roomle-mail-ConfigurationSet",
         "AWS_ENDPOINT_URL": LOCAL_STACK,
+        "ROOMLE_API": ROOMLE_API,
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",
         "STACK_NAME": "roomle-mail",

@@ -1,10 +1,13 @@
 """Queue in -> email out: wires the mailer to its environment."""
 
 import os
+from functools import cache
 from typing import Any
 
 from roomle_mail.aws import Clients, reseed_after_restore
+from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender
+from roomle_mail.designs import Designs
 from roomle_mail.emails import Catalog
 from roomle_mail.mailer import Mailer, Queues, messages_of
 from roomle_mail.settings import Settings
@@ -13,12 +16,28 @@ from roomle_mail.telemetry import logger
 settings = Settings.from_environment(os.environ)
 clients = Clients()
 catalog = Catalog.load()
+
+
+@cache
+def credentials() -> CredentialStore:
+    """The credentials for calls to Roomle, which few mailers make."""
+    return CredentialStore(
+        clients.secrets,
+        settings.secret_id,
+        overlap=settings.secret_overlap,
+        allow_published=settings.local_stack,
+        warn=lambda problem: logger.error("the secret is unusable", problem=problem),
+    )
+
+
 mailer = Mailer(
     settings=settings,
     catalog=catalog,
     dynamodb=clients.dynamodb,
     sender=SesSender(clients.ses, settings.configuration_set),
     queues=Queues(lambda: clients.sqs, settings.queue_url, settings.dead_letter_queue_url),
+    designs=Designs.by(settings),
+    credentials=credentials,
 )
 reseed_after_restore(os.environ)
 

@@ -11,6 +11,7 @@ from typing import Any
 from roomle_mail.aws import Clients, reseed_after_restore
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
+from roomle_mail.designs import Designs
 from roomle_mail.emails import Catalog
 from roomle_mail.receiver import Receiver, Request, to_http
 from roomle_mail.settings import Settings
@@ -32,6 +33,7 @@ receiver = Receiver(
     dynamodb=clients.dynamodb,
     sender=SesSender(clients.ses, settings.configuration_set),
     queue=SqsQueue(lambda: clients.sqs, settings.queue_url),
+    designs=Designs.by(settings),
 )
 reseed_after_restore(os.environ)
 for parameter in settings.warnings:

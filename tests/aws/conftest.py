@@ -286,6 +286,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "CONFIGURATION_SET": "set",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
         "MAX_EMAILS_PER_HOUR": "0",
+        "DESIGNS": "on",
         "LOCAL_STACK": "false",
         "POWERTOOLS_SERVICE_NAME": "tests",
         "POWERTOOLS_METRICS_NAMESPACE": "RoomleMail",

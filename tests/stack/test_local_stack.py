@@ -35,7 +35,10 @@ def test_the_local_template_deviates_only_by_the_printed_list(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     template.write_local_copy(
-        deployment.BUILT, tmp_path / "local.yaml", emails=deployment.BUILT_EMAILS
+        deployment.BUILT,
+        tmp_path / "local.yaml",
+        emails=deployment.BUILT_EMAILS,
+        roomle_api="http://127.0.0.1:1",
     )
     built = dict(leaves(yaml.safe_load(deployment.BUILT.read_text())))
     local = {
@@ -48,14 +51,19 @@ def test_the_local_template_deviates_only_by_the_printed_list(
     queue = ("Resources", "MailerFunction", "Properties", "Events", "Queue", "Properties")
     concurrency = (*queue, "ScalingConfig", "MaximumConcurrency")
     policy = ("Resources", "SendingPolicy", "Properties", "PolicyDocument", "Statement", "0")
+    roomle = ("Globals", "Function", "Environment", "Variables", "ROOMLE_API")
     removed = {path for path in built if path not in local}
     changed = {path: value for path, value in local.items() if built.get(path) != value}
-    assert removed == {(*concurrency, "Ref")}
-    assert changed == {concurrency: 2, (*policy, "Resource"): "*"}
+    assert removed == {(*concurrency, "Ref"), (*roomle, "Ref")}
+    assert changed == {
+        concurrency: 2,
+        (*policy, "Resource"): "*",
+        roomle: "http://127.0.0.1:1",
+    }
 
     deployment.announce_deviations()
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == len(template.DEVIATIONS) == 2
+    assert len(printed) == len(template.DEVIATIONS) == 3
     for line, deviation in zip(printed, template.DEVIATIONS, strict=True):
         assert deviation.what in line
         assert deviation.why in line
@@ -81,6 +89,7 @@ def test_the_stack_is_described_by_what_other_programs_need(stack: LocalStack) -
     assert set(stack.deployed.description) == {
         "webhook_url",
         "endpoint_url",
+        "roomle_api",
         "region",
         "api_key",
         "secret",

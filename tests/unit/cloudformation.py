@@ -88,7 +88,7 @@ class Stack:
 
     def _evaluate(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [self._evaluate(each) for each in value]
+            return [each for each in map(self._evaluate, value) if each != NO_VALUE["Ref"]]
         if not isinstance(value, dict):
             return value
         if len(value) == 1:

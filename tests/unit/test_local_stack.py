@@ -1,5 +1,6 @@
 """The local stack's and the demo's own logic; tests/stack runs both for real."""
 
+import json
 import platform
 import signal
 from collections.abc import Iterator
@@ -12,13 +13,18 @@ from roomle_mail import emails
 from roomle_mail_cli import project
 from tools import demo, sam
 from tools.demo import Result
+from tools.roomle_api.server import RoomleApi
 from tools.stack import deployment, processes, template
 from tools.stack.deployment import Stack
 from tools.stack.emulator import Emulator
 from tools.stack.webhook import Answer, Email
 
 STACK = Stack(
-    emulator=Emulator(port=1, folder=Path("none")), outputs={}, webhook_url="", functions={}
+    emulator=Emulator(port=1, folder=Path("none")),
+    roomle=RoomleApi(),
+    outputs={},
+    webhook_url="",
+    functions={},
 )
 EMAIL = Email(
     sender="hello@brand.example",
@@ -70,8 +76,28 @@ def test_a_route_that_calls_no_function_is_an_error() -> None:
 
 
 def test_a_deviation_from_what_the_template_no_longer_has_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        template.deviate({"Parameters": {}, "Resources": {}})
+    for deviation in template.DEVIATIONS:
+        with pytest.raises(KeyError):
+            deviation.make({"Parameters": {}, "Resources": {}}, "")
+
+
+@pytest.mark.parametrize(
+    ("says", "shows", "changed"),
+    [
+        ({"show": [], "picture_hosts": []}, ["picture", "name", "size"], ["one"]),
+        ({"show": ["name"], "picture_hosts": []}, ["name"], []),
+    ],
+)
+def test_a_brand_shows_designs_locally_unless_it_says_what_it_shows(
+    tmp_path: Path, says: dict[str, list[str]], shows: list[str], changed: list[str]
+) -> None:
+    brand = tmp_path / "brands" / "one.json"
+    brand.parent.mkdir()
+    brand.write_text(json.dumps(says))
+
+    assert deployment.show_designs(tmp_path) == changed
+
+    assert json.loads(brand.read_text())["show"] == shows
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "CONFIGURATION_SET": "set",
     "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
     "MAX_EMAILS_PER_HOUR": "0",
+    "DESIGNS": "on",
     "LOCAL_STACK": "false",
 }
 
@@ -79,3 +80,15 @@ def test_an_unsafe_choice_is_refused(changes: dict[str, str], name: str) -> None
 )
 def test_a_choice_that_weakens_security_is_reported(changes: dict[str, str], warned: str) -> None:
     assert Settings.from_environment(ENVIRONMENT | changes).warnings == (warned,)
+
+
+@pytest.mark.parametrize("stand_in", ["http://127.0.0.1:24567", ""])
+def test_only_a_local_stack_can_ask_another_than_roomle(stand_in: str) -> None:
+    for local_stack, found in {"true": stand_in or None, "false": None}.items():
+        changes = {"ROOMLE_API": stand_in, "LOCAL_STACK": local_stack}
+        assert Settings.from_environment(ENVIRONMENT | changes).roomle_api == found
+
+
+@pytest.mark.parametrize(("designs", "found"), [("on", True), ("off", False)])
+def test_designs_are_switched_by_a_parameter(designs: str, found: bool) -> None:
+    assert Settings.from_environment(ENVIRONMENT | {"DESIGNS": designs}).designs is found

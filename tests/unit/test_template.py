@@ -462,8 +462,15 @@ def test_the_receiver_has_exactly_the_permissions_it_needs(stack: Stack) -> None
     }
 
 
-def test_the_mailer_has_exactly_the_permissions_it_needs(stack: Stack) -> None:
-    assert permissions(stack, "MailerFunction") == COMMON | {
+@pytest.mark.parametrize(
+    ("designs", "added"), [("on", {("secretsmanager:GetSecretValue", "Secret.Id")}), ("off", set())]
+)
+def test_the_mailer_has_exactly_the_permissions_it_needs(
+    designs: str, added: set[tuple[str, str]]
+) -> None:
+    stack = Stack(Designs=designs)
+
+    assert permissions(stack, "MailerFunction") == COMMON | added | {
         ("sqs:ReceiveMessage", "Queue.Arn"),
         ("sqs:DeleteMessage", "Queue.Arn"),
         ("sqs:GetQueueAttributes", "Queue.Arn"),
@@ -625,6 +632,12 @@ def test_the_emulator_differs_in_one_variable(stack: Stack, local: Stack, name: 
 
     assert on_aws["LOCAL_STACK"] == "false"
     assert on_emulator == on_aws | {"LOCAL_STACK": "true"}
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_no_parameter_sets_what_plays_roomle(name: str) -> None:
+    for local_stack in ("true", "false"):
+        assert "ROOMLE_API" not in environment(Stack(LocalStack=local_stack), name)
 
 
 # samconfig.toml --------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 type Kind = Literal["configuration", "component", "item", "plan", "picture", "item-picture"]
 
-# Roomle's documented base ends in /v2, its web SDK's in /api/v2. The uploads have a host of their
-# own, so the same path is another thing there: its ending tells them apart.
+# Roomle's documented base ends in /v2, its web SDK's in /api/v2. Its uploads and its catalogue are
+# on other hosts, but no path of theirs is also one of the API's.
 _PATH = re.compile(
-    r"(?:/api)?(?:/v2)?/(?P<what>configurations|components|items|planSnapshots|plans|catalog)"
+    r"(?:/api)?(?:/v2)?(?:/(?P<what>configurations|components|items|planSnapshots|plans))?"
     r"/(?P<id>[^/?#]+)(?P<rest>/[^?#]*)?"
 )
 _KINDS: dict[tuple[str, str], Kind] = {
@@ -25,13 +25,13 @@ _KINDS: dict[tuple[str, str], Kind] = {
     ("configurations", "/topImage.png"): "picture",
     ("plans", "/thumbnail.png"): "picture",
     ("plans", "/topImage.png"): "picture",
-    ("catalog", "/perspectiveImage.png"): "picture",
+    ("", "/perspectiveImage.png"): "picture",
 }
 # The key that an answer's object stands under.
 NAMES = {"configuration": "configuration", "component": "component", "item": "item"} | {
     "plan": "planSnapshot"
 }
-UPLOADS = "https://uploads.roomle.com"
+UPLOADS, CATALOG = "https://uploads.roomle.com", "https://catalog.roomle.com"
 CREATED = "2026-01-07T09:28:13.723Z"
 DEFAULT_LANGUAGE = "en"
 # By the second part of an id; any other is a sofa.
@@ -77,7 +77,7 @@ class Call:
     def of(cls, target: str) -> "Call | None":
         """Read a request's target; None if it is none of the API's paths."""
         found = _PATH.fullmatch(target.partition("?")[0])
-        kind = found and _KINDS.get((found["what"], found["rest"] or ""))
+        kind = found and _KINDS.get((found["what"] or "", found["rest"] or ""))
         return cls(kind, unquote(found["id"])) if found and kind else None
 
     @property
@@ -104,10 +104,12 @@ def label_of(content_id: str, language: str) -> tuple[str, str]:
     return labels[chosen], chosen
 
 
-def picture_of(content_id: str, *, plan: bool = False) -> str:
+def picture_of(content_id: str, kind: Kind = "configuration") -> str:
     """Where Roomle keeps a picture."""
-    if plan:
+    if kind == "plan":
         return f"{UPLOADS}/plans/{content_id}/thumbnail.png"
+    if kind == "item":
+        return f"{CATALOG}/{content_id}/perspectiveImage.png"
     return f"{UPLOADS}/configurations/{content_id}/perspectiveImage.png"
 
 
@@ -120,10 +122,10 @@ def answer(call: Call, language: str) -> dict[str, Any]:
     if call.kind == "component":
         return {**owner, "label": label, "language": spoken}
     if call.kind == "item":
-        picture = f"https://catalog.roomle.com/{call.id}/perspectiveImage.png"
-        return {**owner, "label": label, "language": spoken, **size, "perspectiveImage": picture}
+        named = {"label": label, "language": spoken}
+        return {**owner, **named, **size, "perspectiveImage": picture_of(call.id, "item")}
     if call.kind == "plan":
-        plan = picture_of(call.id, plan=True)
+        plan = picture_of(call.id, "plan")
         return {"id": call.id, "created": CREATED, "perspectiveImage": plan, "topImage": plan}
     parts = [{"articleNr": "312.532", "count": 4, "label": "", "price": 99.5, "retailerPrice": 0}]
     return {

@@ -16,8 +16,10 @@ from tools.roomle_api.content import Call
 from tools.roomle_api.faults import Reply
 from tools.stack.emulator import HOST
 
-# What "every call must contain" (Roomle's page "Authentication").
+# What "every call must contain" (Roomle's page "Authentication"). What names a tenant is nowhere
+# said, so the stand-in can do without by default.
 HEADERS = ("apiKey", "token", "currentTenant", "language")
+NEEDED = ("apiKey", "token", "language")
 # For other programs: GET lists the faults, PUT sets one by its name, DELETE ends it.
 SWITCH = "/_faults"
 
@@ -36,14 +38,15 @@ class RoomleApi:
     """The stand-in. `fault` names what is wrong with all answers; see `faults.choice`.
 
     `token_forms` are those that it accepts: an algorithm, for 01 with its initialisation vector
-    ("fixed" or "prefix"), or `anonym`, which Roomle's own sample uses. Ids in `unknown` get a 404.
+    ("fixed" or "prefix"), or `anonym`, which Roomle's own sample uses. Without the headers in
+    `needed` it refuses a call.
     """
 
     url: str = ""
     fault: str | None = None
     credentials: tuple[Credential, ...] = (Credential(EXAMPLE_API_KEY, EXAMPLE_SECRET.encode()),)
     token_forms: frozenset[str] = frozenset(("01 fixed", "01 prefix", "02"))
-    needed: tuple[str, ...] = HEADERS
+    needed: tuple[str, ...] = NEEDED
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -69,7 +72,7 @@ class RoomleApi:
 
     def _reply(self, call: Call, fault: faults.Fault, headers: Mapping[str, str]) -> Reply:
         if call.kind == "item-picture":
-            place = f"{self.url}/catalog/{call.id}/perspectiveImage.png"
+            place = content.picture_of(call.id, "item")
             return Reply(HTTPStatus.TEMPORARY_REDIRECT, {"Location": place}, b"")
         if call.kind == "picture":
             picture = pictures.sofa(content.colour_of(call.id))

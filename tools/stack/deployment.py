@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from emails_build import package
 from roomle_mail_cli import project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
+from tools.roomle_api import server
+from tools.roomle_api.server import RoomleApi
 from tools.stack import emulator, processes, template
 from tools.stack.emulator import Emulator
 from tools.tenant import Tenant
@@ -33,9 +36,13 @@ HTTP_API = "AWS::ApiGatewayV2::Api"
 
 @dataclass(frozen=True)
 class Stack:
-    """A deployed stack. Key and secret are Roomle's public example."""
+    """A deployed stack. Key and secret are Roomle's public example.
+
+    `roomle` is the stand-in that its functions ask for designs; its faults can be switched on.
+    """
 
     emulator: Emulator
+    roomle: RoomleApi
     outputs: dict[str, str]
     webhook_url: str
     functions: dict[str, str]
@@ -57,6 +64,7 @@ class Stack:
         return {
             "webhook_url": self.webhook_url,
             "endpoint_url": self.emulator.url,
+            "roomle_api": self.roomle.url,
             "region": emulator.REGION,
             "api_key": self.api_key,
             "secret": self.secret,
@@ -79,9 +87,10 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
     announce_deviations()
     processes.say("emulator", "starting")
     try:
-        with emulator.running(port) as aws:
+        with emulator.running(port) as aws, server.running() as roomle:
             processes.say("emulator", f"answers at {aws.url}")
-            stack = deploy(aws)
+            processes.say("roomle", f"a stand-in for its API answers at {roomle.url}")
+            stack = deploy(aws, roomle)
             processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
             yield stack
     finally:
@@ -114,10 +123,10 @@ def build() -> None:
         processes.run(command, environment=environment, log=folder / "build.log", folder=ROOT)
 
 
-def deploy(aws: Emulator) -> Stack:
+def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
     senders, emails, local_copy = project.senders(), emails_layer(aws), aws.folder / "template.yaml"
-    template.write_local_copy(BUILT, local_copy, emails=emails)
+    template.write_local_copy(BUILT, local_copy, emails=emails, roomle_api=roomle.url)
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
     )
@@ -166,6 +175,7 @@ def deploy(aws: Emulator) -> Stack:
         aws.client("sesv2").create_email_identity(EmailIdentity=sender)
     return Stack(
         emulator=aws,
+        roomle=roomle,
         outputs=outputs,
         webhook_url=add_routes(aws, resources) + "/webhook",
         functions={
@@ -178,15 +188,30 @@ def deploy(aws: Emulator) -> Stack:
 
 
 def emails_layer(aws: Emulator) -> Path:
-    """Return the layer that `make build` made, or one of the emails that ROOMLE_MAIL_EMAILS names.
+    """Return a copy of the layer that `make build` made, in which every brand shows designs.
 
-    Raises BuildFailed.
+    ROOMLE_MAIL_EMAILS can name other emails for it. Raises BuildFailed.
     """
-    if project.emails() == project.OWN_EMAILS:
-        return BUILT_EMAILS
     layer = aws.folder / "emails"
-    package.write(package.compile_package(project.emails()), layer / "python")
+    if project.emails() == project.OWN_EMAILS:
+        shutil.copytree(BUILT_EMAILS, layer)
+    else:
+        package.write(package.compile_package(project.emails()), layer / "python")
+    if changed := show_designs(layer / "python" / package.PACKAGE):
+        processes.say("emails", f"show designs here, to be seen: {', '.join(changed)}")
     return layer
+
+
+def show_designs(emails: Path) -> list[str]:
+    """Let a built package's brands without a line `show` show designs; return their ids."""
+    changed = []
+    for path in sorted(emails.glob("brands/*.json")):
+        brand = json.loads(path.read_text(encoding="utf-8"))
+        if not brand["show"]:
+            brand |= {"show": ["picture", "name", "size"], "picture_hosts": ["*.roomle.com"]}
+            path.write_text(json.dumps(brand, ensure_ascii=False), encoding="utf-8")
+            changed.append(path.stem)
+    return changed
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:

@@ -24,10 +24,11 @@ class Deviation:
 
     what: str
     why: str
-    make: Callable[[Template], None]
+    make: Callable[[Template, str], None]
+    """Called with the template, and with the URL of the stand-in for Roomle's API."""
 
 
-def send_as_anyone(template: Template) -> None:
+def send_as_anyone(template: Template, _: str) -> None:
     """Let the functions' roles send from every identity."""
     policy = template["Resources"]["SendingPolicy"]["Properties"]["PolicyDocument"]
     for statement in policy["Statement"]:
@@ -35,11 +36,16 @@ def send_as_anyone(template: Template) -> None:
             statement["Resource"] = "*"
 
 
-def resolve_concurrency(template: Template) -> None:
+def resolve_concurrency(template: Template, _: str) -> None:
     """Write the mailer's concurrency as a number instead of a reference to the parameter."""
     queue = template["Resources"]["MailerFunction"]["Properties"]["Events"]["Queue"]["Properties"]
     default = template["Parameters"]["MailerConcurrency"]["Default"]
     queue["ScalingConfig"]["MaximumConcurrency"] = int(default)
+
+
+def ask_the_stand_in(template: Template, roomle_api: str) -> None:
+    """Let the functions ask the stand-in for Roomle's API."""
+    template["Globals"]["Function"]["Environment"]["Variables"]["ROOMLE_API"] = roomle_api
 
 
 DEVIATIONS = (
@@ -53,20 +59,25 @@ DEVIATIONS = (
         why="the emulator reads a parameter as text, and then polls no queue",
         make=resolve_concurrency,
     ),
+    Deviation(
+        what="the functions ask a stand-in for Roomle's API, tools/roomle_api",
+        why="a local stack calls nothing outside this machine",
+        make=ask_the_stand_in,
+    ),
 )
 
 
-def deviate(template: Template) -> Template:
+def deviate(template: Template, roomle_api: str) -> Template:
     """Return the local copy of a template."""
     local = copy.deepcopy(template)
     for deviation in DEVIATIONS:
-        deviation.make(local)
+        deviation.make(local, roomle_api)
     return local
 
 
-def write_local_copy(built: Path, local: Path, *, emails: Path) -> None:
+def write_local_copy(built: Path, local: Path, *, emails: Path, roomle_api: str) -> None:
     """Write the local copy of a built template, with a folder of built emails as their layer."""
-    template = deviate(yaml.safe_load(built.read_text()))
+    template = deviate(yaml.safe_load(built.read_text()), roomle_api)
     template["Resources"]["EmailsLayer"]["Properties"]["ContentUri"] = str(emails)
     for resource in template["Resources"].values():
         for name in ("CodeUri", "ContentUri"):

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 from minijinja import Environment, pass_state, safe
 
 from roomle_mail import errors
+from roomle_mail.designs import Design
 from roomle_mail.events import Event, link_language, rebuild_link
 
 # No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
@@ -34,6 +35,8 @@ _UNASKED = "email.shareConfiguration"
 
 # Characters; with more, the code's modules get too small for a camera to read from a screen.
 _MAX_QR_LINK = 500
+
+_NO_DESIGN = Design()
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -140,7 +143,14 @@ class Catalog:
         """The brand of a configurator; the default one for None and for an unknown id."""
         return self._brand(configurator_id)
 
-    def compose(self, event: Event, brand: Brand, *, event_id: str = "") -> Email:
+    def compose(
+        self,
+        event: Event,
+        brand: Brand,
+        *,
+        event_id: str = "",
+        design: Design = _NO_DESIGN,  # noqa: ARG002 (the templates come next)
+    ) -> Email:
         """Write the email that the event calls for; `event_id` makes its picture's id unique.
 
         Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is

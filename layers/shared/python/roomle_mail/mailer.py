@@ -19,12 +19,15 @@ from typing import Any, Literal, Self
 
 from roomle_mail import errors, events, telemetry
 from roomle_mail.aws import aws_errors
+from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
-from roomle_mail.delivery import Queued, Sender
-from roomle_mail.emails import Catalog
+from roomle_mail.delivery import SEND_TAKES, Queued, Sender
+from roomle_mail.designs import Design, Designs, Wanted
+from roomle_mail.emails import Brand, Catalog
 from roomle_mail.idempotency import IdempotencyStore
 from roomle_mail.settings import Settings
 from roomle_mail.table import Table
+from roomle_mail.tokens import Credential
 
 # Seconds. Batch size times this stays below the mailer's time-out.
 EMAIL_TAKES = 5.0
@@ -132,6 +135,8 @@ class Mailer:
     dynamodb: Any
     sender: Sender
     queues: Queues
+    designs: Designs
+    credentials: Callable[[], CredentialStore]
 
     def process(self, message: Message) -> bool:
         """Process a message: True if it may be deleted, False if it stays in the queue."""
@@ -141,7 +146,7 @@ class Mailer:
         progress = Progress(message, IdempotencyStore(table), known)
         telemetry.logger.set_correlation_id(None)
         following_up, mailing = Deadline(EMAIL_TAKES), Deadline(EMAIL_TAKES - _FOLLOW_UP_TAKES)
-        _, error = mailing.try_to(self._mail, progress)
+        _, error = mailing.try_to(self._mail, progress, mailing)
         _, failure = following_up.try_to(self._follow_up, progress, error)
         if failure:
             telemetry.cut_off(known, failure)
@@ -156,8 +161,8 @@ class Mailer:
 
     # --- processing a message -----------------------------------------------------------------
 
-    def _mail(self, progress: Progress) -> None:
-        """Message, claim, event, brand, links, email."""
+    def _mail(self, progress: Progress, deadline: Deadline) -> None:
+        """Message, claim, event, brand, links, design, email."""
         known = progress.known
         queued = Queued.load(progress.message.body)
         telemetry.logger.set_correlation_id(queued.correlation)
@@ -181,9 +186,27 @@ class Mailer:
         brand = self.catalog.brand(event.configurator_id)
         known.brand = brand.id
         email = known.email = self.catalog.compose(event, brand, event_id=queued.id)
+        lookup = self.designs.begin(
+            event,
+            Wanted(brand.show, brand.picture_hosts, brand.catalogs, email.language),
+            credential=lambda: self._credential(brand),
+            now=time.time(),
+            spare=deadline.remaining() - SEND_TAKES,
+        )
+        design, known.design = lookup.result(), lookup.outcome
+        if design != Design():
+            # The email without it is made already, so nothing in a design can prevent an email.
+            with telemetry.best_effort("show the design", known):
+                email = self.catalog.compose(event, brand, event_id=queued.id, design=design)
         known.message_id = self.sender.send(email, event_id=queued.id)
         progress.end = "sent"
         known.sent_at = time.time()
+
+    def _credential(self, brand: Brand) -> Credential | None:
+        """For calls to Roomle, the first one of the brand's: the queue holds no API key."""
+        known = self.credentials().get(time.time())
+        allowed = (each for each in known if each.api_key in (brand.api_keys or (each.api_key,)))
+        return next(allowed, None)
 
     # --- what follows from it -----------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from typing import Any, Self
 from roomle_mail import errors, events, telemetry, tokens
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
-from roomle_mail.delivery import Custody, Delivery, Queue, Queued, Sender
+from roomle_mail.delivery import SEND_TAKES, Custody, Delivery, Queue, Queued, Sender
+from roomle_mail.designs import Design, Designs, Wanted
 from roomle_mail.emails import Catalog
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
@@ -122,6 +123,7 @@ class Receiver:
     dynamodb: Any
     sender: Sender
     queue: Queue
+    designs: Designs
     _pepper: bytes | None = field(default=None, repr=False)
 
     def process(self, request: Request) -> Outcome:
@@ -175,9 +177,23 @@ class Receiver:
             raise errors.BrandNotAllowed
         event_id = known.event_id or ""
         email = known.email = self.catalog.compose(event, brand, event_id=event_id)
+        # What only the mailer sends, it looks up itself.
+        show = brand.show if "ses" in self.settings.delivery else ()
+        lookup = self.designs.begin(
+            event,
+            Wanted(show, brand.picture_hosts, brand.catalogs, email.language),
+            credential=lambda: claims.credential if claims else None,
+            now=now,
+            spare=progress.deadline.remaining() - SEND_TAKES,
+        )
 
         if not self._reserve(progress, recipient, now):
             return Outcome(_OK, "suppressed")
+        design, known.design = lookup.result(), lookup.outcome
+        if design != Design():
+            # The email without it is made already, so nothing in a design can prevent an email.
+            with telemetry.best_effort("show the design", known):
+                email = self.catalog.compose(event, brand, event_id=event_id, design=design)
         queued = Queued(
             id=event_id,
             event=event.payload,

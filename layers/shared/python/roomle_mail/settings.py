@@ -21,6 +21,7 @@ class Settings(NamedTuple):
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
     Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
+    `roomle_api` is the base URL of what plays Roomle, on a local stack only.
     After `max_event_age` the mailer drops an event.
     """
 
@@ -40,7 +41,9 @@ class Settings(NamedTuple):
     configuration_set: str
     max_emails_per_recipient_per_hour: int
     max_emails_per_hour: int
+    designs: bool
     local_stack: bool
+    roomle_api: str | None
     max_event_age: int
 
     @classmethod
@@ -66,13 +69,17 @@ class Settings(NamedTuple):
             configuration_set=read.text("CONFIGURATION_SET"),
             max_emails_per_recipient_per_hour=read.number("MAX_EMAILS_PER_RECIPIENT_PER_HOUR"),
             max_emails_per_hour=read.number("MAX_EMAILS_PER_HOUR"),
+            designs=read.one_of("DESIGNS", "on", "off") == "on",
             local_stack=read.flag("LOCAL_STACK"),
+            roomle_api=None,
             max_event_age=int(environment.get("MAX_EVENT_AGE", _MAX_EVENT_AGE)),
         )
         # Anyone who holds a token can forge its date in prefix mode: only the record stops replays.
         if settings.token_iv == "prefix" and settings.token_reuse == "allow":
             raise SettingsInvalid("TOKEN_REUSE")
-        return settings
+        # What plays Roomle gets the API key and chooses what emails show.
+        stand_in = environment.get("ROOMLE_API") if settings.local_stack else None
+        return settings._replace(roomle_api=stand_in or None)
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ class Known:
 
     `recipient` is the keyed hash of the address (`hash_address`). Times are in seconds since the
     epoch: `began` is when this invocation began to process it, `received_at` when Roomle's POST
-    came, `sent_at` when SES had the email.
+    came, `sent_at` when SES had the email. `design` is what the email shows of the design, and why
+    not more.
     """
 
     began: float = field(default_factory=time.time)
@@ -58,6 +59,7 @@ class Known:
     event: Event | None = None
     brand: str | None = None
     email: Email | None = None
+    design: str | None = None
     message_id: str | None = None
     sent_at: float | None = None
 
@@ -70,6 +72,7 @@ class Known:
             "brand": self.brand,
             "language": self.email and self.email.language,
             "recipient": self.recipient,
+            "design": self.design,
             "message_id": self.message_id,
         }
 
