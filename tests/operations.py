@@ -10,7 +10,8 @@ from tests.unit.cloudformation import Stack
 
 NAMESPACE = "RoomleMail"
 # Parameters that create everything that is left out by default.
-EVERYTHING = {"AlarmEmail": "ops@brand.example", "AlarmSilenceHours": "24", "RequireToken": "false"}
+EVERYTHING = {"AlarmEmail": "ops@brand.example", "AlarmSilenceHours": "24"} | {
+    "RequireToken": "false", "EventBus": "shop"}  # fmt: skip
 
 
 @cache

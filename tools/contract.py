@@ -1,5 +1,7 @@
 """The webhook's contract: JSON Schema for each event, OpenAPI 3.1 for the whole.
 
+The event bus's contract (tools/bus_contract.py) is written with it.
+
     python -m tools.contract            # make contract
     python -m tools.contract --check
 
@@ -19,7 +21,7 @@ from pydantic.json_schema import models_json_schema
 
 from roomle_mail import errors, events
 from roomle_mail.idempotency import Outcome
-from tools import contract_models, fixtures
+from tools import bus_contract, contract_models, fixtures
 from tools.contract_models import Schema
 from tools.sam import ROOT
 
@@ -31,12 +33,13 @@ BODY_LIMIT = 64 * 1024
 
 # The answers with 200 and 202 are not errors, so no class has them.
 DONE = (Outcome(200, "sent"), Outcome(200, "suppressed"), Outcome(200, "ignored"),
-        Outcome(202, "queued"))  # fmt: skip
+        Outcome(200, "forwarded"), Outcome(202, "queued"))  # fmt: skip
 MEANING = {
     "sent": "SES took the email",
     "queued": "the queue took it",
     "suppressed": "this recipient has reached the hourly limit",
-    "ignored": "not an email event",
+    "ignored": "not an email event, and the stack has no event bus",
+    "forwarded": "not an email event, and the event bus took it",
     "unauthorized": "no token, or any fault in it: forged, expired, used for another body",
     "malformed": "the body is not JSON in UTF-8",
     "invalid-event": "fields are missing or wrong",
@@ -218,7 +221,8 @@ def openapi() -> Schema:
 
 def documents() -> dict[Path, str]:
     """Return all documents, by file."""
-    found = {OPENAPI: openapi()}
+    contract = openapi()
+    found = {OPENAPI: contract, **bus_contract.documents(contract["info"]["version"])}
     for name in events.EVENTS:
         found[SCHEMAS / f"{name}.json"] = {"$schema": DIALECT, **event_schema(name)}
     return {
@@ -232,7 +236,9 @@ def outdated() -> list[Path]:
     wanted = documents()
     wrong = [path for path, text in wanted.items()
              if not path.is_file() or path.read_text() != text]  # fmt: skip
-    return wrong + sorted(path for path in SCHEMAS.glob("*") if path not in wanted)
+    return wrong + sorted(
+        path for path in SCHEMAS.rglob("*") if path.is_file() and path not in wanted
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -244,9 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in outdated():
             print(f"{path.relative_to(ROOT)} is outdated: run 'make contract'")
         return 1 if outdated() else 0
-    SCHEMAS.mkdir(parents=True, exist_ok=True)
     for path in outdated():
         if path in documents():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(documents()[path])
             print(f"contract: {path.relative_to(ROOT)}")
         else:

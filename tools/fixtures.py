@@ -506,6 +506,8 @@ def environment() -> dict[str, dict[str, str]]:
         "SECRET_OVERLAP": "3600",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "0",
         "MAX_EMAILS_PER_HOUR": "0",
+        "EVENT_BUS": "",
+        "PUBLISH_ADDRESSES": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "true",
         "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",

@@ -13,6 +13,7 @@ from roomle_mail.credentials import CredentialStore
 from roomle_mail.delivery import SesSender, SqsQueue
 from roomle_mail.designs import Designs
 from roomle_mail.emails import Catalog
+from roomle_mail.publishing import Publisher
 from roomle_mail.receiver import Receiver, Request, to_http
 from roomle_mail.settings import Settings
 from roomle_mail.telemetry import logger
@@ -33,6 +34,11 @@ receiver = Receiver(
     dynamodb=clients.dynamodb,
     sender=SesSender(clients.ses, settings.configuration_set),
     queue=SqsQueue(lambda: clients.sqs, settings.queue_url),
+    publisher=Publisher(
+        lambda: clients.eventbridge, settings.event_bus, addresses=settings.publish_addresses
+    )
+    if settings.event_bus
+    else None,
     designs=Designs.by(settings),
 )
 reseed_after_restore(os.environ)

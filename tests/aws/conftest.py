@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,6 +34,13 @@ SESSION = Session()
 LOADS = itertools.count(1)
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
+
+
+@cache
+def client(service: str) -> Any:
+    """A client of the tests' own. Making one takes longer than most tests."""
+    return SESSION.client(service, region_name=REGION)
+
 
 type Answer = tuple[int, str, str]  # HTTP status, AWS's error code, its message
 
@@ -70,6 +77,13 @@ class Door:
             headers: Any = {"x-amzn-errortype": code, "content-type": "application/json"}
             response = AWSResponse("https://aws.example", status, headers, _Raw(body))
             self.faults.setdefault(operation, []).append(partial(_same, response))
+
+    def answer_with(self, operation: str, body: object) -> None:
+        """Answer the next call with 200 and a body, which may be a text that isn't JSON."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        headers: Any = {"content-type": "application/x-amz-json-1.1"}
+        response = AWSResponse("https://aws.example", 200, headers, _Raw(text.encode()))
+        self.faults.setdefault(operation, []).append(partial(_same, response))
 
     def raise_(self, operation: str, *errors: BaseException) -> None:
         """Make the next calls fail in transit."""
@@ -133,8 +147,8 @@ class World:
             # Lambda loads one per process; here hundreds of them would pile up.
             if next(LOADS) % 20 == 0:
                 gc.collect()
-            for client in ("ses", "sqs", "dynamodb", "secrets"):
-                self.door.watch(getattr(module.clients, client))
+            for service in ("ses", "sqs", "dynamodb", "eventbridge", "secrets"):
+                self.door.watch(getattr(module.clients, service))
             self._apps[name] = module
         return self._apps[name]
 
@@ -176,7 +190,7 @@ class World:
 
     def table(self) -> Table:
         """The table as another invocation sees it."""
-        return Table.open(boto3.client("dynamodb", region_name=REGION), "table")
+        return Table.open(client("dynamodb"), "table")
 
     # --- what came out ------------------------------------------------------------------------
 
@@ -189,7 +203,7 @@ class World:
 
     def queued(self, url: str | None = None) -> list[dict[str, Any]]:
         """Take the queue's messages, in the form in which Lambda's poller passes them on."""
-        sqs = boto3.client("sqs", region_name=REGION)
+        sqs = client("sqs")
         found = sqs.receive_message(
             QueueUrl=url or self.queue_url,
             MaxNumberOfMessages=10,
@@ -203,7 +217,7 @@ class World:
         return self.queued(self.dead_letter_queue_url)
 
     def items(self, prefix: str = "") -> list[dict[str, Any]]:
-        table = boto3.resource("dynamodb", region_name=REGION).Table("table")
+        table = SESSION.resource("dynamodb", region_name=REGION).Table("table")
         return [each for each in table.scan()["Items"] if each["key"].startswith(prefix)]
 
     def logs(self) -> list[dict[str, Any]]:
@@ -246,7 +260,7 @@ def record(message: dict[str, Any], receives: int = 1) -> dict[str, Any]:
 
 
 def create_table() -> None:
-    boto3.client("dynamodb", region_name=REGION).create_table(
+    client("dynamodb").create_table(
         TableName="table",
         KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
@@ -261,8 +275,7 @@ def open_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Table]]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     with mock_aws():
         create_table()
-        client = boto3.client("dynamodb", region_name=REGION)
-        yield lambda: Table.open(client, "table")
+        yield lambda: Table.open(client("dynamodb"), "table")
 
 
 @pytest.fixture
@@ -286,6 +299,8 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "CONFIGURATION_SET": "set",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
         "MAX_EMAILS_PER_HOUR": "0",
+        "EVENT_BUS": "",
+        "PUBLISH_ADDRESSES": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "false",
         "POWERTOOLS_SERVICE_NAME": "tests",
@@ -304,11 +319,11 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
     with mock_aws():
         create_table()
-        secrets = boto3.client("secretsmanager", region_name=REGION)
-        secrets.create_secret(Name="secret", SecretString=json.dumps({API_KEY: SECRET}))
-        ses = boto3.client("sesv2", region_name=REGION)
-        ses.create_email_identity(EmailIdentity="brand.example")
-        sqs = boto3.client("sqs", region_name=REGION)
+        client("secretsmanager").create_secret(
+            Name="secret", SecretString=json.dumps({API_KEY: SECRET})
+        )
+        client("sesv2").create_email_identity(EmailIdentity="brand.example")
+        sqs = client("sqs")
         urls = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("queue", "dead")]
         monkeypatch.setenv("QUEUE_URL", urls[0])
         monkeypatch.setenv("DEAD_LETTER_QUEUE_URL", urls[1])

@@ -154,6 +154,20 @@ def unusable_secret(world: World) -> None:
     world.post()
 
 
+def forwarding(refused: str = "") -> Scene:
+    def scene(world: World) -> None:
+        world.set(EVENT_BUS="default")
+        world.app("receiver")
+        if refused:
+            world.door.answer_with(
+                "eventbridge.PutEvents",
+                {"FailedEntryCount": 1, "Entries": [{"ErrorCode": refused}]},
+            )
+        world.post({"event": "order.created", "data": {}})
+
+    return scene
+
+
 # Metric -> how to cause it.
 SCENES: dict[str, Scene] = {
     "Received Sent AgeAtSending TimeToSes": post(saved(configuratorId="myConfigurator")),
@@ -162,6 +176,8 @@ SCENES: dict[str, Scene] = {
     "Queued Unreachable": failing("sesv2.SendEmail", NO_CONNECTION),
     "Suppressed": too_many,
     "Ignored": post({"event": "order.created", "data": {}}),
+    "Forwarded Published": forwarding(),
+    "Failed EntryRefused Unpublished": forwarding("ThrottlingException"),
     "Repeated": twice,
     "Unauthenticated TokenMissing": no_token,
     "Refused TokenMalformed": lambda world: world.receive(
@@ -232,6 +248,7 @@ def emitted(world: World) -> tuple[set[str], set[str]]:
             MAX_EMAILS_PER_HOUR="0",
             MAX_EMAILS_PER_RECIPIENT_PER_HOUR="0",
             REQUIRE_TOKEN="true",
+            EVENT_BUS="",
         )
         for message in world.queued():
             world.app("mailer").clients.sqs.delete_message(

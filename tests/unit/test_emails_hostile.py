@@ -59,7 +59,7 @@ def compose(name: str, **fields: object) -> Email | None:
     """The email, or None if the event is refused, which is just as good."""
     body = json.dumps({"event": name, "data": PLAIN | fields}).encode()
     try:
-        event = events.parse(body)
+        event = events.validate(events.read(body))
         assert event is not None
         return CATALOG.compose(event, CATALOG.brand(event.configurator_id))
     except RoomleMailError:

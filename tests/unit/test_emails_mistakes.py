@@ -138,7 +138,59 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED, "<mj-text><b>x</mj-text>", "<b> is never closed"),
         (SAVED, "<mj-text>x</mj-txt>", "</mj-txt> without <mj-txt>"),
         (SAVED, '<mj-text><img src="https://b.example/x.png" alt="x"></mj-text>', "never closed"),
-        (SAVED, "<mj-section></mj-section>", "can't be within <mj-column>"),
+        (
+            SAVED,
+            "<mj-section></mj-section>",
+            "can't be within <mj-column>: expected it in <mj-body>",
+        ),
+        (SAVED, "<mj-column></mj-column>", "expected it in <mj-section> or <mj-group>"),
+        (SAVED, "<mj-style></mj-style>", "expected it in <mj-head>"),
+        (SAVED, "<mj-navbar-link />", "expected it in <mj-navbar>"),
+        (SAVED, "<mj-text><mj-button>x</mj-button></mj-text>", "within <mj-text>: close that"),
+        (SAVED, "<mj-text>x <mj-text>y</mj-text></mj-text>", "within <mj-text>: close that"),
+        (SAVED, "<mj-raw><p><mj-image /></p></mj-raw>", "within <mj-raw>: close that first"),
+        (SAVED, "<div>x</div>", "<div> can't be within <mj-column>: expected it in <mj-text>"),
+        (SAVED, "<mj-text><p>Hello <b>you</mj-text>", "<b> is never closed"),
+        (SAVED, "<p>Hello <b>you", "<b> is never closed"),
+        (
+            SAVED,
+            '<mj-text color="#123456>x</mj-text>',
+            '="#123456 is never closed: write " after',
+        ),
+        (SAVED, "<mj-text color='#123456>x</mj-text>", "write ' after the value"),
+        (SAVED, '<mj-text><a href="{{ url }}>x</a></mj-text>', 'href="{{ url }} is never closed'),
+        (SAVED, '<mj-text color=#123456">x</mj-text>', 'write color="#123456"'),
+        (SAVED, "<mj-text color=#123456>x</mj-text>", 'write color="#123456"'),
+        (SAVED, "<mj-text x</mj-text>", "<mj-text is never closed: write > after it"),
+        (SAVED, "<mj-text>x</mj-text", "</mj-text is never closed: write > after it"),
+        (SAVED, "<mj-text>x <y</mj-text>", "or &lt; for the sign"),
+        (SAVED, '<mj-text color="red"; align="left">x</mj-text>', "can't be read"),
+        (SAVED, '<mj-text href="https://b.example/">x</mj-text>', "has no `href`: expected one of"),
+        (SAVED, '<mj-text color="red" color="blue">x</mj-text>', "has `color` twice"),
+        (
+            SAVED,
+            '<mj-text color="grean">x</mj-text>',
+            'a colour such as #1f4d43, got "grean"',
+        ),
+        (SAVED, '<mj-text padding="10 px">x</mj-text>', "one to four lengths such as 24px 48px 0"),
+        (SAVED, '<mj-text font-size="16">x</mj-text>', 'a length such as 24px, got "16"'),
+        (SAVED, '<mj-text line-height="1,5">x</mj-text>', 'a length such as 24px, got "1,5"'),
+        (SAVED, '<mj-text letter-spacing="wide">x</mj-text>', "such as 0.5px"),
+        (SAVED, '<mj-text align="middle">x</mj-text>', "left, center, right, justify"),
+        (SAVED, "<MJ-TEXT>x</MJ-TEXT>", "in small letters"),
+        (SAVED, "<mj-text><storng>x</storng></mj-text>", "did you mean `strong`?"),
+        (SAVED, '<mj-text><p colour="red">x</p></mj-text>', "did you mean `color`?"),
+        (SAVED, '<mj-text><p style="colour: red">x</p></mj-text>', "did you mean `color`?"),
+        (SAVED, "<mj-text>{ t.heading }}</mj-text>", "as it is written: write {{ t.heading }}"),
+        (SAVED, "<mj-text>{ t.heading }</mj-text>", "as it is written: write {{ t.heading }}"),
+        (SAVED, "<mj-text>{url}</mj-text>", "as it is written: write {{ url }}"),
+        (SAVED, "<mj-text>{{ t.heading }</mj-text>", "expected end of {{ t.heading }"),
+        (
+            SAVED,
+            '<mj-text color="{{ brand.colour.light.text }}">x</mj-text>',
+            "`brand.colour` is",
+        ),
+        (SAVED_TEXT, "{url}", "as it is written: write {{ url }}"),
         (SAVED, "words of mine", "expected it in <mj-text>"),
         (SAVED, "<!-- begun", "write --> after it"),
         (SAVED, "<mj-raw>{# begun</mj-raw>", "write #} after it"),
@@ -161,6 +213,52 @@ def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(
     [problem, *_] = problems(source)
     assert problem.startswith(f"{name}:{number}: ")
     assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "back", "message"),
+    [
+        (
+            DE,
+            '"""\nbutton',
+            "\nbutton",
+            -4,
+            'is never closed: expected """ before line',
+        ),
+        (BRANDS, '00000000\n"""', "00000000\n", -3, "a text that is never closed"),
+        (BRANDS, 'Muster\n"""', "Muster\n", -4, "a text that is never closed"),
+        (DE, 'text = """', "text = ", 0, "Invalid value"),
+        (LAYOUT, 'border-radius="12px"', 'border-radius="12px', 0, 'border-radius="12px is never'),
+        (LAYOUT, 'style="margin: 0;', "style=margin: 0;", 0, "values in quotes"),
+        (LAYOUT, "none !important; }", "none !important;", 0, "a rule that is never closed"),
+        (LAYOUT, ".line p {", ".line p", 0, "expected { before this"),
+        (LAYOUT, "border-top-color:", "border-top-colour:", 0, "mean `border-top-color`?"),
+        (
+            LAYOUT,
+            "<mj-column>\n",
+            "<mj-text>x</mj-text><mj-column>\n",
+            0,
+            "expected it in <mj-column",
+        ),
+        (LAYOUT, "<mj-head>", "<mj-head><mj-section />", 0, "in <mj-body> or <mj-wrapper>"),
+        (LAYOUT, "<mj-all font-family", "<mj-all colour", 0, "did you mean `color`?"),
+        (LAYOUT, '<mj-body width="600px"', '<mj-body width="600"', 0, "a length such as 24px"),
+    ],
+)
+def test_a_slip_of_the_pen_is_named_where_it_is_and_not_where_it_is_noticed(
+    source: Path, name: str, old: str, new: str, back: int, message: str
+) -> None:
+    line = replace(source, name, old, new) + back
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{name}:{line}: ")
+    assert message in problem
+
+
+def test_a_missing_text_part_is_named_and_not_the_line_that_includes_it(source: Path) -> None:
+    (source / SAVED_TEXT).unlink()
+    assert problems(source) == [
+        f"{SAVED_TEXT}: is missing: savedConfiguration.mjml needs its text part"
+    ]
 
 
 @pytest.mark.parametrize(

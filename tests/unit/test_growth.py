@@ -18,7 +18,7 @@ import roomle_mail
 from roomle_mail import tokens
 from roomle_mail.emails import Catalog, shard_of
 from roomle_mail.errors import TokenUnverified
-from roomle_mail.events import Event, parse
+from roomle_mail.events import Event, validate
 from roomle_mail.tokens import Credential
 from tests import emails_package
 from tools import fixtures
@@ -73,8 +73,7 @@ class Shop:
         return self.brand if folder == "brands" else (self.package / name).read_text()
 
     def answer(self, number: int) -> None:
-        body = fixtures.compact(fixtures.payload(configuratorId=self.configurator(number)))
-        event = parse(body.encode())
+        event = validate(fixtures.payload(configuratorId=self.configurator(number)))
         assert isinstance(event, Event)
         brand = self.catalog.brand(event.configurator_id)
         assert self.catalog.compose(event, brand).brand == f"brand{number}"

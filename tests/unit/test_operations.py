@@ -89,6 +89,7 @@ def test_without_data_no_alarm_goes_off(name: str) -> None:
         ("ReceiverErrorsAlarm", "Errors", "Sum", ">", 0),
         ("MailerErrorsAlarm", "Errors", "Sum", ">", 0),
         ("UnforeseenAlarm", "Unforeseen", "Sum", ">", 0),
+        ("UnpublishedAlarm", "Unpublished", "Sum", ">", 0),
     ],
 )
 def test_an_alarm_rings_from_its_threshold_on(

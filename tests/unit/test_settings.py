@@ -24,9 +24,12 @@ ENVIRONMENT = {
     "CONFIGURATION_SET": "set",
     "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
     "MAX_EMAILS_PER_HOUR": "0",
+    "EVENT_BUS": "",
+    "PUBLISH_ADDRESSES": "false",
     "DESIGNS": "on",
     "LOCAL_STACK": "false",
 }
+OPTIONAL = {"DEAD_LETTER_QUEUE_URL", "EVENT_BUS", "PUBLISH_ADDRESSES"}
 
 
 def test_the_environment_becomes_settings() -> None:
@@ -39,7 +42,7 @@ def test_the_environment_becomes_settings() -> None:
     assert settings.warnings == ()
 
 
-@pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"DEAD_LETTER_QUEUE_URL"}))
+@pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - OPTIONAL))
 @pytest.mark.parametrize("value", [None, "", " ", "?"])
 def test_a_missing_or_invalid_value_is_named(name: str, value: str | None) -> None:
     free_texts = {"SECRET_ID", "TABLE_NAME", "QUEUE_URL", "CONFIGURATION_SET"}
@@ -63,6 +66,10 @@ def test_a_missing_or_invalid_value_is_named(name: str, value: str | None) -> No
         ({"TOKEN_MAX_AGE": "0"}, "TOKEN_MAX_AGE"),
         ({"TOKEN_MAX_AGE": "-5"}, "TOKEN_MAX_AGE"),
         ({"REQUIRE_TOKEN": "no"}, "REQUIRE_TOKEN"),
+        ({"EVENT_BUS": "my bus"}, "EVENT_BUS"),
+        ({"EVENT_BUS": "aws.partner/shop.example/1"}, "EVENT_BUS"),
+        ({"EVENT_BUS": "arn:aws:sqs:eu-central-1:123456789012:queue"}, "EVENT_BUS"),
+        ({"EVENT_BUS": "bus", "PUBLISH_ADDRESSES": ""}, "PUBLISH_ADDRESSES"),
     ],
 )
 def test_an_unsafe_choice_is_refused(changes: dict[str, str], name: str) -> None:
@@ -80,6 +87,32 @@ def test_an_unsafe_choice_is_refused(changes: dict[str, str], name: str) -> None
 )
 def test_a_choice_that_weakens_security_is_reported(changes: dict[str, str], warned: str) -> None:
     assert Settings.from_environment(ENVIRONMENT | changes).warnings == (warned,)
+
+
+@pytest.mark.parametrize(
+    "bus",
+    [
+        "default",
+        "shop-events.v1",
+        "arn:aws:events:eu-central-1:123456789012:event-bus/default",
+        "arn:aws-cn:events:cn-north-1:123456789012:event-bus/shop_events",
+    ],
+)
+def test_a_bus_is_given_by_its_name_or_arn(bus: str) -> None:
+    settings = Settings.from_environment(
+        ENVIRONMENT | {"EVENT_BUS": bus, "PUBLISH_ADDRESSES": "true"}
+    )
+
+    assert (settings.event_bus, settings.publish_addresses) == (bus, True)
+
+
+def test_without_a_bus_nothing_is_published() -> None:
+    without = {name: value for name, value in ENVIRONMENT.items() if name not in OPTIONAL}
+
+    assert Settings.from_environment(without).event_bus == ""
+    assert not Settings.from_environment(
+        ENVIRONMENT | {"PUBLISH_ADDRESSES": "true"}
+    ).publish_addresses
 
 
 @pytest.mark.parametrize("stand_in", ["http://127.0.0.1:24567", ""])

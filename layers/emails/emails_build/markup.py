@@ -12,10 +12,11 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from emails_build import links
+from emails_build import elements, links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from emails_build.problems import Line, Problem
 
@@ -32,15 +33,6 @@ _CONDITION = re.compile(
 )
 _CONDITION_MARK = re.compile(r"<!--\[if\b[^\]]*\]>(?:<!-->)?|(?:<!--)?<!\[endif\]-->")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_ELEMENTS = _names(
-    """
-    mjml mj-head mj-body mj-accordion mj-accordion-element mj-accordion-text
-    mj-accordion-title mj-all mj-attributes mj-breakpoint mj-button mj-carousel
-    mj-carousel-image mj-class mj-column mj-divider mj-font mj-group mj-hero mj-image
-    mj-navbar mj-navbar-link mj-raw mj-section mj-social mj-social-element mj-spacer
-    mj-style mj-table mj-text mj-title mj-wrapper
-    """
-)
 _NOT_HERE = {
     "mj-html-attributes": "write the attributes on the HTML elements themselves",
     "mj-selector": "write the attributes on the HTML elements themselves",
@@ -51,30 +43,19 @@ _NOT_HERE = {
     ),
     "mj-include": 'write it on a separate line, as <mj-include path="shared/part.mjml" />',
 }
-# Of MJML's documentation, page by page of its components; `css-class`, not `class`.
-_ATTRIBUTES = _names(
-    """
-    align alt background background-color background-height background-position
-    background-position-x background-position-y background-repeat background-size
-    background-url background-width base-url border border-bottom border-color border-left
-    border-radius border-right border-style border-top border-width cellpadding cellspacing
-    color container-background-color css-class dir direction fluid-on-mobile font-family
-    font-size font-style font-weight full-width hamburger height href ico-align ico-close
-    ico-color ico-font-family ico-font-size ico-line-height ico-open ico-padding
-    ico-padding-bottom ico-padding-left ico-padding-right ico-padding-top
-    ico-text-decoration ico-text-transform icon-align icon-height icon-padding icon-position
-    icon-size icon-unwrapped-alt icon-unwrapped-url icon-width icon-wrapped-alt
-    icon-wrapped-url inline inner-background-color inner-border inner-border-bottom
-    inner-border-left inner-border-radius inner-border-right inner-border-top inner-padding
-    lang left-icon letter-spacing line-height max-height mj-class mode name owa padding
-    padding-bottom padding-left padding-right padding-top position rel right-icon role sizes
-    src srcset tb-border tb-border-radius tb-hover-border-color tb-selected-border-color
-    tb-width table-layout target text-align text-decoration text-padding text-transform
-    thumbnails thumbnails-src title usemap vertical-align width xmlns
-    """
+_STYLE = re.compile(
+    r"(<(mj-style|style|script)\b[^>]*>)(.*?)(?=</\2\b)",
+    re.DOTALL,
 )
-_HOLD_ELEMENTS = frozenset(["mj-body", "mj-wrapper", "mj-section", "mj-group", "mj-column"])
+_TAG_START = re.compile(r"</?[A-Za-z][\w:.-]*")
+_ATTRIBUTE = re.compile(r"""\s+[^\s=<>"'/]++(?:\s*=\s*(?:"[^"<]*"|'[^'<]*')|(?!\s*=))""")
+_TAG_END = re.compile(r"\s*/?>")
+_OPEN_VALUE = re.compile(r"""\s*([^\s=<>"'/]+)\s*=\s*(["'])([^<>\n]{,40})""")
+_UNQUOTED = re.compile(r"""\s*([^\s=<>"'/]+)\s*=\s*([^\s<>"']+)""")
+_PROPERTY = re.compile(r"(?:^|[{;])\s*([A-Za-z-]+)\s*:[^{};]*(?=[;}]|$)")
 _MARK = "{{#outlook {}#}}"
+_ATTRIBUTES = frozenset[str]().union(*elements.ATTRIBUTES.values(), ["name"])
+_MJML = elements.ATTRIBUTES.keys() | {"mj-all", "mj-class"}
 _VOID = _names(
     """
     area base br col embed hr img input link meta source track wbr
@@ -114,9 +95,17 @@ def without_comments(source: str) -> str:
 
 def not_mjml(lines: Sequence[Line]) -> list[Problem]:
     """What can't be compiled, or would be lost."""
+    if found := [*_less_than(lines), *_open_comments(lines), *_open_tags(lines)]:
+        return found
     reader = _Reader(lines)
     reader.close()
-    return [*_less_than(lines), *_open_comments(lines), *reader.broken]
+    # What follows an element that isn't closed seems to be misplaced.
+    unclosed = any(problem.message.endswith("is never closed") for problem in reader.broken)
+    return [
+        problem
+        for problem in reader.broken
+        if not (unclosed and " can't be within " in problem.message)
+    ]
 
 
 def problems(lines: Sequence[Line]) -> list[Problem]:
@@ -196,6 +185,58 @@ def _open_comments(lines: Sequence[Line]) -> Iterator[Problem]:
             yield line.problem("isn't MJML: a comment that is never closed: write --> after it")
 
 
+def _open_tags(lines: Sequence[Line]) -> Iterator[Problem]:
+    """Tags and quotation marks that are not closed, which would swallow what follows."""
+    text = "\n".join(line.text for line in lines)
+    text = _STYLE.sub(lambda found: found[1] + _blank(found[3]), _CONDITION.sub(_blanked, text))
+    text = _PLACEHOLDER.sub(_hidden, text)
+    for tag in _TAG_START.finditer(text):
+        at = tag.end()
+        while attribute := _ATTRIBUTE.match(text, at):
+            at = attribute.end()
+        if _TAG_END.match(text, at):
+            continue
+        place = at + len(text[at:]) - len(text[at:].lstrip())
+        if opened := _OPEN_VALUE.match(text, at):
+            name, mark, value = opened[1], opened[2], _shown(opened[3])
+            why = f"{name}={mark}{value} is never closed: write {mark} after the value"
+        elif unquoted := _UNQUOTED.match(text, at):
+            name, value = unquoted[1], _shown(unquoted[2])
+            why = f'values in quotes: write {name}="{value}"'
+        elif text[at:].lstrip()[:1] in {"", "<"}:
+            place = tag.start()
+            name = tag[0].lstrip("</").lower()
+            sign = "" if name in _MJML | elements.HTML else ", or &lt; for the sign"
+            why = f"{tag[0]} is never closed: write > after it{sign}"
+        else:
+            why = f"{tag[0]} … {_shown(text[place : place + 20].split()[0])} can't be read"
+        yield lines[text.count("\n", 0, place)].problem(f"isn't MJML: {why}")
+
+
+def _open_rule(styles: str, line: int) -> tuple[int, str] | None:
+    """The first line on which braces of a style sheet, which begins on `line`, don't match."""
+    opened: list[tuple[int, bool]] = []
+    begin = 0
+    for found in re.finditer(r"[{};\n]", styles):
+        before = styles[begin : found.start()].strip()
+        if found[0] == "\n":
+            line += 1
+            continue
+        begin = found.end()
+        in_rule = bool(opened) and not opened[-1][1]
+        if found[0] == "{":
+            if in_rule:
+                break
+            opened.append((line, before.startswith("@media")))
+        elif found[0] == ";" and not in_rule and not before.startswith("@"):
+            return line, "expected { before this"
+        elif found[0] == "}" and not opened:
+            return line, "} without { before it"
+        elif found[0] == "}":
+            opened.pop()
+    return (opened[-1][0], "a rule that is never closed: write } after it") if opened else None
+
+
 class _Reader(HTMLParser):
     """Goes through a template's elements; placeholders are text to it."""
 
@@ -208,7 +249,7 @@ class _Reader(HTMLParser):
         text = "\n".join(line.text for line in lines)
         self._classes = set(re.findall(r"<mj-class\s[^>]*?\bname=[\"']([^\"']*)", text))
         # What only Outlook reads need not be balanced.
-        text = _CONDITION.sub(lambda found: _blank(found[0]), text)
+        text = _CONDITION.sub(_blanked, text)
         self.feed(_PLACEHOLDER.sub(_hidden, text))
 
     def close(self) -> None:
@@ -233,7 +274,7 @@ class _Reader(HTMLParser):
         self._check(tag, [(name, _shown(value or "")) for name, value in attrs])
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in _VOID or (self.broken and self.broken[-1].message.endswith("closed")):
+        if tag in _VOID:
             return
         if self._open and self._open[-1][0] == tag:
             self._open.pop()
@@ -245,7 +286,7 @@ class _Reader(HTMLParser):
             self._break(f"</{tag}> without <{tag}>")
 
     def handle_data(self, data: str) -> None:
-        if self._open and self._open[-1][0] in _HOLD_ELEMENTS:
+        if self._open and self._open[-1][0] in elements.HOLDS:
             words = _PLACEHOLDER.sub(lambda found: _blank(found[0]), _shown(data))
             if stray := words.strip():
                 said = " ".join(stray.split())[:60]
@@ -258,6 +299,9 @@ class _Reader(HTMLParser):
                 )
         if self._open and self._open[-1][0] in {"mj-style", "style"}:
             before = self.getpos()[0] - 1
+            styles = _PLACEHOLDER.sub(lambda found: _blank(found[0]), _shown(data))
+            if wrong := _open_rule(styles, before):
+                self.broken.append(self._lines[wrong[0]].problem(f"isn't CSS: {wrong[1]}"))
             for number, words in enumerate(data.split("\n")):
                 self._check_style(_shown(words), self._lines[before + number])
 
@@ -274,34 +318,72 @@ class _Reader(HTMLParser):
     def _check(self, tag: str, attributes: list[tuple[str, str]]) -> None:
         if tag in _NOT_HERE:
             self._break(f"<{tag}> isn't supported here: {_NOT_HERE[tag]}")
-        elif tag.startswith("mj") and tag not in _ELEMENTS:
-            self._break(f"<{tag}>{_close(tag, _ELEMENTS)}")
+        elif tag.startswith("mj") and tag not in _MJML:
+            self._break(f"<{tag}>{_close(tag, _MJML)}")
         elif tag == "mj-style" and dict(attributes).get("inline"):
             self._break(
                 '<mj-style inline="inline"> isn\'t supported here: '
                 "write the styles on the elements, or leave `inline` out"
             )
-        elif tag in _HOLD_ELEMENTS and any(name == "mj-column" for name, _ in self._open):
-            self._break(f"<{tag}> can't be within <mj-column>: close that first")
-        elif tag.startswith("mj-"):
+        elif why := self._misplaced(tag):
+            self._break(why)
+        elif tag.startswith("mj"):
             self._check_mjml(tag, attributes)
         elif tag in _UNSHOWN:
             self._doubt(f"<{tag}>: {_UNSHOWN[tag]}")
-        elif tag == "meta" and dict(attributes).get("http-equiv", "").lower() == "refresh":
+        elif not tag.startswith("mj"):
+            self._check_html(tag, attributes)
+        if tag == "meta" and dict(attributes).get("http-equiv", "").lower() == "refresh":
             self._doubt("<meta> that leads elsewhere: mail programs ignore it: delete it")
         for name, value in attributes:
             self._check_attribute(tag, name, value.strip())
 
+    def _misplaced(self, tag: str) -> str | None:
+        """Why an element can't be here, if it can't."""
+        if not self._open or self._open[-1][0] == "mj-attributes":
+            return None
+        parent = self._open[-1][0]
+        around = next((name for name, _ in self._open if name in elements.HOLD_HTML), None)
+        if around and tag.startswith("mj"):
+            return f"<{tag}> can't be within <{around}>: close that first"
+        if parent in elements.HOLDS and tag not in elements.HOLDS[parent]:
+            if not tag.startswith("mj"):
+                return f"<{tag}> can't be within <{parent}>: expected it in <mj-text>"
+            places = " or ".join(
+                f"<{name}>" for name, holds in elements.HOLDS.items() if tag in holds
+            )
+            return f"<{tag}> can't be within <{parent}>: expected it in {places}"
+        return None
+
     def _check_mjml(self, tag: str, attributes: list[tuple[str, str]]) -> None:
+        known = elements.ATTRIBUTES.get(tag, _ATTRIBUTES)
+        names = [name for name, _ in attributes]
+        if (self.get_starttag_text() or "").startswith("<MJ"):
+            self._break(f"<{tag}> has to be written in small letters")
         for name, value in attributes:
-            if name == "class":
+            if name == "class" and tag not in {"mj-class", "mj-all"}:
                 self._break(f"<{tag}> has no `class`: write `css-class`")
-            elif name not in _ATTRIBUTES and tag not in {"mj-html-attribute", "mj-style", "mj-raw"}:
-                self._break(f"<{tag}> has no `{name}`{_close(name, _ATTRIBUTES)}")
+            elif name not in known:
+                hint = _close(name, known) or f": expected one of {', '.join(sorted(known))}"
+                self._break(f"<{tag}> has no `{name}`{hint}")
+            elif names.count(name) > 1:
+                self._break(f"<{tag}> has `{name}` twice: delete one")
+            elif expected := elements.expected_value(name, value.strip()):
+                self._doubt(f'<{tag} {name}>: expected {expected}, got "{value}"')
             elif name == "mj-class":
                 for each in value.split():
                     if each not in self._classes and "{" not in each:
                         self._break(f'no <mj-class name="{each}"> in <mj-attributes>')
+
+    def _check_html(self, tag: str, attributes: list[tuple[str, str]]) -> None:
+        """Slips of the pen; what nobody knows stays, since mail programs have much of their own."""
+        if tag not in elements.HTML and ":" not in tag:
+            self._doubt(f"<{tag}> isn't HTML{_close(tag, elements.HTML)}")
+        for name, _ in attributes:
+            if name not in elements.HTML_ATTRIBUTES and (
+                close := _close(name, elements.HTML_ATTRIBUTES, 0.85)
+            ):
+                self._doubt(f"<{tag}> has no `{name}`{close}")
 
     def _check_attribute(self, tag: str, name: str, value: str) -> None:
         if name.startswith("on"):
@@ -332,6 +414,11 @@ class _Reader(HTMLParser):
             )
 
     def _check_style(self, style: str, line: Line) -> None:
+        for name in _PROPERTY.findall(_PLACEHOLDER.sub("x", style)):
+            if name.lower() not in elements.STYLES and (
+                close := _close(name.lower(), elements.STYLES, 0.85)
+            ):
+                self.doubtful.append(line.problem(f"no style is called `{name}`{close}"))
         if found := _CSS_ACTIVE.search(style):
             self.doubtful.append(
                 line.problem(f"`{found[0]}`: mail programs drop such styles: delete it")
@@ -362,6 +449,10 @@ def _blank(text: str) -> str:
     return re.sub(r"[^\n]", " ", text)
 
 
-def _close(name: str, known: frozenset[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def _blanked(found: re.Match[str]) -> str:
+    return _blank(found[0])
+
+
+def _close(name: str, known: AbstractSet[str], cutoff: float = 0.6) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     return f", did you mean `{close[0]}`?" if close else ""

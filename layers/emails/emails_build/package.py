@@ -250,8 +250,12 @@ def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:
 
 
 def _culprit(err: TemplateError) -> str:
-    """The words of the template that could not be rendered."""
+    """The placeholder that could not be rendered, whole."""
     if err.range is None or err.template_source is None:
         return ""
     source = err.template_source.encode()
-    return source[slice(*err.range)].decode(errors="replace")
+    before = source[: err.range[1]].decode(errors="replace")
+    rest = source[err.range[1] :].decode(errors="replace")
+    begin = max(before.rfind("{{"), before.rfind("{%"), 0)
+    end = min((rest.find(mark) + 2 for mark in ("}}", "%}") if mark in rest), default=0)
+    return before[begin:] + rest[:end]

@@ -20,6 +20,8 @@ _UNSEEN = {
     ),
     "\0": "has a NUL character: save the file as UTF-8",
 }
+# A line of TOML that is unlikely within a text.
+_STATEMENT = re.compile(r"""\s*(?:\[[\w."' -]+\]|[\w.-]+ *= *(?:["'\[{0-9]|true|false).*)\s*""")
 _UNSEEN_CHARACTER = re.compile(f"[{''.join(_UNSEEN)}]")
 
 
@@ -101,11 +103,32 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
     except tomllib.TOMLDecodeError as err:
         message, _, position = str(err).partition(" (at ")
         found = re.search(r"line (\d+)", position)
+        opened = _open_text(text)
+        if opened and (found is None or int(found[1]) >= opened[1]):
+            why = f'isn\'t TOML: a text that is never closed: expected """ before line {opened[1]}'
+            raise BuildFailed([Problem(file, opened[0], why)]) from None
         # An unclosed string or array is only noticed at the end of the document.
         line = int(found[1]) if found else _after_last_good(text)
         raise BuildFailed([Problem(file, line, f"isn't TOML: {message}")]) from None
     except RecursionError:
         raise BuildFailed([Problem(file, 1, "isn't TOML: too deeply nested")]) from None
+
+
+def _open_text(text: str) -> tuple[int, int] | None:
+    """The line of the first text in triple quotes that runs into the next value, and that one's.
+
+    tomllib only notices where the next such text begins, which closes it.
+    """
+    opened: tuple[int, str] | None = None
+    for number, line in enumerate(text.split("\n"), 1):
+        if opened and _STATEMENT.fullmatch(line):
+            return opened[0], number
+        for mark in re.findall(r'"""|\'\'\'', line):
+            if opened is None:
+                opened = number, mark
+            elif opened[1] == mark:
+                opened = None
+    return None
 
 
 def locate(text: str, path: Sequence[str | int]) -> int:

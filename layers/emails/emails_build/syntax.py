@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _RAW = re.compile(r"(\{%[-+]?\s*raw\s*[-+]?%\}).*?(?=\{%[-+]?\s*endraw\b)", re.DOTALL)
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}")
+_ONE_BRACE = re.compile(
+    r"(?<!\{)\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
+)
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
 _INNER = {"else": ("if", "for"), "elif": ("if",)}
 _FOREIGN = frozenset({"import", "from", "extends", "block", "endblock"})
@@ -35,7 +38,7 @@ def problems(lines: Sequence[Line]) -> Iterator[Problem]:
     """Blocks that are never closed or never opened, and tags that load other files."""
     text = "\n".join(line.text for line in lines)
     text = _RAW.sub(lambda raw: raw[1] + re.sub(r"[^\n]", " ", raw[0][len(raw[1]) :]), text)
-    if left_open := list(_left_open(text, lines)):
+    if left_open := [*_left_open(text, lines), *_one_brace(text, lines)]:
         yield from left_open
         return
     opened: list[tuple[str, Line, str]] = []
@@ -72,6 +75,15 @@ def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
             yield line.problem(
                 f"isn't a template: expected end of {place[0]} {words}: write {end} after it"
             )
+
+
+def _one_brace(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
+    """Placeholders that would be shown as they are written."""
+    for found in _ONE_BRACE.finditer(text):
+        line = lines[text.count("\n", 0, found.start())]
+        yield line.problem(
+            f"{found[0]} would be shown as it is written: write {{{{ {found[1]} }}}}"
+        )
 
 
 def _unclosed(block: tuple[str, Line, str]) -> Problem:

@@ -22,7 +22,7 @@ LINKS = ("url", "result_url")
 FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
-_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}")
+_TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
@@ -49,24 +49,22 @@ class Template:
     def find_shown(self, clues: Sequence[str], words: Mapping[str, str]) -> Line | None:
         """The line with one of the clues, or with a placeholder that stands for it in `words`."""
         for clue in filter(None, clues):
-            for line in self.lines:
-                if clue in line.text:
-                    return line
+            if clue.startswith("#") or ":" in clue:
+                shown = (line for line in self.lines if clue in line.text)
+            else:
+                said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
+                shown = (line for line in self.lines if said.search(_TAGS.sub(" ", line.text)))
+            if line := next(shown, None):
+                return line
             for placeholder, value in words.items():
                 pattern = re.compile(rf"\b{re.escape(placeholder)}\b")
                 if clue in value and (found := [x for x in self.lines if pattern.search(x.text)]):
                     return found[0]
         return None
 
-    def find(self, words: str) -> Line:
-        """The line whose placeholders contain these words."""
-        pattern = re.compile(rf"(?<![\w.]){re.escape(words.strip())}(?!\w)")
-        found = (
-            line
-            for line in self.lines
-            if any(pattern.search(inside) for inside in _PLACEHOLDER.findall(line.text))
-        )
-        return next(found, self.lines[0])
+    def find(self, placeholder: str) -> Line:
+        """The line with this placeholder."""
+        return next((line for line in self.lines if placeholder in line.text), self.lines[0])
 
 
 def read_templates(folder: Path) -> dict[str, Template]:
@@ -98,8 +96,10 @@ def read_templates(folder: Path) -> dict[str, Template]:
 
 
 def _read(file: Path) -> Template:
-    mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
     plain = file.with_suffix(".txt")
+    if not plain.exists():
+        raise BuildFailed([Problem(plain, 0, f"is missing: {file.name} needs its text part")])
+    mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
     text = list(_expanded(file.parent / "shared" / "layout.txt", plain))
     if problems := [*syntax.problems(mjml), *syntax.problems(text)]:
         raise BuildFailed(problems)

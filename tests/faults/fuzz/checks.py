@@ -149,7 +149,7 @@ def event(data: bytes) -> None:
     """Use the bytes as a body, and use the result as the receiver does."""
     body = written(data[1:]) if data[:1] == b"=" else data
     try:
-        read = events.parse(body)
+        read = events.validate(events.read(body))
     except RoomleMailError as err:
         if isinstance(err, InvalidEvent):
             # Fields are named in the log: only our names, and nothing from the sender.

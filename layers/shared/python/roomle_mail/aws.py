@@ -46,6 +46,11 @@ class Clients:
         return self._client("dynamodb", attempts=3, read=1)
 
     @cached_property
+    def eventbridge(self) -> Any:  # noqa: ANN401
+        """EventBridge; an event that got in twice has the same `event_id`."""
+        return self._client("events", attempts=2, read=2)
+
+    @cached_property
     def secrets(self) -> Any:  # noqa: ANN401
         """Secrets Manager."""
         return self._client("secretsmanager", attempts=2, read=2)

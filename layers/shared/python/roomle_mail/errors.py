@@ -183,6 +183,10 @@ class OutcomeUnknown(AwsCallFailed):
     """The answer got lost: the service may have acted or not."""
 
 
+class EntryRefused(AwsCallFailed):
+    """The event bus did not take the event."""
+
+
 class EmailRefused(AwsCallFailed):
     """SES refused the email permanently."""
 

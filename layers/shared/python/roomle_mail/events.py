@@ -44,6 +44,7 @@ _LINK = re.compile(
 )
 # Percent-encodes what could end an HTML attribute or a line; what else a URL may hold stays.
 _ODD = re.compile(r"[^A-Za-z0-9/?:@!$&()*+,;=._~%-]")
+_HOST = re.compile(r"[a-z0-9.-]{1,253}", re.ASCII)
 _LANGUAGE = re.compile("lang|locale", re.ASCII | re.IGNORECASE)
 
 # The fields in the terms of pydantic's core: importing pydantic's classes takes a fifth of a cold
@@ -85,22 +86,22 @@ class Event(NamedTuple):
     payload: Mapping[str, Any]
 
 
-def parse(body: bytes) -> Event | None:
-    """Read a POST's body; None for an event that calls for no email.
-
-    Raises BodyMalformed, InvalidEvent, and NoTemplate for an unknown `email.*` event.
-    """
+def read(body: bytes) -> dict[str, Any]:
+    """Read a POST's body as an event of any kind; raises BodyMalformed, InvalidEvent."""
     if body.count(b"[") + body.count(b"{") > _MAX_BRACKETS:
         raise errors.BodyMalformed
     try:
         payload = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as err:
         raise errors.BodyMalformed from err
-    return validate(payload)
+    return _validated(_payload, payload)
 
 
 def validate(payload: object) -> Event | None:
-    """Like parse, for JSON that is already read."""
+    """Check an event, from a POST or from the queue; None if it calls for no email.
+
+    Raises InvalidEvent, and NoTemplate for an unknown `email.*` event.
+    """
     payload = _validated(_payload, payload)
     name = payload["event"]
     # Roomle writes `email.`. What only resembles it may call for an email too, and an answer of 501
@@ -163,6 +164,15 @@ def link_language(link: str) -> str | None:
         if name.casefold() in {"lang", "language", "locale"}:
             return value.casefold()
     return None
+
+
+def link_host(link: str | None) -> str | None:
+    """The host that any link names, allowed or not; None if it names none that DNS could know."""
+    try:
+        host = urlsplit(link or "").hostname
+    except ValueError:
+        return None
+    return host if host and _HOST.fullmatch(host) else None
 
 
 def normalize_address(address: str) -> str:

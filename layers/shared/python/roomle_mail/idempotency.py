@@ -11,7 +11,7 @@ Times are in seconds since the epoch. Every call may raise AwsCallFailed.
 import hmac
 import time
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from roomle_mail import errors
 from roomle_mail.deadline import Deadline
@@ -75,8 +75,12 @@ class IdempotencyStore:
         if lifetime is not None:
             attributes["expires"] = {"N": str(int(now + lifetime))}
         # DynamoDB deletes an expired item within days, not at once (its page "Time to Live").
-        free = "attribute_not_exists(#key) OR #expires < :now"
-        found = self.table.put(f"token#{key}", attributes, free, {":now": {"N": str(now)}})
+        free = (
+            "attribute_not_exists(#key) OR #expires < :now"
+            " OR (attribute_exists(#again) AND #body = :body)"
+        )
+        values: Item = {":now": {"N": str(now)}, ":body": {"B": body}}
+        found = self.table.put(f"token#{key}", attributes, free, values)
         return None if found is None else _record(found, body)
 
     def look_up(self, key: str, *, body: bytes) -> Record | None:
@@ -94,10 +98,16 @@ class IdempotencyStore:
             record = self.look_up(key, body=body) or record
         return record.outcome
 
-    def remember(self, key: str, outcome: Outcome) -> None:
-        """Write the outcome of a POST that is ours."""
-        values = {":status": {"N": str(outcome.status)}, ":code": {"S": outcome.code}}
-        self.table.update_own(f"token#{key}", "SET #status = :status, #code = :code", values)
+    def remember(self, key: str, outcome: Outcome, *, again: bool = False) -> None:
+        """Write the outcome of a POST that is ours; with `again` the same POST may be claimed."""
+        values: dict[str, dict[str, Any]] = {
+            ":status": {"N": str(outcome.status)},
+            ":code": {"S": outcome.code},
+        }
+        change = "SET #status = :status, #code = :code"
+        if again:
+            change, values[":again"] = f"{change}, #again = :again", {"BOOL": True}
+        self.table.update_own(f"token#{key}", change, values)
 
     # --- the mailer's: one event --------------------------------------------------------------
 

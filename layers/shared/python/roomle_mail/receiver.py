@@ -23,6 +23,7 @@ from roomle_mail.designs import Design, Designs, Wanted
 from roomle_mail.emails import Catalog
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
+from roomle_mail.publishing import Publisher
 from roomle_mail.settings import Settings
 from roomle_mail.table import Table
 from roomle_mail.tokens import Claims
@@ -30,10 +31,12 @@ from roomle_mail.tokens import Claims
 MAX_BODY = 64 * 1024
 _ANSWERING_TAKES = 0.5  # seconds kept for the way back
 _FOLLOW_UP_TAKES = 1.0  # seconds kept for what follows the work
+_PUBLISHING_TAKES = 1.0  # seconds, at most: nobody's email may wait longer for an event bus
 _TOKEN_REMEMBERED_FOR = 7 * 86_400
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; nobody waits for an older request (API Gateway's page "Quotas")
 _OK, _ACCEPTED, _SERVER_ERROR = 200, 202, 500
+_FORWARDED = Outcome(_OK, "forwarded")
 _IN_CUSTODY = {"sent": Outcome(_OK, "sent"), "queued": Outcome(_ACCEPTED, "queued")}
 
 
@@ -100,7 +103,9 @@ def to_http(outcome: Outcome) -> dict[str, Any]:
 class Progress:
     """What one POST has reached so far.
 
-    `claimed` is the key of our claim on it. `places` gives back what was taken under the limits.
+    `claimed` is the key of our claim on it. `payload` is the event, once it is one. `forwarding`
+    is set where publishing it is all that there is to do. `places` gives back what was taken under
+    the limits.
     """
 
     request: Request
@@ -110,6 +115,8 @@ class Progress:
     deadline: Deadline
     claimed: str | None = None
     repeated: bool = False
+    payload: Mapping[str, Any] | None = None
+    forwarding: bool = False
     places: ExitStack = field(default_factory=ExitStack)
 
 
@@ -124,6 +131,7 @@ class Receiver:
     sender: Sender
     queue: Queue
     designs: Designs
+    publisher: Publisher | None = None
     _pepper: bytes | None = field(default=None, repr=False)
 
     def process(self, request: Request) -> Outcome:
@@ -137,13 +145,15 @@ class Receiver:
         progress = Progress(request, table, known, delivery, answering)
         telemetry.logger.set_correlation_id(request.id)
         reached, error = answering.try_to(self._answer, progress)
-        outcome = reached or _refusal(error)
+        # What the bus has is forwarded, even if the time was up a moment later.
+        outcome = reached or (_FORWARDED if known.published_id else _refusal(error))
         _, failure = following_up.try_to(self._follow_up, progress, outcome)
         if failure:
             telemetry.cut_off(known, failure)
         if custody := progress.delivery.custody:
             known.message_id = custody.message_id
         outcome = _final(outcome, custody)
+        self._publish(progress, outcome, error, within=following_up)
         telemetry.decided(
             "repeated" if progress.repeated else outcome.label,
             known,
@@ -165,9 +175,11 @@ class Receiver:
         if (answered := self._claim(progress, claims, now)) is not None:
             return answered
 
-        event = events.parse(request.body)
+        payload = events.read(request.body)
+        known.name, progress.payload = telemetry.safe_name(payload["event"]), payload
+        event = events.validate(payload)
         if event is None:
-            return Outcome(_OK, "ignored")
+            return self._forward(progress, payload)
         brand = self.catalog.brand(event.configurator_id)
         address = events.normalize_address(event.recipient)
         recipient = telemetry.hash_address(address, key=self._hash_key(claims, progress.table))
@@ -204,6 +216,14 @@ class Receiver:
         custody = progress.delivery.deliver(email, queued, deadline=progress.deadline)
         known.sent_at = time.time() if custody.status == "sent" else None
         return _IN_CUSTODY[custody.status]
+
+    def _forward(self, progress: Progress, payload: Mapping[str, Any]) -> Outcome:
+        """Put an event that calls for no email on the bus, if there is one."""
+        if self.publisher is None:
+            return Outcome(_OK, "ignored")
+        progress.forwarding, known = True, progress.known
+        known.published_id = self.publisher.publish(payload, known, _FORWARDED)
+        return _FORWARDED
 
     def _authenticate(self, request: Request, now: float) -> Claims | None:
         """The claims of the request's token, of any age; None where no token is required."""
@@ -310,9 +330,30 @@ class Receiver:
                     delivery.custody = Custody("queued", "")
         if progress.claimed is not None:
             with telemetry.best_effort("remember", known):
-                store.remember(progress.claimed, _final(outcome, delivery.custody))
+                final = _final(outcome, delivery.custody)
+                # Roomle sends no email for it, so another try may change the answer.
+                again = progress.forwarding and outcome != _FORWARDED
+                store.remember(progress.claimed, final, again=again)
         if delivery.custody is None:
             progress.places.close()
+
+    def _publish(
+        self, progress: Progress, outcome: Outcome, error: Exception | None, *, within: Deadline
+    ) -> None:
+        """Put an `email.*` event on the bus with what became of it, and say if that failed.
+
+        Best effort: the answer is decided, and the email is in custody if there is one.
+        """
+        publisher, payload, known = self.publisher, progress.payload, progress.known
+        if publisher is None or payload is None:
+            return
+        failure = error
+        if not progress.forwarding:
+            deadline = Deadline(min(_PUBLISHING_TAKES, within.remaining()))
+            found, failure = deadline.try_to(publisher.publish, payload, known, outcome, error)
+            known.published_id = found
+        if known.published_id is None and failure is not None:
+            telemetry.unpublished(known, failure)
 
 
 def _refusal(error: Exception | None) -> Outcome:

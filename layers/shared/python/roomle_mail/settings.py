@@ -14,15 +14,17 @@ _CHANNELS: Mapping[str, tuple[Channel, ...]] = {
     "ses,sqs": ("ses", "sqs"),
 }
 _MIN_ANSWER_WITHIN = 3
+# An event bus's name or ARN, or nothing (EventBridge's page "PutEventsRequestEntry").
+_BUS = r"((arn:aws[\w-]*:events:[\w-]+:[0-9]{12}:event-bus/)?[\w.-]+)?"
 _MAX_EVENT_AGE = 14 * 86_400
 
 
 class Settings(NamedTuple):
     """What a deployment chose; see the parameters of the same names in template.yaml.
 
-    Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty.
-    `roomle_api` is the base URL of what plays Roomle, on a local stack only.
-    After `max_event_age` the mailer drops an event.
+    Durations are in seconds. `dead_letter_queue_url` is the mailer's alone, else empty. `event_bus`
+    is empty where no events are published. `roomle_api` is the base URL of what plays Roomle, on a
+    local stack only. After `max_event_age` the mailer drops an event.
     """
 
     delivery: tuple[Channel, ...]
@@ -41,6 +43,8 @@ class Settings(NamedTuple):
     configuration_set: str
     max_emails_per_recipient_per_hour: int
     max_emails_per_hour: int
+    event_bus: str
+    publish_addresses: bool
     designs: bool
     local_stack: bool
     roomle_api: str | None
@@ -52,6 +56,7 @@ class Settings(NamedTuple):
         read = _Reader(environment)
         # 03 is no encryption at all (Roomle's web SDK uses it), so no parameter can allow it.
         algorithms = read.text("TOKEN_ALGORITHMS", r"0[12](,0[12])*")
+        event_bus = read.text("EVENT_BUS", _BUS)
         settings = cls(
             delivery=_CHANNELS[read.one_of("DELIVERY", *_CHANNELS)],
             answer_within=read.number("ANSWER_WITHIN", at_least=_MIN_ANSWER_WITHIN),
@@ -69,6 +74,8 @@ class Settings(NamedTuple):
             configuration_set=read.text("CONFIGURATION_SET"),
             max_emails_per_recipient_per_hour=read.number("MAX_EMAILS_PER_RECIPIENT_PER_HOUR"),
             max_emails_per_hour=read.number("MAX_EMAILS_PER_HOUR"),
+            event_bus=event_bus,
+            publish_addresses=bool(event_bus) and read.flag("PUBLISH_ADDRESSES"),
             designs=read.one_of("DESIGNS", "on", "off") == "on",
             local_stack=read.flag("LOCAL_STACK"),
             roomle_api=None,

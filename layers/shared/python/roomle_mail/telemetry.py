@@ -40,40 +40,45 @@ metrics.set_default_dimensions(stack=os.environ.get("STACK_NAME", "local"))
 
 # Roomle's configurator ids are short words; anything else is a sender's text.
 _CONFIGURATOR = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_NAME = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 
 
 @dataclass(slots=True)
 class Known:
     """What is known of an event so far; None is not known.
 
-    `recipient` is the keyed hash of the address (`hash_address`). Times are in seconds since the
-    epoch: `began` is when this invocation began to process it, `received_at` when Roomle's POST
-    came, `sent_at` when SES had the email. `design` is what the email shows of the design, and why
-    not more.
+    `name` is the safe name of any event, `event` one that calls for an email. `recipient` is the
+    keyed hash of the address (`hash_address`), `published_id` the id that EventBridge gave the
+    event. Times are in seconds since the epoch: `began` is when this invocation began to process
+    it, `received_at` when Roomle's POST came, `sent_at` when SES had the email. `design` is
+    what the email shows of the design, and why not more.
     """
 
     began: float = field(default_factory=time.time)
     received_at: float | None = None
     event_id: str | None = None
     recipient: str | None = None
+    name: str | None = None
     event: Event | None = None
     brand: str | None = None
     email: Email | None = None
     design: str | None = None
     message_id: str | None = None
+    published_id: str | None = None
     sent_at: float | None = None
 
     def fields(self) -> dict[str, object]:
         """The fields of a line."""
         return {
             "event_id": self.event_id,
-            "event": self.event and self.event.name,
+            "event": self.event.name if self.event else self.name,
             "configurator": self.event and safe_configurator(self.event.configurator_id),
             "brand": self.brand,
             "language": self.email and self.email.language,
             "recipient": self.recipient,
             "design": self.design,
             "message_id": self.message_id,
+            "published_id": self.published_id,
         }
 
 
@@ -87,6 +92,11 @@ def safe_configurator(configurator_id: str | None) -> str | None:
     if configurator_id is None or _CONFIGURATOR.fullmatch(configurator_id):
         return configurator_id
     return "(unusual)"
+
+
+def safe_name(text: str | None) -> str | None:
+    """An event's name, a configuration's or item's id, if it looks like one, else "(unusual)"."""
+    return text if text is None or _NAME.fullmatch(text) else "(unusual)"
 
 
 def received(known: Known) -> None:
@@ -126,6 +136,7 @@ def decided(
     counted = ["Unauthenticated" if anyone else decision.title().replace("-", "")]
     counted += [str(reason["reason"])] if reason else []
     counted += ["Received"] if received else []
+    counted += ["Published"] if known.published_id else []
     durations = {
         "sent": {"AgeAtSending": age, "TimeToSes": time_to_ses},
         "postponed": {"AgeAtPostponing": age},
@@ -163,6 +174,12 @@ def best_effort(what: str, known: Known) -> Iterator[None]:
 def cut_off(known: Known, error: Exception) -> None:
     """Log that not all that follows from a decision was done, most likely for lack of time."""
     logger.error("follow-up was cut off", extra={**known.fields(), **explain(error)})
+
+
+def unpublished(known: Known, error: Exception) -> None:
+    """Log and count that the event bus did not get an event, as far as is known."""
+    logger.error("could not publish", extra={**known.fields(), **explain(error)})
+    _count(["Unpublished"], {})
 
 
 def explain(error: BaseException) -> dict[str, object]:
