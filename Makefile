@@ -63,7 +63,7 @@ build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
 		layers/dependencies/requirements.txt
 	@$(PYTHON) -m tools.sbom $@
 
-demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page
+demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page, PORT=n for other ports
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
 
 local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port

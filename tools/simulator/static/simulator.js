@@ -81,7 +81,8 @@ addEventListener("pagehide", () => {
 const [visit] = performance.getEntriesByType("navigation");
 if (["back_forward", "reload"].includes(visit.type)) {
   for (const [name, value] of JSON.parse(sessionStorage.getItem(kept) ?? "[]")) {
-    const field = form.elements[name];
+    // Not form.elements[name]: one field is called as a method of it, item.
+    const field = form.querySelector(`[name="${name}"]`);
     if (field.value === value) continue;
     field.value = value;
     field.closest("details")?.setAttribute("open", "");
