@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import policy
 from email.header import Header
 from email.message import EmailMessage
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roomle_mail.emails import Email
+
+# When the tests' events came, in seconds since the epoch.
+RECEIVED = datetime(2026, 11, 27, 14, 5, tzinfo=UTC).timestamp()
 
 _UNSEEN = {"head", "script", "style", "title", "meta", "link", "template", "noscript"}
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")

@@ -140,41 +140,42 @@ class Tenant:
 
     # --- their results ------------------------------------------------------------------------
 
-    def email(self, payload: object) -> Email:
+    def email(self, payload: object, received: float) -> Email:
         """Make the email that Roomle's JSON calls for; raises RoomleMailError if it is refused."""
         event = events.validate(payload)
         if event is None:
             raise ValueError("calls for no email")
-        return self.catalog.compose(event, self.catalog.brand(event.configurator_id))
+        brand = self.catalog.brand(event.configurator_id)
+        return self.catalog.compose(event, brand, received=received)
 
-    def expected(self, name: str) -> dict[str, Any]:
+    def expected(self, name: str, *, received: float) -> dict[str, Any]:
         """Return what becomes of a fixture: expected.json's entry, changed as the brands decide.
 
-        `emails` are all emails that are sent.
+        `emails` are all emails that are sent if it is received then (epoch seconds).
         """
         expected = fixtures.expectations()[name]
         if name.startswith("mailer/"):
-            return {**expected, **self._mailed(name)}
+            return {**expected, **self._mailed(name, received)}
         if expected["code"] not in DECIDED_BY_THE_BRAND:
             return {**expected, "emails": []}
         body = fixtures.body_of(fixtures.load(name)).decode()
         try:
-            email = self.email(json.loads(self.fit(body)[0]))
+            email = self.email(json.loads(self.fit(body)[0]), received)
         except RoomleMailError as refused:
             return {**expected, "status": refused.status, "code": refused.code, "emails": []}
         return {**expected, "status": 200, "code": "sent", "emails": [email]}
 
-    def _mailed(self, name: str) -> dict[str, Any]:
+    def _mailed(self, name: str, received: float) -> dict[str, Any]:
         emails: list[Email] = []
         # The mailer skips a message that comes again.
         messages = list(dict.fromkeys(self.batch(name, now=0)))
         for message in messages:
-            emails += self._email_of(message)
+            emails += self._email_of(message, received)
         return {"emails": emails, "dead_letters": len(messages) - len(emails)}
 
-    def _email_of(self, message: str) -> Iterator[Email]:
+    def _email_of(self, message: str, received: float) -> Iterator[Email]:
         try:
-            yield self.email(json.loads(message)["event"])
+            yield self.email(json.loads(message)["event"], received)
         except (RoomleMailError, ValueError, KeyError):
             return
 

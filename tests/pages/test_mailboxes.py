@@ -15,7 +15,7 @@ from roomle_mail.emails import Catalog, Email
 from tests.emails_package import EMAILS
 from tests.pages.conftest import Open, Window
 from tools.pages.emails import SCHEMES, Scheme, with_pictures
-from tools.preview.drafts import KINDS, Choice, Drafts, sample
+from tools.preview.drafts import KINDS, RECEIVED, Choice, Drafts, sample
 from tools.preview.page import pictures
 
 DRAFTS = Drafts(EMAILS)
@@ -197,7 +197,7 @@ def test_every_qr_code_is_read_from_the_screen_as_it_is_shown(open_window: Open,
     unread: list[int] = []
     for length in range(60, 900, 40):
         link = f"https://www.roomle.com/t/cp/?id={LONG}"[:length]
-        email = catalog.compose(event._replace(url=link), catalog.brand(None))
+        email = catalog.compose(event._replace(url=link), catalog.brand(None), received=RECEIVED)
         if not email.images:
             continue
         show(window, with_pictures(email.html, pictures(email)))

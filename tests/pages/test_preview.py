@@ -117,7 +117,7 @@ def test_an_email_is_seen_at_two_widths_in_two_schemes_with_its_inbox_line(
     widths = [frame.evaluate("innerWidth") for frame in window.page.frames[1:]]
     assert sorted(widths) == [375, 375, 680, 680]
     subjects = window.page.locator(".inbox .subject").all_inner_texts()
-    assert subjects == ["See your Example Furniture design in your room"] * 4
+    assert subjects == ["See your Example Furniture design in your room (15 Jan 2026, 09:30)"] * 4
     window.keep()
 
 

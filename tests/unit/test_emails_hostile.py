@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from roomle_mail import events
 from roomle_mail.emails import Catalog, Email
 from roomle_mail.errors import RoomleMailError
-from tests.emails_reading import Page, message
+from tests.emails_reading import RECEIVED, Page, message
 
 CATALOG = Catalog.load()
 PLAIN = {
@@ -61,7 +61,7 @@ def compose(name: str, **fields: object) -> Email | None:
     try:
         event = events.validate(events.read(body))
         assert event is not None
-        return CATALOG.compose(event, CATALOG.brand(event.configurator_id))
+        return CATALOG.compose(event, CATALOG.brand(event.configurator_id), received=RECEIVED)
     except RoomleMailError:
         return None
 

@@ -5,19 +5,30 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import pytest
 
-from roomle_mail.emails import Brand, Catalog, Email
+from roomle_mail.emails import WITH_DESIGN, Brand, Catalog, Design, Email
 from roomle_mail.events import Event
-from tests.emails_reading import Page, contrast, message
+from tests.emails_reading import RECEIVED, Page, contrast, message
 
 CATALOG = Catalog.load()
 URL = "https://www.roomle.com/t/cp/?id=catalog:item:2564B3D4&configuratorId=shop&copy=1&lt;=2"
 ASSET = "https://uploads.roomle.com/exports/2564B3D4.glb?a=1&b=2"
+PICTURE = "https://uploads.roomle.com/configurations/catalog:item:2564B3D4/perspectiveImage.png"
+DESIGN = Design(picture=PICTURE, name="Corner sofa", width=2412, depth=985.5, height=780)
+# When the events came, as each language writes it.
+DATES = {
+    "en": "27 Nov 2026, 14:05",
+    "de": "27.11.2026, 14:05",
+    "fr": "27/11/2026, 14:05",
+    "it": "27/11/2026, 14:05",
+    "es": "27/11/2026, 14:05",
+    "nl": "27-11-2026, 14:05",
+}
 TEMPLATES = {
     "savedConfiguration": ("email.savedConfiguration", None),
     "shareConfiguration": ("email.shareConfiguration", True),
@@ -32,13 +43,26 @@ class Case:
     template: str
     configurator: str | None
     language: str
+    design: bool = False
 
     def __str__(self) -> str:
-        return f"{self.template}-{self.configurator}-{self.language}"
+        design = "-design" if self.design else ""
+        return f"{self.template}-{self.configurator}-{self.language}{design}"
 
     @property
     def brand(self) -> Brand:
-        return CATALOG.brand(self.configurator)
+        brand = CATALOG.brand(self.configurator)
+        hosts = ("uploads.roomle.com",)
+        return replace(
+            brand,
+            offsets=(),
+            show=("picture", "name", "size") if self.design else (),
+            picture_hosts=hosts if self.design else (),
+        )
+
+    @property
+    def shows_design(self) -> bool:
+        return self.design and not self.template.endswith("-failed")
 
     @property
     def url(self) -> str:
@@ -56,7 +80,18 @@ class Case:
         texts = json.loads(package.joinpath(f"texts/{self.language}.json").read_text("utf-8"))
         own = self.brand.texts.get(self.language, {})
         words = texts["shared"] | texts[self.template] | own.get(self.template, {})
-        return json.loads(json.dumps(words).replace("{brand}", self.brand.name))  # type: ignore[no-any-return]
+        special = {key: text for key, text in words.items() if key.endswith(WITH_DESIGN)}
+        words = {key: text for key, text in words.items() if key not in special}
+        if self.design:
+            words |= {key.removesuffix(WITH_DESIGN): text for key, text in special.items()}
+        filled = json.dumps(words, ensure_ascii=False)
+        for name, value in (
+            ("brand", self.brand.name),
+            ("design", "Corner sofa"),
+            ("date", f"{DATES[self.language]} UTC"),
+        ):
+            filled = filled.replace(f"{{{name}}}", value)
+        return json.loads(filled)  # type: ignore[no-any-return]
 
 
 @cache
@@ -74,7 +109,7 @@ def compose(case: Case) -> Email:
         result_url=asset,
         payload={},
     )
-    return CATALOG.compose(event, case.brand)
+    return CATALOG.compose(event, case.brand, received=RECEIVED, design=DESIGN)
 
 
 @cache
@@ -88,6 +123,7 @@ CASES = [
     for language in CATALOG.brand(configurator).languages
     for template in TEMPLATES
 ]
+CASES += [replace(case, design=True) for case in CASES if case.configurator is None]
 every_email = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -114,10 +150,11 @@ def test_html_and_text_show_every_text(case: Case) -> None:
     html, text = page(case).text, compose(case).text
     for key, value in case.words.items():
         for part in value if isinstance(value, list) else [value]:
-            if key not in {"subject", "preview"}:
+            about_design = key in {"size", "picture_alt"}
+            if key not in {"subject", "preview"} and (not about_design or case.shows_design):
                 assert part in html, key
                 # Plain text has no button that might not work, and no picture.
-                assert part in text or key in {"link_intro", "qr_intro", "qr_alt"}, key
+                assert part in text or key in {"link_intro", "qr_intro", "qr_alt", "picture_alt"}
 
 
 @every_email
@@ -234,7 +271,8 @@ def test_it_is_small_enough_that_no_mail_program_clips_it(case: Case) -> None:
 def test_nothing_is_fetched_from_elsewhere_but_the_brands_logos(case: Case) -> None:
     look = case.brand.look
     sources = {each.get("src") for each in page(case).find("img")}
-    assert sources <= {look.get("logo"), look.get("logo_dark"), *cids(compose(case))}
+    allowed = {look.get("logo"), look.get("logo_dark"), *cids(compose(case))}
+    assert sources <= allowed | ({PICTURE} if case.shows_design else set())
     assert not page(case).find("link")
     assert not page(case).find("script")
     assert "url(" not in compose(case).html

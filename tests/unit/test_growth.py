@@ -76,7 +76,10 @@ class Shop:
         event = validate(fixtures.payload(configuratorId=self.configurator(number)))
         assert isinstance(event, Event)
         brand = self.catalog.brand(event.configurator_id)
-        assert self.catalog.compose(event, brand).brand == f"brand{number}"
+        assert (
+            self.catalog.compose(event, brand, received=fixtures.MOMENT.timestamp()).brand
+            == f"brand{number}"
+        )
 
 
 def test_an_event_costs_the_same_with_one_brand_and_with_ten_thousand() -> None:

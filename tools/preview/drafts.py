@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from minijinja import TemplateError
 
 from emails_build.package import draft_package
 from emails_build.problems import BuildFailed, Problem
-from roomle_mail.emails import Brand, Catalog, Content, Email
+from roomle_mail.emails import Brand, Catalog, Content, Design, Email
 from roomle_mail.errors import NoTemplate
 from roomle_mail.events import EVENTS, EXPORT, Event
 from roomle_mail_cli import project
@@ -27,6 +27,16 @@ NAMES = {
 }
 # Too long for a QR code: with such a link the email has none.
 LONG = "&note=" + "x" * 900
+PICTURE_HOST = "uploads.roomle.com"
+SOFAS = {
+    "en": "Corner sofa",
+    "de": "Ecksofa",
+    "fr": "Canapé d’angle",
+    "it": "Divano angolare",
+    "es": "Sofá esquinero",
+    "nl": "Hoekbank",
+}
+RECEIVED = fixtures.MOMENT.timestamp()
 
 
 @dataclass(frozen=True)
@@ -66,12 +76,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the emails: `whole` has every link that Roomle may send, else only required ones."""
+    """One of the emails: `whole` has every link that Roomle may send, else only required ones.
+
+    `design` is what the email shows of the design: what the brand's `show` says, all, or nothing.
+    """
 
     look: Look
     language: str
     kind: Kind
     whole: bool = True
+    design: str = "brand"
 
 
 class Drafts:
@@ -120,7 +134,9 @@ class Drafts:
     def email(self, choice: Choice) -> Email | Problem | None:
         """The email; None if Roomle sends its own; a problem if it can't be rendered."""
         try:
-            return self._catalog.compose(sample(choice), choice.look.brand)
+            return self._catalog.compose(
+                sample(choice), brand_of(choice), received=RECEIVED, design=design(choice)
+            )
         except NoTemplate:
             return None
         except TemplateError as err:
@@ -148,6 +164,29 @@ class Drafts:
             others = {kind.key for kind in KINDS} - {key}
             return file.stem == choice.language and section not in others
         return file.parent.name != "templates" or file.stem == key
+
+
+def brand_of(choice: Choice) -> Brand:
+    """The brand; for a design that is shown as a whole, with all that `show` can say."""
+    brand = choice.look.brand
+    if choice.design != "all":
+        return brand
+    hosts = brand.picture_hosts or (PICTURE_HOST,)
+    return replace(brand, show=("picture", "name", "size"), picture_hosts=hosts)
+
+
+def design(choice: Choice) -> Design:
+    """What Roomle says of the design."""
+    if choice.design == "none":
+        return Design()
+    host = brand_of(choice).picture_hosts[:1] or (PICTURE_HOST,)
+    return Design(
+        picture=f"https://{host[0].replace('*', 'www')}/configurations/sample/perspectiveImage.png",
+        name=SOFAS.get(choice.language, SOFAS["en"]),
+        width=2412,
+        depth=985.5,
+        height=780,
+    )
 
 
 def sample(choice: Choice) -> Event:

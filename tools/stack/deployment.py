@@ -15,7 +15,9 @@ from typing import Any
 import yaml
 
 from emails_build import package
-from roomle_mail_cli import project
+from roomle_mail.errors import SecretUnusable
+from roomle_mail.tokens import Credential
+from roomle_mail_cli import keys, project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
 from tools.roomle_api import server
@@ -167,6 +169,8 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     resources = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in created}
     processes.say("deploy", "secret, senders, routes")
     admit(aws, outputs["SecretName"], brands)
+    # A key that is set later is one of Roomle's too.
+    roomle.further_credentials = lambda: credentials(aws, outputs["SecretName"])
     return Stack(
         emulator=aws,
         roomle=roomle,
@@ -189,6 +193,15 @@ def admit(aws: Emulator, secret: str, brands: Tenant) -> None:
     verified = {each["IdentityName"] for each in ses.list_email_identities()["EmailIdentities"]}
     for sender in sorted(brands.senders - verified):
         ses.create_email_identity(EmailIdentity=sender)
+
+
+def credentials(aws: Emulator, secret: str) -> tuple[Credential, ...]:
+    """The API keys and secrets that the stack has now; none if its secret is unusable."""
+    text = aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    try:
+        return keys.parse(text, allow_published=True)
+    except SecretUnusable:
+        return ()
 
 
 def emails_layer(aws: Emulator) -> Path:

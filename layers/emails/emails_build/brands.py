@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from emails_build import colours, links
+from emails_build import colours, links, timezones
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
 from emails_build.texts import typed_markup
 from roomle_mail.errors import LinkNotAllowed
@@ -104,6 +104,13 @@ def _catalog(value: str) -> str:
     return value
 
 
+def _timezone(value: str) -> str:
+    if value not in timezones.names():
+        close = difflib.get_close_matches(value, timezones.names(), n=1)
+        raise ValueError(f'did you mean "{close[0]}"?' if close else "")
+    return value
+
+
 def _known_language(value: str, info: ValidationInfo) -> str:
     known = (info.context or {})["languages"]
     if value not in known:
@@ -123,6 +130,7 @@ _Line = Annotated[str, Field(max_length=100), AfterValidator(_one_line)]
 _Address = Annotated[str, AfterValidator(_address)]
 _Colour = Annotated[str, AfterValidator(_colour)]
 _Host = Annotated[str, AfterValidator(_host)]
+_Timezone = Annotated[str, AfterValidator(_timezone)]
 _Catalog = Annotated[str, AfterValidator(_catalog)]
 _Picture = Annotated[str, AfterValidator(_picture)]
 _Language = Annotated[str, AfterValidator(_known_language)]
@@ -183,6 +191,10 @@ class Brand(_Model):
         description='a list of languages such as ["de", "en"]',
     )
     language: _Language = Field(description="one of the brand's languages")
+    timezone: _Timezone | None = Field(
+        default=None,
+        description='a time zone such as "Europe/Vienna", or no such line',
+    )
     link_hosts: list[_Host] = Field(
         min_length=1,
         description='a list of host names such as ["*.roomle.com", "www.brand.example"]',
@@ -286,6 +298,7 @@ class Brand(_Model):
             "catalogs": self.catalogs or [],
             "language": self.language,
             "languages": self.languages,
+            "offsets": timezones.offsets(self.timezone) if self.timezone else [],
             "look": {
                 "name": self.name,
                 **{key: link for key, link in logos.items() if link},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +17,19 @@ from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate, read_text
 from emails_build.templates import FAILED, Template, read_templates
 from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
-from roomle_mail.emails import Brand, Catalog, Content, shard_of
+from roomle_mail.emails import MAX_NAME, WITH_DESIGN, Brand, Catalog, Content, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PACKAGE = "roomle_mail_emails"
+# Characters: Microsoft's page "Exchange Online limits".
+MAX_SUBJECT = 255
+_NUMBER = re.compile(r"\d[\d,.]*")
+_DATE = "27 Nov 2026, 14:05 UTC"
+# As long as they may be.
+_NAME, _SIZE = "W" * MAX_NAME, "10000.5 × 10000.5 × 10000.5 cm"
 _SAMPLES = {
     "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
     "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
@@ -45,12 +52,17 @@ def checked_package(source: Path) -> Draft:
 
 @dataclass(frozen=True)
 class Rendering:
-    """One of the emails, or why there is none; `where` is its brand or configurator."""
+    """One of the emails, or why there is none; `where` is its brand or configurator.
+
+    `whole` is with every link that Roomle may send, `design` with all that may be known of one.
+    """
 
     template: Template
     brand: Brand
     language: str
     where: str
+    whole: bool
+    design: bool
     email: Content | TemplateError
 
 
@@ -76,13 +88,14 @@ class Draft:
         """The problems of every event x language x brand that can be rendered."""
         found: dict[tuple[Any, ...], Problem] = {}
         for each in self.renderings:
-            if isinstance(each.email, Content):
+            if isinstance(each.email, Content) and each.whole == each.design:
                 for problem in self.check(
                     each.template.name, each.brand, each.language, each.email
                 ):
                     # An email that has it in one language usually has it in all.
                     place = f" (in {each.language} for {each.where})"
-                    key = (problem.file, problem.line, problem.message.partition(":")[0])
+                    kind = _NUMBER.sub("", problem.message.partition(":")[0])
+                    key = (problem.file, problem.line, kind)
                     found.setdefault(
                         key, Problem(problem.file, problem.line, problem.message + place)
                     )
@@ -102,28 +115,38 @@ class Draft:
     def hosts(self) -> tuple[list[str], list[str]]:
         """The hosts that the emails' links lead to, and those that they load pictures from."""
         found = [
-            markup.hosts(x.email.html) for x in self.renderings if isinstance(x.email, Content)
+            markup.hosts(each.email.html)
+            for each in self.renderings
+            if isinstance(each.email, Content) and each.design == bool(each.brand.show)
         ]
         links, loaded = zip(*found, strict=True) if found else ([], [])
         return sorted(set().union(*links)), sorted(set().union(*loaded))
 
     @cached_property
     def renderings(self) -> list[Rendering]:
-        """Every event x language x brand, with and without optional links."""
+        """Every event x language x brand, with and without optional links and the design."""
         return list(self._render())
 
     def _render(self) -> Iterator[Rendering]:
         catalog = Catalog(self.files.__getitem__)
         for where, brand in _looks(catalog, self.brands):
             for template, language in product(self.templates.values(), brand.languages):
-                for links, qr in ((template.uses, "qr"), (template.requires, None)):
-                    samples = {link: _SAMPLES[link] for link in links}
+                for whole, known in product((True, False), repeat=2):
+                    links = template.uses if whole else template.requires
                     email: Content | TemplateError
                     try:
-                        email = catalog.render(template.name, brand, language, samples, qr)
+                        email = catalog.render(
+                            template.name,
+                            brand,
+                            language,
+                            links={link: _SAMPLES[link] for link in links},
+                            design=_design(brand) if known else {},
+                            date=_DATE,
+                            qr="qr" if whole else None,
+                        )
                     except TemplateError as err:
                         email = err
-                    yield Rendering(template, brand, language, where, email)
+                    yield Rendering(template, brand, language, where, whole, known, email)
 
     def _rendering_problems(self) -> Iterator[Problem]:
         failed: dict[Any, Problem] = {}
@@ -131,7 +154,7 @@ class Draft:
             template = each.template
             if isinstance(each.email, TemplateError):
                 err = each.email
-                line = template.find(_culprit(err))
+                line = template.find(err)
                 why = f"{err.detail or err.message} (in {each.language} for {each.where})"
                 failed.setdefault((line, err.detail), line.problem(why))
                 continue
@@ -139,7 +162,24 @@ class Draft:
             for problem in markup.rendered(template.lines, each.email.html):
                 if (problem.file, problem.line) not in known:
                     yield problem
+            if len(each.email.subject) > MAX_SUBJECT:
+                # Configurators have their brand's.
+                key = (template.name, each.language, each.email.subject)
+                failed.setdefault(key, self._long_subject(each, each.email.subject))
         yield from failed.values()
+
+    def _long_subject(self, rendering: Rendering, subject: str) -> Problem:
+        template, language = rendering.template.name, rendering.language
+        key = f"subject{WITH_DESIGN}" if _NAME in subject else "subject"
+        file, path = self.source / "texts" / f"{language}.toml", [template, key]
+        if key in rendering.brand.texts.get(language, {}).get(template, {}):
+            file = self.source / "brands.toml"
+            path = [*rendering.where.split(".", 1), "texts", language, *path]
+        why = (
+            f"{'.'.join(path)}: has {len(subject)} characters with a design's name of {MAX_NAME}, "
+            f"expected at most {MAX_SUBJECT}: Exchange cuts longer ones"
+        )
+        return Problem(file, locate(read_text(file), path), why)
 
     def _words(self, name: str, brand: Brand, language: str) -> dict[str, str]:
         """What a template's placeholders stand for."""
@@ -241,21 +281,15 @@ def _own_text_problems(
     return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]
 
 
+def _design(brand: Brand) -> dict[str, str]:
+    host = (brand.picture_hosts or ("uploads.roomle.com",))[0].replace("*", "www")
+    picture = f"https://{host}/configurations/sample/perspectiveImage.png"
+    return {"picture": picture, "name": _NAME, "size": _SIZE}
+
+
 def _looks(catalog: Catalog, brands: Brands) -> Iterator[tuple[str, Brand]]:
     for identifier, data in brands.brands.items():
         yield f"brands.{identifier}", Brand.of(identifier, _with_own_texts(data))
     for identifier, data in brands.configurators.items():
         if "differs" in data:
             yield f"configurators.{identifier}", catalog.brand(identifier)
-
-
-def _culprit(err: TemplateError) -> str:
-    """The placeholder that could not be rendered, whole."""
-    if err.range is None or err.template_source is None:
-        return ""
-    source = err.template_source.encode()
-    before = source[: err.range[1]].decode(errors="replace")
-    rest = source[err.range[1] :].decode(errors="replace")
-    begin = max(before.rfind("{{"), before.rfind("{%"), 0)
-    end = min((rest.find(mark) + 2 for mark in ("}}", "%}") if mark in rest), default=0)
-    return before[begin:] + rest[:end]

@@ -62,9 +62,28 @@ class Template:
                     return found[0]
         return None
 
-    def find(self, placeholder: str) -> Line:
-        """The line with this placeholder."""
-        return next((line for line in self.lines if placeholder in line.text), self.lines[0])
+    def find(self, err: TemplateError) -> Line:
+        """The line of what could not be rendered."""
+        text = self.lines[-self.text.count("\n") :]
+        if err.line and str(err.name).endswith(".txt"):
+            return text[err.line - 1]
+        if err.range is None or err.template_source is None:
+            return self.lines[0]
+        source = err.template_source.encode()
+        before = source[: err.range[1]].decode(errors="replace")
+        rest = source[err.range[1] :].decode(errors="replace")
+        begin = max(before.rfind("{{"), before.rfind("{%"), 0)
+        end = min((rest.find(mark) + 2 for mark in ("}}", "%}") if mark in rest), default=0)
+        placeholder = before[begin:] + rest[:end]
+        # MJML joins lines, but keeps their order, so the third one in it is the third one here.
+        found = [
+            line for line in self.lines[: -len(text)] for _ in range(line.text.count(placeholder))
+        ]
+        return (
+            found[min(before[:begin].count(placeholder), len(found) - 1)]
+            if found
+            else self.lines[0]
+        )
 
 
 def read_templates(folder: Path) -> dict[str, Template]:

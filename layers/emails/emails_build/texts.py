@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
+from roomle_mail.emails import WITH_DESIGN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+_DESIGN = "{design}"
+_ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
 # HTML's tags and character references, and Markdown's links.
 _MARKUP = re.compile(
     r"</?[A-Za-z][^<>]*>|<(?:a|img|span|div|font)\s|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);"
@@ -122,7 +125,9 @@ def _wrong(
             yield (template,), f"is missing: expected the section [{template}]"
             continue
         for key in sorted(keys - section.keys() - shared.keys()):
-            yield (template, key), "is missing: expected a text"
+            special = f"{key}{WITH_DESIGN}" in section
+            why = f", for designs whose name isn't known beside `{key}{WITH_DESIGN}`"
+            yield (template, key), f"is missing: expected a text{why if special else ''}"
 
 
 def everything_used(uses: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
@@ -143,12 +148,12 @@ def unknown(
             continue
         keys = anywhere if name == SHARED else uses[name]
         for key, value in section.items():
-            if key not in keys:
+            if key.removesuffix(WITH_DESIGN) not in keys:
                 yield (name, key), f"isn't shown: expected one of {', '.join(sorted(keys))}"
             elif not isinstance(value, str) or not value.strip():
                 yield (name, key), "expected a text in quotes"
             else:
-                yield from (((name, key), message) for message in _wrong_text(value))
+                yield from (((name, key), message) for message in _wrong_text(key, value))
 
 
 def typed_markup(value: str) -> str | None:
@@ -157,15 +162,23 @@ def typed_markup(value: str) -> str | None:
     return found[0] if found else None
 
 
-def _wrong_text(value: str) -> Iterator[str]:
+def _wrong_text(key: str, value: str) -> Iterator[str]:
     if found := typed_markup(value):
         yield (
             f'"{found}" would be shown as it is written: texts hold no HTML, '
             "links and emphasis belong in the template"
         )
+    special = key.endswith(WITH_DESIGN)
     for inside in _PLACEHOLDER.findall(value):
-        if inside != "{brand}":
-            yield f'expected {{brand}} as the only words in braces, got "{inside}"'
+        if inside == _DESIGN and not special:
+            yield (
+                f"a design's name may be unknown: write the text with {_DESIGN} as "
+                f"`{key}{WITH_DESIGN}`, and keep `{key}` without it for designs without a name"
+            )
+        elif inside not in {*_ALWAYS_KNOWN, _DESIGN}:
+            yield f'expected {{brand}}, {{date}} or {_DESIGN} in braces, got "{inside}"'
+    if special and _DESIGN not in value:
+        yield f"expected {_DESIGN} in it: if it isn't needed, delete this text"
     if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value if c not in "\n\t"):
         yield "expected no control characters"
 
@@ -174,7 +187,9 @@ def normalised(sections: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str,
     """Each text in one line, and `text` as a list of its paragraphs."""
     return {
         name: {
-            key: _paragraphs(value) if key == PARAGRAPHS else _SPACES.sub(" ", value.strip())
+            key: _paragraphs(value)
+            if key.removesuffix(WITH_DESIGN) == PARAGRAPHS
+            else _SPACES.sub(" ", value.strip())
             for key, value in section.items()
         }
         for name, section in sections.items()

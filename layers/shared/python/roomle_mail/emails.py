@@ -4,7 +4,8 @@ The brands, texts and templates are the package `roomle_mail_emails`, which `ema
 layers/emails) makes and checks. Each is a small file, read when needed, so that an event takes no
 longer with ten thousand brands than with one.
 
-An email shows nothing that Roomle sent but links, checked against the brand's hosts and rebuilt.
+An email shows nothing that Roomle sent but links, checked against the brand's hosts and rebuilt,
+and what it says of the design, where the brand shows that.
 """
 
 import hashlib
@@ -12,16 +13,17 @@ import html
 import importlib.resources
 import io
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 from minijinja import Environment, pass_state, safe
 
-from roomle_mail import errors
-from roomle_mail.designs import Design
+from roomle_mail import errors, formats
 from roomle_mail.events import Event, link_language, rebuild_link
 
 # No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
@@ -36,7 +38,14 @@ _UNASKED = "email.shareConfiguration"
 # Characters; with more, the code's modules get too small for a camera to read from a screen.
 _MAX_QR_LINK = 500
 
-_NO_DESIGN = Design()
+# A text that has `{design}` in it is used if the design's name is known, instead of the text of the
+# same name without this ending.
+WITH_DESIGN = "_with_design"
+
+MAX_NAME = 80
+_PLACEHOLDER = re.compile(r"\{(brand|date|design)\}")
+# Mail programs make a link of what looks like one.
+_LINK_LIKE = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -72,7 +81,9 @@ class Brand:
 
     `show` says which of "picture", "name" and "size" of a design the emails show. Pictures are
     only on `picture_hosts`; empty `catalogs` allow designs of any of Roomle's catalogues.
-    `unsubscribe` is the address that takes requests not to be mailed designs by others.
+    `offsets` are its time zone's, each with when it begins to count, all in seconds; without any,
+    dates are in UTC and say so. `unsubscribe` is the address that takes requests not to be mailed
+    designs by others.
 
     `look` (logo, colours, imprint, ...) and `texts` (the brand's own words) are for the templates.
     """
@@ -88,6 +99,7 @@ class Brand:
     show: tuple[str, ...]
     picture_hosts: tuple[str, ...]
     catalogs: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
     language: str
     languages: tuple[str, ...]
     look: Mapping[str, Any]
@@ -100,6 +112,20 @@ class Brand:
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
         return cls(id=identifier, name=data["look"]["name"], **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What an email shows of a design; lengths are in millimetres. Empty means nothing."""
+
+    picture: str | None = None
+    name: str | None = None
+    width: float | None = None
+    depth: float | None = None
+    height: float | None = None
+
+
+_NO_DESIGN = Design()
 
 
 class Content(NamedTuple):
@@ -148,10 +174,14 @@ class Catalog:
         event: Event,
         brand: Brand,
         *,
+        received: float,
         event_id: str = "",
-        design: Design = _NO_DESIGN,  # noqa: ARG002 (the templates come next)
+        design: Design = _NO_DESIGN,
     ) -> Email:
-        """Write the email that the event calls for; `event_id` makes its picture's id unique.
+        """Write the email that the event calls for.
+
+        `received` is when the event came, in seconds since the epoch. `event_id` makes the ids of
+        inline pictures unique. Of the design, the email shows what the brand's `show` says.
 
         Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is
         missing.
@@ -164,9 +194,18 @@ class Catalog:
             links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
         if missing := [_FIELD_NAMES[field] for field in needs["requires"] if field not in links]:
             raise errors.InvalidEvent(*missing)
-        template, language = needs["name"], language_of(event, brand)
+        template = needs["name"]
+        language, locale = language_of(event, brand)
         image = _qr_code(links[needs["qr"]], event_id) if needs["qr"] in links else None
-        content = self.render(template, brand, language, links, image.content_id if image else None)
+        content = self.render(
+            template,
+            brand,
+            language,
+            links=links,
+            design=_shown(design, brand, locale),
+            date=_date(received, brand, locale),
+            qr=image.content_id if image else None,
+        )
         return Email(
             recipient=event.recipient,
             sender=brand.sender,
@@ -182,9 +221,20 @@ class Catalog:
         )
 
     def render(
-        self, template: str, brand: Brand, language: str, links: Mapping[str, str], qr: str | None
+        self,
+        template: str,
+        brand: Brand,
+        language: str,
+        *,
+        links: Mapping[str, str],
+        design: Mapping[str, str],
+        date: str,
+        qr: str | None,
     ) -> Content:
-        """Render a template; `links` are checked links by field, `qr` is a content id.
+        """Render a template.
+
+        `links` are checked links by field, `design` is what is shown of the design (`picture`,
+        `name` and `size`, as far as they are known), `qr` is a content id.
 
         Raises minijinja.TemplateError, which the build's own rendering rules out.
         """
@@ -192,7 +242,8 @@ class Catalog:
         own = brand.texts.get(language, {})
         sections = (texts["shared"], own.get("shared", {}), texts[template], own.get(template, {}))
         words = {
-            key: _named(value, brand.name) for section in sections for key, value in section.items()
+            key: _filled(text, brand=brand.name, date=date, design=design.get("name", ""))
+            for key, text in _chosen(sections, named="name" in design).items()
         }
         by_language = {key: brand.look[key][language] for key in ("imprint", "privacy")}
         context = {
@@ -201,6 +252,8 @@ class Catalog:
             "language": language,
             "dir": texts["dir"],
             "start": "right" if texts["dir"] == "rtl" else "left",
+            "design": design,
+            "date": date,
             **({"qr": qr} if qr else {}),
             **links,
         }
@@ -234,21 +287,25 @@ def shard_of(configurator_id: str) -> str:
     return hashlib.sha256(configurator_id.encode("utf-8", "surrogatepass")).hexdigest()[:2]
 
 
-def language_of(event: Event, brand: Brand) -> str:
-    """The brand's language that a link asks for, else the brand's own."""
+def language_of(event: Event, brand: Brand) -> tuple[str, str]:
+    """The email's language, and the reader's locale, such as "de" and "de-at".
+
+    The language is the brand's that a link asks for, else the brand's own.
+    """
     offered = {language.casefold(): language for language in brand.languages}
     for link in (event.url, event.result_url):
         asked = link_language(link) if link is not None else None
-        subtags = asked.replace("_", "-").split("-") if asked else []
+        locale = asked.replace("_", "-") if asked else ""
+        subtags = locale.split("-")
         # RFC 4647, 3.4, "Lookup": one subtag less at a time, so zh-Hant-TW finds zh-Hant.
         while subtags:
             if found := offered.get("-".join(subtags)):
-                return found
+                return found, locale
             subtags.pop()
             # A single letter introduces what follows it, and says nothing alone.
             if subtags and len(subtags[-1]) == 1:
                 subtags.pop()
-    return brand.language
+    return brand.language, brand.language
 
 
 def _headers(event: Event, brand: Brand, event_id: str) -> tuple[tuple[str, str], ...]:
@@ -263,10 +320,53 @@ def _headers(event: Event, brand: Brand, event_id: str) -> tuple[tuple[str, str]
     return tuple(headers)
 
 
-def _named(text: Any, brand: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)
+def _chosen(sections: Iterable[Mapping[str, Any]], *, named: bool) -> dict[str, Any]:
+    """The texts of all sections, later ones first; `named` if the design's name is known."""
+    texts: dict[str, Any] = {}
+    for section in sections:
+        for key in section:
+            # Who words a text differently means it for all designs.
+            texts.pop(f"{key}{WITH_DESIGN}", None)
+        texts |= section
+    special = {key: texts.pop(key) for key in [*texts] if key.endswith(WITH_DESIGN)}
+    if named:
+        texts |= {key.removesuffix(WITH_DESIGN): text for key, text in special.items()}
+    return texts
+
+
+def _filled(text: Any, **values: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)
     if isinstance(text, str):
-        return text.replace("{brand}", brand)
-    return [paragraph.replace("{brand}", brand) for paragraph in text]
+        # All at once: a design's name may look like a placeholder.
+        return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    return [_filled(paragraph, **values) for paragraph in text]
+
+
+def _shown(design: Design, brand: Brand, locale: str) -> dict[str, str]:
+    """What an email of the brand shows of a design, as far as it is known."""
+    size = formats.size(design.width, design.depth, design.height, locale=locale)
+    known = {"picture": _picture(design, brand), "name": _name(design), "size": size}
+    return {key: value for key, value in known.items() if key in brand.show and value}
+
+
+def _picture(design: Design, brand: Brand) -> str | None:
+    if design.picture is None:
+        return None
+    with suppress(errors.LinkNotAllowed):
+        return rebuild_link(design.picture, brand.picture_hosts)
+    return None
+
+
+def _name(design: Design) -> str | None:
+    """A design's name in one line, without anything that isn't displayed, or None."""
+    visible = "".join(char if char.isprintable() else " " for char in design.name or "")
+    name = " ".join(visible.split())
+    return None if len(name) > MAX_NAME or _LINK_LIKE.search(name) else name
+
+
+def _date(received: float, brand: Brand, locale: str) -> str:
+    begun = (offset for begins, offset in reversed(brand.offsets) if begins <= received)
+    local = datetime.fromtimestamp(received + next(begun, 0), UTC)
+    return formats.date(local, locale=locale) + ("" if brand.offsets else " UTC")
 
 
 @pass_state

@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Self
 
 from roomle_mail import errors, events, telemetry
@@ -22,8 +23,8 @@ from roomle_mail.aws import aws_errors
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Queued, Sender
-from roomle_mail.designs import Design, Designs, Wanted
-from roomle_mail.emails import Brand, Catalog
+from roomle_mail.designs import Designs, Wanted
+from roomle_mail.emails import Brand, Catalog, Design
 from roomle_mail.idempotency import IdempotencyStore
 from roomle_mail.settings import Settings
 from roomle_mail.table import Table
@@ -185,7 +186,10 @@ class Mailer:
         known.event = event
         brand = self.catalog.brand(event.configurator_id)
         known.brand = brand.id
-        email = known.email = self.catalog.compose(event, brand, event_id=queued.id)
+        compose = partial(
+            self.catalog.compose, event, brand, received=queued.received, event_id=queued.id
+        )
+        email = known.email = compose()
         lookup = self.designs.begin(
             event,
             Wanted(brand.show, brand.picture_hosts, brand.catalogs, email.language),
@@ -197,7 +201,7 @@ class Mailer:
         if design != Design():
             # The email without it is made already, so nothing in a design can prevent an email.
             with telemetry.best_effort("show the design", known):
-                email = self.catalog.compose(event, brand, event_id=queued.id, design=design)
+                email = compose(design=design)
         known.message_id = self.sender.send(email, event_id=queued.id)
         progress.end = "sent"
         known.sent_at = time.time()
