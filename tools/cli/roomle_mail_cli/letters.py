@@ -28,7 +28,7 @@ from roomle_mail.errors import BodyMalformed
 from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import safe_configurator
 from roomle_mail_cli.deployment import aws_errors, error_code
-from roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -132,6 +132,20 @@ def counts(deployment: Deployment) -> Counts:
 def count(deployment: Deployment) -> int:
     """About how many there are, hidden ones included."""
     return sum(counts(deployment))
+
+
+def peek(deployment: Deployment) -> list[Letter]:
+    """Look at ten letters at most, without hiding them from anyone."""
+    with aws_errors():
+        found = deployment.client("sqs").receive_message(
+            QueueUrl=deployment.output("DeadLetterQueueUrl"),
+            MaxNumberOfMessages=_BATCH,
+            VisibilityTimeout=0,
+            WaitTimeSeconds=1,
+            AttributeNames=["SentTimestamp"],
+            MessageAttributeNames=["reason"],
+        )
+    return [_letter(each) for each in found.get("Messages", [])]
 
 
 def by_reason(letters: Iterable[Letter]) -> str:
@@ -315,6 +329,7 @@ def redrive(deployment: Deployment, *, rate: int | None, step: Callable[[int], A
         raise CliError(
             "Stopped watching; SQS continues to move them.",
             "aws sqs list-message-move-tasks shows the progress.",
+            code=Exit.INTERRUPTED,
         ) from None
 
 

@@ -16,6 +16,8 @@ from roomle_mail_cli.screen import CliError, Exit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LIFETIME = 100 * 365 * 86_400
+
 Stack = Annotated[
     str | None,
     typer.Option(
@@ -47,6 +49,15 @@ StackArgument = Annotated[
         metavar="STACK", help="The stack's name, or the file that describes a local one."
     ),
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no number of seconds: nan, inf, or more than a lifetime."""
+    if value is not None and not abs(value) <= _LIFETIME:
+        raise typer.BadParameter(f"{value} is not a number of seconds that makes sense.")
+    return value
+
+
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),
@@ -167,6 +178,12 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless --yes is given; raises CliError without a terminal."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise CliError(question, "This is not a terminal: give --yes.", code=Exit.USAGE)
-    typer.confirm(question, abort=True, err=True)
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort as err:
+        # Typer tells Ctrl-C and "no" alike.
+        if isinstance(err.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise

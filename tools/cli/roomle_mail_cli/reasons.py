@@ -149,6 +149,10 @@ REASONS: dict[str, Reason] = {
         "An error that the code does not handle; `error` and `trace` say where.",
         "Please report it, with: roomle-mail logs --reason Unforeseen --since 1d --json",
     ),
+    "tries used up": Reason(
+        "The mailer tried for six hours, and each try failed for a passing reason.",
+        "roomle-mail logs --message postponed --since 1d --count-by reason",
+    ),
     # The function itself.
     "Task timed out": Reason(
         "Lambda stopped the function because it took longer than its time-out.",
@@ -171,6 +175,22 @@ REASONS: dict[str, Reason] = {
     "Runtime.ImportModuleError": Reason(
         "The function can't start: a module is missing, so the build or a layer is broken.",
         "sam build && sam deploy. If it began with a deploy, deploy the commit before it.",
+    ),
+}
+# What Lambda itself says about a function that can't start or end.
+OF_LAMBDA = ("Task timed out", "Status: timeout", "Runtime exited", "Runtime.ImportModuleError")
+# A text that every line about trouble has one of.
+TROUBLE = ("reason", "Task timed out", "Status: timeout", "Runtime exited", "[ERROR]")
+# What is known better where a line names the parameter: reason and hint.
+_HINTS: dict[tuple[str, str], Reason] = {
+    ("TokenMissing", "TokenHeader"): Reason(
+        "The token is not in the header that TokenHeader names, but in another one.",
+        "sam deploy --parameter-overrides TokenHeader=NAME, with the header that Roomle uses: "
+        "token, unless it was changed",
+    ),
+    ("TokenUnverified", "TokenIv"): Reason(
+        "The token is genuine under the other setting of TokenIv.",
+        "sam deploy --parameter-overrides TokenIv=prefix, or fixed if it is prefix now",
     ),
 }
 # Decisions that need no reason.
@@ -225,7 +245,6 @@ _DECISIONS = (
 _ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)
 # The fields that tell one cause from another.
 _TELLING = ("hint", "detail", "problem", "fields", "field", "host", "error", "failed", "parameter")
-_LAMBDA = ("Task timed out", "Status: timeout", "Runtime exited", "Runtime.ImportModuleError")
 
 # Which lines an alarm counts. The other alarms count what no line tells.
 ALARMS: dict[str, Query] = {
@@ -243,8 +262,8 @@ ALARMS: dict[str, Query] = {
     "UnpublishedAlarm": Query(messages=["could not publish"]),
     "BounceRateAlarm": Query(messages=["Email Bounced"]),
     "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
-    "ReceiverErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
-    "MailerErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
+    "ReceiverErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
+    "MailerErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
 }
 
 
@@ -341,7 +360,8 @@ def explain(facts: Mapping[str, Any]) -> Reason | None:
     reason = facts.get("reason")
     if reason is None:
         return _MESSAGES.get(str(facts.get("message")))
-    return REASONS.get(str(reason)) or Reason(
+    known = _HINTS.get((str(reason), str(facts.get("hint")))) or REASONS.get(str(reason))
+    return known or Reason(
         f"{reason}: this version of the command line does not know it.",
         "docs/operations.md, or a newer version of this folder.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -312,7 +311,7 @@ def read_address(address: str | None) -> str | None:
     """The address of an option; raises CliError if it is none."""
     if address is None:
         return None
-    wanted = (sys.stdin.read() if address == "-" else address).strip()
+    wanted = (screen.read_stdin() if address == "-" else address).strip()
     if "@" not in wanted:
         raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
     return wanted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -119,7 +118,7 @@ def ids_of(deployment: Deployment, address: str | None, event: str | None) -> li
     from roomle_mail_cli import lines
 
     if address is not None:
-        wanted = (sys.stdin.read() if address == "-" else address).strip()
+        wanted = (screen.read_stdin() if address == "-" else address).strip()
         if "@" not in wanted:
             raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
         return lines.hashes(deployment, wanted)
@@ -129,13 +128,10 @@ def ids_of(deployment: Deployment, address: str | None, event: str | None) -> li
 def show_coming(coming: Generator[lines.Line], *, as_json: bool) -> int:
     """Print lines as they come, until Ctrl-C; return how many."""
     found = 0
-    try:
-        with closing(coming):
-            for line in coming:
-                found += 1
-                show_line(line, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.FINE) from None
+    with closing(coming):
+        for line in coming:
+            found += 1
+            show_line(line, as_json=as_json)
     return found
 
 

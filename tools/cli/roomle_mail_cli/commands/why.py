@@ -88,10 +88,10 @@ def nothing(what: str | None, found: list[lines.Line], start: datetime) -> str:
 
 def look(deployment: Deployment, what: str | None, groups: list[reasons.Group]) -> Cause | None:
     """What is broken on the stack, if the log's reasons or the alarm ask for it."""
-    from roomle_mail_cli import causes, reasons
+    from roomle_mail_cli import diagnosis, reasons
 
     if any(each.asks_the_stack for each in groups) or what in reasons.WITHOUT_LINES:
-        return causes.broken(deployment)
+        return diagnosis.broken(deployment)
     return None
 
 
