@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from roomle_mail_cli import project, sign
 from tools import fixtures
+from tools.roomle_api import faults as roomle_faults
 from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import faults
 from tools.stack.faults import Behaviour
@@ -69,6 +70,11 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
         "works": "works",
         "fails": "fails (500)",
     },
+    "roomle": {
+        "works": "answers",
+        **{name: fault.label for name, fault in roomle_faults.FAULTS.items()},
+        "picture-404": "has no picture yet, but says that it has",
+    },
     "delivery": {
         "ses,sqs": "by SES, else by the queue",
         "ses": "by SES only",
@@ -80,6 +86,7 @@ TITLES = {
     "ses": "SES",
     "queue": "The queue",
     "memory": "The memory (DynamoDB)",
+    "roomle": "Roomle’s API",
     "delivery": "The stack delivers",
 }
 
@@ -101,6 +108,7 @@ class Scenario:
     ses: str = "works"
     queue: str = "works"
     memory: str = "works"
+    roomle: str = "works"
     delivery: str = "ses,sqs"
 
     @classmethod
@@ -135,6 +143,11 @@ class Scenario:
     def expected(self) -> bool:
         """Whether the event calls for an email."""
         return self.event.casefold().startswith("email")
+
+    @property
+    def roomle_fault(self) -> str | None:
+        """What is wrong with Roomle's API; None if nothing is."""
+        return None if self.roomle == "works" else self.roomle
 
     @property
     def amiss(self) -> list[str]:
