@@ -25,7 +25,7 @@ ALLOWED = {
     "email": tuple(kind.key for kind in KINDS),
     "width": ("both", "desktop", "phone"),
     "scheme": ("light", "dark", "both"),
-    "images": ("blocked", "loaded"),
+    "images": ("own", "loaded", "blocked"),
     "links": ("all", "fewest"),
 }
 
@@ -105,7 +105,13 @@ def application(folder: Folder) -> Flask:
         if not isinstance(found, Email):
             abort(404)
         one = view.schemes[0] if len(view.schemes) == 1 else None
-        return framed(found.html, pictures(found), one, remote_images=view.images == "loaded")
+        return framed(
+            found.html,
+            pictures(found),
+            one,
+            own_files=folder.source / "pictures" if view.images == "own" else None,
+            remote_images=view.images == "loaded",
+        )
 
     @app.get("/stamp")
     def stamp() -> str:

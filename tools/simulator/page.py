@@ -11,6 +11,7 @@ from re import fullmatch
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from roomle_mail_cli import project
 from tools import pages
 from tools.pages.emails import InboxLine, framed, with_remote
 from tools.simulator import scenario as scenarios
@@ -73,7 +74,7 @@ def application(stage: Stage) -> Flask:
         taken = run.emails[place]
         # The design's picture is where no browser finds it: on Roomle's hosts.
         html = with_remote(taken.html, stage.stack.roomle.picture)
-        return framed(html, taken.pictures, None)
+        return framed(html, taken.pictures, None, own_files=project.emails() / "pictures")
 
     return app
 

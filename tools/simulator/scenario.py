@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from roomle_mail_cli import project, sign
 from tools import fixtures
 from tools.roomle_api import faults as roomle_faults
-from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
+from tools.simulator.stage import BUS, DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import faults
 from tools.stack.faults import Behaviour
 
@@ -70,6 +70,13 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
         "works": "works",
         "fails": "fails (500)",
     },
+    "bus": {
+        "works": "takes the event",
+        "throttles": "throttles",
+        "fails": "fails (500)",
+        "hangs": "hangs",
+        "answer-lost": "takes it, but its answer gets lost",
+    },
     "roomle": {
         "works": "answers",
         **{name: fault.label for name, fault in roomle_faults.FAULTS.items()},
@@ -86,6 +93,7 @@ TITLES = {
     "ses": "SES",
     "queue": "The queue",
     "memory": "The memory (DynamoDB)",
+    "bus": "The event bus",
     "roomle": "Roomle’s API",
     "delivery": "The stack delivers",
 }
@@ -108,6 +116,7 @@ class Scenario:
     ses: str = "works"
     queue: str = "works"
     memory: str = "works"
+    bus: str = "works"
     roomle: str = "works"
     delivery: str = "ses,sqs"
 
@@ -196,6 +205,7 @@ class Scenario:
             (RECEIVER, SES): ses.get(self.ses),
             (RECEIVER, SQS): others.get(self.queue),
             (RECEIVER, DYNAMODB): others.get(self.memory),
+            (RECEIVER, BUS): others.get(self.bus),
         }
         return {place: fault for place, fault in chosen.items() if fault}
 
