@@ -1,15 +1,15 @@
 """Show the whole path at work on the local stack: `make demo`, `make demo ONCE=1`.
 
 Every fixture of events/ is sent, with the hosts, configurators and languages of layers/emails: the
-receiver's are signed now and POSTed, the mailer's are put into the queue. The answers and the
-emails that arrived are printed. Then the simulator page (tools/simulator) is served, which plays
-Roomle.
+receiver's are signed now and POSTed, the mailer's are put into the queue. The answers, the emails
+that arrived and what the event bus got are printed. Then the simulator page (tools/simulator) is
+served, which plays Roomle.
 """
 
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import indent
@@ -25,6 +25,9 @@ from tools.stack.webhook import Email
 
 # How long a queued email may take, in seconds, including a cold start on a busy machine.
 PATIENCE = 60
+REDIRECT = 300
+# Answers to what is no verified event.
+UNVERIFIED = {"unauthorized", "malformed", "too-large"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Result:
     outcome: str
     emails: Sequence[Email]
     faults: Sequence[str]
+    published: Sequence[Mapping[str, Any]] = ()
 
     def __str__(self) -> str:
         """Format it for people."""
@@ -45,6 +49,10 @@ class Result:
             lines.append(f"    from     {email.sender}")
             lines.append(f"    subject  {email.subject}")
             lines.append(indent(email.text.strip(), "    | ", lambda _: True))
+        for event in self.published:
+            detail = event["detail"]
+            why = f", {detail['reason']}" if "reason" in detail else ""
+            lines.append(f"    bus      {event['detail-type']}: {detail['outcome']}{why}")
         lines += [f"    NOT AS EXPECTED: {fault}" for fault in self.faults]
         return "\n".join(lines)
 
@@ -65,16 +73,19 @@ def send(stack: Stack, name: str) -> Result:
 def post(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     """POST a fixture of the receiver's."""
     before, began = len(webhook.sent_emails(stack.emulator)), time.time()
+    published_before = len(webhook.published(stack.emulator, stack.bus_queue_url))
     event = stack.tenant.post(name, now=datetime.now(UTC), secret=stack.secret)
     answer = webhook.post_event(stack.webhook_url, event)
     emails = webhook.sent_emails(stack.emulator)[before:]
+    published = webhook.published(stack.emulator, stack.bus_queue_url)[published_before:]
 
     faults = []
     if (answer.status, answer.code) != (expected["status"], expected["code"]):
         faults.append(f"{expected['status']} {expected['code']} should have been answered")
     faults += faults_of(emails, *possible(stack, name, began))
+    faults += faults_of_bus(published, expected)
     outcome = f"{answer.status} {answer.code or answer.body.decode(errors='replace')}"
-    return Result(name, f"{outcome} in {answer.seconds:.2f} s", emails, faults)
+    return Result(name, f"{outcome} in {answer.seconds:.2f} s", emails, faults, published)
 
 
 def queue(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
@@ -138,6 +149,19 @@ def faults_of(emails: Sequence[Email], *possible: Sequence[emails_made.Email]) -
         if not {((one.recipient,), one.sender, one.subject) for one in each} & arrived
     ]
     return faults
+
+
+def faults_of_bus(published: Sequence[Mapping[str, Any]], expected: Mapping[str, Any]) -> list[str]:
+    """Compare what the event bus got: a verified event once, with its outcome."""
+    outcome = expected["code"] if expected["status"] < REDIRECT else "failed"
+    got = [event["detail"]["outcome"] for event in published]
+    # A body with a fault in it may name an event or not.
+    possible = [] if expected["code"] in UNVERIFIED else [[outcome]]
+    if expected["code"] in {*UNVERIFIED, "invalid-event"}:
+        possible.append([])
+    if got in possible:
+        return []
+    return [f"the event bus should have got {outcome!r}, not {got}"]
 
 
 def show(stack: Stack) -> int:
