@@ -16,7 +16,7 @@ from roomle_mail_cli import doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
-REGION = "eu-central-1"
+REGION, ACCOUNT = "eu-central-1", "123456789012"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
 SECRETS = [{"anApiKey": f"example-secret-{n}"} for n in range(4)]
 
@@ -169,6 +169,23 @@ def test_a_key_that_is_removed_now_counts_no_more(
         aws.assert_no_pending_responses()
     assert (change.api_keys, change.until, change.changed) == (["new"], None, True)
     assert [each.api_key for _, each in keys.known(deployment)] == ["new"]
+
+
+def test_a_deleted_secret_leads_to_the_command_that_restores_it(
+    deployment: Deployment, two_keys: Any
+) -> None:
+    two_keys.delete_secret(SecretId="secret", RecoveryWindowInDays=7)
+
+    for use in (
+        lambda: keys.current(deployment),
+        lambda: keys.put(deployment, SECRETS[0]),
+        lambda: keys.remove(deployment, "old"),
+    ):
+        with pytest.raises(CliError, match="was deleted; it can be restored") as refused:
+            use()
+        assert refused.value.advice == "aws secretsmanager restore-secret --secret-id secret"
+    [check] = doctor.make("secret", doctor.check_secret, deployment)
+    assert (check.state, check.advice) == ("fail", refused.value.advice)
 
 
 @pytest.mark.usefixtures("two_keys")
@@ -423,3 +440,40 @@ def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deploymen
         watch.add_response("describe_alarms", {"MetricAlarms": [alarm]})
         states = {name: state for name, (state, _) in found(deployment, "alarms").items()}
     assert states["alarms"] == "ok"
+
+
+BUS_ARN = "arn:aws:events:{}:{}:event-bus/shop"
+
+
+@pytest.mark.parametrize(
+    ("bus", "there", "rules", "state"),
+    [
+        ("", False, False, "ok"),
+        ("shop", True, True, "ok"),
+        ("shop", True, False, "warn"),
+        ("shop", False, False, "fail"),
+        (BUS_ARN.format(REGION, ACCOUNT), True, True, "ok"),
+        (BUS_ARN.format(REGION, ACCOUNT), False, False, "fail"),
+        (BUS_ARN.format(REGION, "210987654321"), False, False, "info"),
+        (BUS_ARN.format("eu-west-1", ACCOUNT), False, False, "fail"),
+    ],
+)
+def test_a_bus_that_nobody_would_get_events_from_is_found(
+    deployment: Deployment, bus: str, there: bool, rules: bool, state: str
+) -> None:
+    """PutEvents takes events for a bus that does not exist."""
+    vars(deployment)["stack"] = {
+        "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/roomle-mail/1"
+    }
+    deployment.environment["EVENT_BUS"] = bus
+    with mock_aws():
+        events = deployment.client("events")
+        if there:
+            events.create_event_bus(Name="shop")
+        if rules:
+            events.put_rule(Name="all", EventBusName="shop", EventPattern='{"source": ["a"]}')
+
+        result = found(deployment, "event bus")["event bus"]
+
+    assert result[0] == state
+    assert (result[1] == "") == (state == "ok")

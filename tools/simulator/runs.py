@@ -23,6 +23,7 @@ MEANINGS = {
     "sent": "SES has taken the brand’s email.",
     "queued": "The event is in the queue, and the mailer sends the brand’s email from there.",
     "ignored": "This event calls for no email, so nothing is sent.",
+    "forwarded": "This event calls for no email; the event bus has it.",
     "suppressed": "This address has reached the hourly limit of emails.",
     "unauthorized": "The token does not prove that Roomle sent this, so the event is refused.",
     "malformed": "The body is not JSON.",
@@ -81,6 +82,11 @@ class Line:
         return ", ".join(str(each) for each in told if each)
 
     @property
+    def design(self) -> str:
+        """What the email shows of the design, and why not more."""
+        return str(self.facts.get("design") or "")
+
+    @property
     def worth_reading(self) -> bool:
         """Whether it is about the event."""
         return not self.raw.startswith(PLUMBING) and "_aws" not in self.facts
@@ -137,6 +143,7 @@ class Run:
         stage.emails.renew()
         self.edits = stage.emails.problems
         stage.deliver_by(scenario.delivery)
+        stage.play_roomle(scenario.roomle_fault)
         token = scenario.token_for(stage, session)
         if scenario.token == "replayed":
             first = replace(scenario, email=f"first.{scenario.email}")
@@ -217,6 +224,17 @@ class Run:
         ]
 
     @property
+    def published(self) -> list[Mapping[str, Any]]:
+        """What the event bus got of this event."""
+        if not self.event_id:
+            return []
+        return [
+            event
+            for event in self.stage.published()
+            if event["detail"]["event_id"] == self.event_id
+        ]
+
+    @property
     def roomles(self) -> int:
         """How many emails Roomle sends itself: one if any answer asks for it, and if it can."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
@@ -233,6 +251,11 @@ class Run:
         reason = REASONS.get((self.answer and self.answer.code) or "")
         where = f"{', '.join(self.fields)}: " if self.fields else ""
         return [*self.scenario.amiss, *([where + reason] if reason else [])]
+
+    @property
+    def design(self) -> str:
+        """What the last email shows of the design, in the log's words."""
+        return next((line.design for line in reversed(self.lines) if line.design), "")
 
     @property
     def settled(self) -> bool:

@@ -22,9 +22,9 @@ from tools.stack.webhook import Answer
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
 LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 # By botocore's names.
-SES, SQS, DYNAMODB = "SESV2", "SQS", "DYNAMODB"
-NAMES = {SES: "SES", SQS: "the queue", DYNAMODB: "the memory"}
-SERVICES = {RECEIVER: (SES, SQS, DYNAMODB), MAILER: (SES,)}
+SES, SQS, DYNAMODB, BUS = "SESV2", "SQS", "DYNAMODB", "EVENTBRIDGE"
+NAMES = {SES: "SES", SQS: "the queue", DYNAMODB: "the memory", BUS: "the event bus"}
+SERVICES = {RECEIVER: (SES, SQS, DYNAMODB, BUS), MAILER: (SES,)}
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,19 @@ class Stage:
         if variables["DELIVERY"] != channels:
             self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
 
+    def play_roomle(self, fault: str | None) -> None:
+        """Set what is wrong with Roomle's API.
+
+        After an outage the functions leave Roomle alone for minutes, so they are started again when
+        it changes. While it stays, they show that.
+        """
+        if fault == self.stack.roomle.fault:
+            return
+        self.stack.roomle.fault = fault
+        for function in SERVICES:
+            changed = {**self.variables(function), "ROOMLE_CHANGED": str(time.time())}
+            self.set_variables(function, changed)
+
     def read_logs(self) -> None:
         """Add the functions' new log lines to `lines`."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
@@ -194,6 +207,10 @@ class Stage:
         url = self.stack.outputs["QueueUrl"]
         return [message.body for message in webhook.messages_in(self.emulator, url)]
 
+    def published(self) -> list[dict[str, Any]]:
+        """What the event bus got."""
+        return webhook.published(self.emulator, self.stack.bus_queue_url)
+
 
 @contextlib.contextmanager
 def standing(stack: Stack, folder: Path | None = None) -> Iterator[Stage]:
@@ -216,3 +233,4 @@ def standing(stack: Stack, folder: Path | None = None) -> Iterator[Stage]:
             for function, variables in before.items():
                 stage.set_variables(function, variables)
             stage.emails.put_back()
+            stack.roomle.fault = None

@@ -34,6 +34,7 @@ _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
 _LATELY = timedelta(hours=1)
+_FEW_STRANGERS = 10
 _ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
 _BOUNCES, _COMPLAINTS = 0.05, 0.001
 _ABUSE = (
@@ -68,6 +69,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "mailer": check_mailer,
         "dead letters": check_dead_letters,
         "memory": check_table,
+        "event bus": check_bus,
         "alarms": check_alarms,
         "silence alarm": check_silence,
     }
@@ -262,6 +264,9 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
     found = reasons.group(lines.search(deployment, query, start=start))
     for each in found:
         facts, last = each.last.facts, times.show(each.last.at)
+        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
+            yield _strangers(deployment, each, start)
+            continue
         details = ", ".join(f"{name} {value}" for name, value in each.details.items())
         said = f"{each.last.what} {facts.get('reason', '')}".rstrip()
         yield Check(
@@ -279,16 +284,33 @@ def _severity(deployment: Deployment, found: reasons.Group) -> State:
     """How bad it is: a failure if nothing was accepted since, a warning if it is over."""
     what, facts = found.last.what, found.last.facts
     if what == "refused":
-        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
-            return "info"  # anyone can send such requests, and doctor does
         often = len(found.lines) >= int(deployment.parameters.get("AlarmRefusals") or 1)
         if not often and "hint" not in facts:
             return "warn"
     elif facts.get("level") != "ERROR":
         return "warn"
-    query = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
-    is_over = any(lines.are_any(deployment, each, start=found.last.at) for each in query)
-    return "warn" if is_over else "fail"
+    return "warn" if _has_accepted(deployment, since=found.last.at) else "fail"
+
+
+def _strangers(deployment: Deployment, found: reasons.Group, start: datetime) -> Check:
+    """Requests without a token: noise, unless no others come."""
+    number, header = len(found.lines), deployment.settings.token_header
+    told = f"{number} requests without a token (Unauthenticated), last {times.show(found.last.at)}"
+    if _has_accepted(deployment, since=start):
+        return Check("log", "info", told, "Nothing to do: anyone can send them, and doctor does.")
+    return Check(
+        "log",
+        "warn" if number > _FEW_STRANGERS else "info",
+        f"{told}, and no event was received in the last hour (Received)",
+        f"doctor sends two each time. If Roomle sent events meanwhile, its token is in another "
+        f"header than {header!r}: sam deploy --parameter-overrides TokenHeader=NAME",
+    )
+
+
+def _has_accepted(deployment: Deployment, *, since: datetime) -> bool:
+    """Whether the receiver has accepted any event after a moment."""
+    queries = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
+    return any(lines.are_any(deployment, each, start=since) for each in queries)
 
 
 # --- SES --------------------------------------------------------------------------------------
@@ -622,6 +644,46 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "skip", "the emulator does not say whether items expire")
     else:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
+
+
+# --- other systems ----------------------------------------------------------------------------
+
+
+def check_bus(deployment: Deployment) -> Iterator[Check]:
+    """The event bus exists, in this region, and somebody gets what is put on it."""
+    bus = deployment.settings.event_bus
+    if not bus:
+        yield Check("event bus", "ok", "none: nothing is published")
+        return
+    _, _, _, region, account, *_ = str(deployment.stack["StackId"]).split(":")
+    given = bus.split(":")
+    if len(given) > 1 and given[3] != region:
+        advice = f"EventBridge takes events for a bus in {region} only: deploy with one of there."
+        yield Check("event bus", "fail", f"{bus} is in {given[3]}", advice)
+        return
+    if len(given) > 1 and given[4] != account:
+        advice = "Look at its policy and its rules there (docs/event-bus.md)."
+        yield Check("event bus", "info", f"{bus} is another account's and can't be seen", advice)
+        return
+    try:
+        with aws_errors():
+            events = deployment.client("events")
+            events.describe_event_bus(Name=bus)
+            rules = events.list_rules(EventBusName=bus, Limit=1)["Rules"]
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        advice = (
+            "EventBridge takes events for it all the same, and nobody gets them. "
+            f"aws events create-event-bus --name {bus.rpartition('/')[2]}, then its rules."
+        )
+        yield Check("event bus", "fail", f"{bus} does not exist", advice)
+        return
+    if rules:
+        yield Check("event bus", "ok", f"{bus} exists, and has rules")
+    else:
+        advice = "docs/event-bus.md says what a rule looks like."
+        yield Check("event bus", "warn", f"{bus} has no rule, so nobody gets the events", advice)
 
 
 # --- alarms -----------------------------------------------------------------------------------
