@@ -16,7 +16,7 @@ from roomle_mail_cli import doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
-REGION = "eu-central-1"
+REGION, ACCOUNT = "eu-central-1", "123456789012"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
 SECRETS = [{"anApiKey": f"example-secret-{n}"} for n in range(4)]
 
@@ -423,3 +423,40 @@ def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deploymen
         watch.add_response("describe_alarms", {"MetricAlarms": [alarm]})
         states = {name: state for name, (state, _) in found(deployment, "alarms").items()}
     assert states["alarms"] == "ok"
+
+
+BUS_ARN = "arn:aws:events:{}:{}:event-bus/shop"
+
+
+@pytest.mark.parametrize(
+    ("bus", "there", "rules", "state"),
+    [
+        ("", False, False, "ok"),
+        ("shop", True, True, "ok"),
+        ("shop", True, False, "warn"),
+        ("shop", False, False, "fail"),
+        (BUS_ARN.format(REGION, ACCOUNT), True, True, "ok"),
+        (BUS_ARN.format(REGION, ACCOUNT), False, False, "fail"),
+        (BUS_ARN.format(REGION, "210987654321"), False, False, "info"),
+        (BUS_ARN.format("eu-west-1", ACCOUNT), False, False, "fail"),
+    ],
+)
+def test_a_bus_that_nobody_would_get_events_from_is_found(
+    deployment: Deployment, bus: str, there: bool, rules: bool, state: str
+) -> None:
+    """PutEvents takes events for a bus that does not exist."""
+    vars(deployment)["stack"] = {
+        "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/roomle-mail/1"
+    }
+    deployment.environment["EVENT_BUS"] = bus
+    with mock_aws():
+        events = deployment.client("events")
+        if there:
+            events.create_event_bus(Name="shop")
+        if rules:
+            events.put_rule(Name="all", EventBusName="shop", EventPattern='{"source": ["a"]}')
+
+        result = found(deployment, "event bus")["event bus"]
+
+    assert result[0] == state
+    assert (result[1] == "") == (state == "ok")

@@ -60,7 +60,7 @@ def test_a_healthy_stack_has_no_failing_check(cli: CommandLine) -> None:
     for name in (
         "stack", RECEIVER, "region", "version", "runtime", "tools", "template", "secret", "sandbox",
         "quota", f"identity {SENDER}", "configuration set", "throttle", "webhook", "clock",
-        "queue", "mailer", "memory", "senders",
+        "queue", "mailer", "memory", "senders", "event bus",
     ):  # fmt: skip
         assert found[name] == "ok", name
     # That alarm is off by default, and a local stack has no DNS records.

@@ -210,7 +210,7 @@ SENT: dict[str, Any] = {
     "service": "receiver", "message": "sent", "event": "email.savedConfiguration",
     "brand": "default", "language": "en", "answer": 200, "event_id": FIXED_ID, "message_id": "m",
     "recipient": "0" * 32, "correlation_id": "c", "duration_ms": 1.0, "age_ms": 2.0,
-    "time_to_ses_ms": 1.0,
+    "time_to_ses_ms": 1.0, "published_id": "p",
 }  # fmt: skip
 GIVEN_UP = SENT | {"service": "mailer", "message": "dead-lettered", "reason": "NoTemplate",
                    "receives": 1}  # fmt: skip

@@ -11,6 +11,7 @@ from re import fullmatch
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from roomle_mail_cli import project
 from tools import pages
 from tools.pages.emails import InboxLine, framed
 from tools.simulator import scenario as scenarios
@@ -71,7 +72,7 @@ def application(stage: Stage) -> Flask:
         if place >= len(run.emails):
             abort(404)
         taken = run.emails[place]
-        return framed(taken.html, taken.pictures, None)
+        return framed(taken.html, taken.pictures, None, own_files=project.emails() / "pictures")
 
     return app
 

@@ -23,6 +23,7 @@ MEANINGS = {
     "sent": "SES has taken the brand’s email.",
     "queued": "The event is in the queue, and the mailer sends the brand’s email from there.",
     "ignored": "This event calls for no email, so nothing is sent.",
+    "forwarded": "This event calls for no email; the event bus has it.",
     "suppressed": "This address has reached the hourly limit of emails.",
     "unauthorized": "The token does not prove that Roomle sent this, so the event is refused.",
     "malformed": "The body is not JSON.",
@@ -191,6 +192,17 @@ class Run:
             if taken.at >= self.began
             and self.scenario.email in taken.recipients
             and (taken.event_id == self.event_id or taken.event_id not in others)
+        ]
+
+    @property
+    def published(self) -> list[Mapping[str, Any]]:
+        """What the event bus got of this event."""
+        if not self.event_id:
+            return []
+        return [
+            event
+            for event in self.stage.published()
+            if event["detail"]["event_id"] == self.event_id
         ]
 
     @property

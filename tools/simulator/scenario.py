@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from roomle_mail_cli import project, sign
 from tools import fixtures
-from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
+from tools.simulator.stage import BUS, DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import faults
 from tools.stack.faults import Behaviour
 
@@ -69,6 +69,13 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
         "works": "works",
         "fails": "fails (500)",
     },
+    "bus": {
+        "works": "takes the event",
+        "throttles": "throttles",
+        "fails": "fails (500)",
+        "hangs": "hangs",
+        "answer-lost": "takes it, but its answer gets lost",
+    },
     "delivery": {
         "ses,sqs": "by SES, else by the queue",
         "ses": "by SES only",
@@ -80,6 +87,7 @@ TITLES = {
     "ses": "SES",
     "queue": "The queue",
     "memory": "The memory (DynamoDB)",
+    "bus": "The event bus",
     "delivery": "The stack delivers",
 }
 
@@ -101,6 +109,7 @@ class Scenario:
     ses: str = "works"
     queue: str = "works"
     memory: str = "works"
+    bus: str = "works"
     delivery: str = "ses,sqs"
 
     @classmethod
@@ -183,6 +192,7 @@ class Scenario:
             (RECEIVER, SES): ses.get(self.ses),
             (RECEIVER, SQS): others.get(self.queue),
             (RECEIVER, DYNAMODB): others.get(self.memory),
+            (RECEIVER, BUS): others.get(self.bus),
         }
         return {place: fault for place, fault in chosen.items() if fault}
 

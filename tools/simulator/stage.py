@@ -20,8 +20,8 @@ from tools.stack.webhook import Answer
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
 LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 # By botocore's names.
-SES, SQS, DYNAMODB = "SESV2", "SQS", "DYNAMODB"
-SERVICES = {RECEIVER: (SES, SQS, DYNAMODB), MAILER: (SES,)}
+SES, SQS, DYNAMODB, BUS = "SESV2", "SQS", "DYNAMODB", "EVENTBRIDGE"
+SERVICES = {RECEIVER: (SES, SQS, DYNAMODB, BUS), MAILER: (SES,)}
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,10 @@ class Stage:
         """The bodies of the messages in the queue, including hidden ones."""
         url = self.stack.outputs["QueueUrl"]
         return [message.body for message in webhook.messages_in(self.emulator, url)]
+
+    def published(self) -> list[dict[str, Any]]:
+        """What the event bus got."""
+        return webhook.published(self.emulator, self.stack.bus_queue_url)
 
 
 @contextlib.contextmanager

@@ -68,6 +68,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "mailer": check_mailer,
         "dead letters": check_dead_letters,
         "memory": check_table,
+        "event bus": check_bus,
         "alarms": check_alarms,
         "silence alarm": check_silence,
     }
@@ -622,6 +623,46 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "skip", "the emulator does not say whether items expire")
     else:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
+
+
+# --- other systems ----------------------------------------------------------------------------
+
+
+def check_bus(deployment: Deployment) -> Iterator[Check]:
+    """The event bus exists, in this region, and somebody gets what is put on it."""
+    bus = deployment.settings.event_bus
+    if not bus:
+        yield Check("event bus", "ok", "none: nothing is published")
+        return
+    _, _, _, region, account, *_ = str(deployment.stack["StackId"]).split(":")
+    given = bus.split(":")
+    if len(given) > 1 and given[3] != region:
+        advice = f"EventBridge takes events for a bus in {region} only: deploy with one of there."
+        yield Check("event bus", "fail", f"{bus} is in {given[3]}", advice)
+        return
+    if len(given) > 1 and given[4] != account:
+        advice = "Look at its policy and its rules there (docs/event-bus.md)."
+        yield Check("event bus", "info", f"{bus} is another account's and can't be seen", advice)
+        return
+    try:
+        with aws_errors():
+            events = deployment.client("events")
+            events.describe_event_bus(Name=bus)
+            rules = events.list_rules(EventBusName=bus, Limit=1)["Rules"]
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        advice = (
+            "EventBridge takes events for it all the same, and nobody gets them. "
+            f"aws events create-event-bus --name {bus.rpartition('/')[2]}, then its rules."
+        )
+        yield Check("event bus", "fail", f"{bus} does not exist", advice)
+        return
+    if rules:
+        yield Check("event bus", "ok", f"{bus} exists, and has rules")
+    else:
+        advice = "docs/event-bus.md says what a rule looks like."
+        yield Check("event bus", "warn", f"{bus} has no rule, so nobody gets the events", advice)
 
 
 # --- alarms -----------------------------------------------------------------------------------

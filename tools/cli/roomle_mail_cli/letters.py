@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Seconds. Hidden while a command looks at them, so that each is received once.
 HIDDEN_FOR = 120
+# Seconds to wait for a letter; any makes SQS ask all of its servers.
+LONG_POLL = 1
 # The mailer drops an event that is older (`Settings.max_event_age`).
 SENDABLE_FOR = timedelta(days=14)
 _BATCH = 10
@@ -179,7 +181,7 @@ class Held:
                     QueueUrl=url,
                     MaxNumberOfMessages=_BATCH,
                     VisibilityTimeout=HIDDEN_FOR,
-                    WaitTimeSeconds=1,
+                    WaitTimeSeconds=LONG_POLL,
                     AttributeNames=["SentTimestamp"],
                     MessageAttributeNames=["reason"],
                 ).get("Messages", [])

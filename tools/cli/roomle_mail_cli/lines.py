@@ -97,8 +97,8 @@ class Query:
     """Which lines to find.
 
     `ids` are hashes, events' ids and requests' ids, or any other text: one of them must be in the
-    line. `messages` and
-    `reasons` are exact, and `sources` are who wrote it. Whatever is empty excludes nothing.
+    line. `messages` and `reasons` are exact, and `sources` are who wrote it. Whatever is empty
+    excludes nothing.
     """
 
     ids: Sequence[str] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from roomle_mail_cli import project, session
+from roomle_mail_cli import project, screen, session
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -172,6 +172,16 @@ def texts(option: str, values: list[str] | None) -> list[str]:
     if not all(each.strip() for each in values or []):
         raise CliError(f"--{option} is empty.", code=Exit.USAGE)
     return list(values or [])
+
+
+def read_address(address: str | None) -> str | None:
+    """The value of --address, where - is standard input; raises CliError if it is no address."""
+    if address is None:
+        return None
+    wanted = (screen.read_stdin() if address == "-" else address).strip()
+    if "@" not in wanted:
+        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+    return wanted
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -251,6 +251,7 @@ ALARMS: dict[str, Query] = {
     "DeadLettersAlarm": Query(messages=["dead-lettered", "expired"]),
     "StillWaitingAlarm": Query(messages=["postponed"]),
     "ServerErrorsAlarm": Query(messages=["failed"]),
+    "SilenceAlarm": Query(reasons=["TokenMissing"]),
     "RefusalsAlarm": Query(messages=["refused"]),
     "TokenReplayedAlarm": Query(reasons=["TokenReplayed"]),
     "ThrottledAlarm": Query(reasons=["Throttled"]),
@@ -267,19 +268,50 @@ ALARMS: dict[str, Query] = {
 }
 
 
-# Alarms about what no line of the log tells.
-WITHOUT_LINES = frozenset(
-    {
-        "OldestMessageAlarm",
-        "SilenceAlarm",
-        "ReceiverThrottlesAlarm",
-        "MailerThrottlesAlarm",
-        "WebhookThrottlesAlarm",
-        "ReceiverErrorsAlarm",
-        "MailerErrorsAlarm",
-        "ServerErrorsAlarm",
-    }
-)
+# Alarms about what the log does not tell, or not alone: the stack itself is looked at too.
+WITHOUT_LINES: dict[str, Reason] = {
+    "OldestMessageAlarm": Reason(
+        "Emails wait in the queue and no mailer takes them: its trigger is off, it is throttled, "
+        "or it can't start.",
+        "roomle-mail doctor; roomle-mail why MailerErrorsAlarm. Nothing is lost for 14 days.",
+    ),
+    "SilenceAlarm": Reason(
+        "No event came for AlarmSilenceHours: a quiet shop, the webhook's setting at Roomle is "
+        "gone, or Roomle sends its token in another header (lines TokenMissing).",
+        "roomle-mail send savedConfiguration --to you@example.com --wait 20. If that arrives, "
+        "check the webhook's URL in Rubens Admin and ask Roomle.",
+    ),
+    "ReceiverThrottlesAlarm": Reason(
+        "More requests at the same time than the account's limit for Lambda allows.",
+        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, "
+        "Lambda, Concurrent executions.",
+    ),
+    "MailerThrottlesAlarm": Reason(
+        "The account's limit for Lambda is used up, or MailerConcurrency is higher than what is "
+        "left.",
+        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, or: "
+        "sam deploy --parameter-overrides MailerConcurrency=1",
+    ),
+    "WebhookThrottlesAlarm": Reason(
+        "More requests than ThrottleRate and ThrottleBurst allow: Roomle's at a peak, or somebody "
+        "else's.",
+        "If they are Roomle's: sam deploy --parameter-overrides ThrottleRate=100 "
+        "ThrottleBurst=200. If most were refused, leave the limits: "
+        "roomle-mail logs --count-by message",
+    ),
+    "ReceiverErrorsAlarm": Reason(
+        "The function could not start, or Lambda stopped it because of time or memory.",
+        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    ),
+    "MailerErrorsAlarm": Reason(
+        "The function could not start, or Lambda stopped it because of time or memory.",
+        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    ),
+    "ServerErrorsAlarm": Reason(
+        "API Gateway answered 5xx, and the receiver logged nothing: Lambda itself failed.",
+        "roomle-mail why ReceiverErrorsAlarm; roomle-mail why ReceiverThrottlesAlarm",
+    ),
+}
 # The log says only that AWS refused something; the stack itself shows what.
 _ON_THE_STACK = frozenset({"CallRefused", "EmailRefused", "SecretUnusable", "SettingsInvalid"})
 

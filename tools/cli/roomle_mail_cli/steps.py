@@ -322,6 +322,32 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
     return None
 
 
+# --- the event bus ----------------------------------------------------------------------------
+
+
+def prove_event_bus(proof: Proof) -> Iterator[Result]:
+    """The bus got each event, as the log says, and takes an event that isn't an email."""
+    name, bus = "event bus", proof.deployment.settings.event_bus
+    if not bus:
+        yield not_tried(name, "EventBus is empty, so nothing is published")
+        return
+    mine = [each for each in proof.posted if each.answer is not None]
+    if not mine:
+        yield not_tried(name, "no event was posted")
+        return
+    body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
+    answer = _send(proof, body, _token(proof))
+    taken = [each for each in mine if any("published_id" in x.facts for x in each.lines)]
+    found = f"{len(taken)} of {len(mine)} events are on it, with their outcome; another event was "
+    found += f"answered {answer.status} {answer.told[1]}"
+    if len(taken) == len(mine) and answer.told[1] == "forwarded":
+        yield proved(name, found)
+        return
+    lost = [x for each in mine for x in each.lines if x.what == "could not publish"]
+    cause = next(filter(None, (diagnosis.of_line(proof.deployment, x.facts) for x in lost)), None)
+    yield failed(name, found, cause or diagnosis.broken(proof.deployment))
+
+
 # --- what SES says afterwards -----------------------------------------------------------------
 
 

@@ -327,9 +327,9 @@ class Receiver:
                 places.pop_all()
                 return False
         if limit := settings.max_emails_per_hour:
-            if not limits.reserve_stack(limit=limit, now=now):
+            if (taken := limits.reserve_stack(limit=limit, now=now)) is None:
                 raise errors.HourlyCapReached
-            places.callback(give_back, limits.give_back_stack)
+            places.callback(give_back, limits.give_back_stack, taken)
         return True
 
     # --- what follows from it -----------------------------------------------------------------

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.options import Stack, need, refuse, texts
+from roomle_mail_cli.options import Stack, need, read_address, refuse, texts
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from roomle_mail_cli import lines
-    from roomle_mail_cli.deployment import Deployment
 
 Since = Annotated[
     str, typer.Option(help="30m, 2h or 7d ago, or an ISO date, which is UTC without a zone.")
@@ -78,8 +77,12 @@ def logs(
         texts(option, values)
         for option, values in (("message", message), ("reason", reason), ("count-by", count_by))
     )
+    ids = [] if event is None else [lines.checked_id(event)]
+    wanted = None if address is None else read_address(address)
     deployment = Deployment.find(stack)
-    query = lines.Query(ids_of(deployment, address, event), messages, reasons)
+    if wanted is not None:
+        ids = lines.hashes(deployment, wanted)
+    query = lines.Query(ids, messages, reasons)
     if follow:
         found = show_coming(
             lines.follow(deployment, query, start=start, lasting=lasting), as_json=as_json
@@ -111,18 +114,6 @@ def check(address: str | None, count_by: list[str] | None, *, follow: bool) -> N
         refuse("--count-by", "limit")
     if address is not None:
         refuse("--address", "event")
-
-
-def ids_of(deployment: Deployment, address: str | None, event: str | None) -> list[str]:
-    """What a line about this person or this event contains; raises CliError."""
-    from roomle_mail_cli import lines
-
-    if address is not None:
-        wanted = (screen.read_stdin() if address == "-" else address).strip()
-        if "@" not in wanted:
-            raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
-        return lines.hashes(deployment, wanted)
-    return [] if event is None else [lines.checked_id(event)]
 
 
 def show_coming(coming: Generator[lines.Line], *, as_json: bool) -> int:
