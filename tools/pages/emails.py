@@ -3,10 +3,11 @@
 import base64
 import mimetypes
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.header import decode_header, make_header
 from email.utils import parseaddr
+from html import unescape
 from pathlib import Path
 
 import html5lib
@@ -76,6 +77,19 @@ def with_pictures(html: str, pictures: Iterable[Picture]) -> str:
         inline = f"data:{picture.media_type};base64,{data}"
         html = html.replace(f'src="cid:{picture.content_id}"', f'src="{inline}"')
     return html
+
+
+def with_remote(html: str, look: Callable[[str], tuple[str, bytes] | None]) -> str:
+    """Return the HTML with those remote pictures embedded that `look` has, by their URL."""
+
+    def embedded(match: re.Match[str]) -> str:
+        found = look(unescape(match[1]))
+        if found is None:
+            return match[0]
+        media_type, data = found
+        return f'src="data:{media_type};base64,{base64.b64encode(data).decode()}"'
+
+    return re.sub(r'src="(https://[^"]*)"', embedded, html)
 
 
 def with_own_files(html: str, folder: Path) -> str:

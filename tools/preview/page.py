@@ -14,6 +14,7 @@ from emails_build.problems import BuildFailed, Problem
 from roomle_mail.emails import Email
 from tools import pages
 from tools.pages.emails import SCHEMES, InboxLine, Picture, Scheme, framed
+from tools.preview import blocks
 from tools.preview.drafts import KINDS, Choice, Drafts, Folder, relative
 
 # In CSS pixels: a usual reading pane, and a usual phone.
@@ -27,6 +28,7 @@ ALLOWED = {
     "scheme": ("light", "dark", "both"),
     "images": ("own", "loaded", "blocked"),
     "links": ("all", "fewest"),
+    "blocks": ("set", "all", "none", *blocks.NAMES),
 }
 
 
@@ -44,6 +46,7 @@ class View:
     scheme: str = ALLOWED["scheme"][0]
     images: str = ALLOWED["images"][0]
     links: str = ALLOWED["links"][0]
+    blocks: str = ALLOWED["blocks"][0]
 
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> "View":
@@ -60,7 +63,7 @@ class View:
         offered = look.brand.languages
         language = self.language if self.language in offered else look.brand.language
         kind = next(kind for kind in KINDS if kind.key == self.email)
-        return Choice(look, language, kind, self.links == "all")
+        return Choice(look, language, kind, self.links == "all", blocks=self.blocks)
 
     def address(self, path: str = "/", **changes: str) -> str:
         """The address of another view."""
@@ -153,6 +156,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
         siblings=[(kind, *judged(drafts, replace(choice, kind=kind))) for kind in KINDS],
         optional=email is not None and differs(email, other),
         widths=WIDTHS,
+        blocks=tuple(blocks.NAMES.items()),
         size=len(email.html.encode()) if email else 0,
         limit=MAX_HTML,
     )

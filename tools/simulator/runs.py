@@ -70,6 +70,11 @@ class Line:
         return ", ".join(str(each) for each in told if each)
 
     @property
+    def design(self) -> str:
+        """What the email shows of the design, and why not more."""
+        return str(self.facts.get("design") or "")
+
+    @property
     def worth_reading(self) -> bool:
         """Whether it is about the event."""
         return not self.raw.startswith(PLUMBING) and "_aws" not in self.facts
@@ -120,6 +125,7 @@ class Run:
     def _post(self) -> None:
         scenario, stage, session = self.scenario, self.stage, secrets.token_hex(8)
         stage.deliver_by(scenario.delivery)
+        stage.play_roomle(scenario.roomle_fault)
         token = scenario.token_for(stage, session)
         if scenario.token == "replayed":
             first = replace(scenario, email=f"first.{scenario.email}")
@@ -210,6 +216,11 @@ class Run:
         """How many emails Roomle sends itself: one if any answer asks for it."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
         return int(self.scenario.expected and refused)
+
+    @property
+    def design(self) -> str:
+        """What the last email shows of the design, in the log's words."""
+        return next((line.design for line in reversed(self.lines) if line.design), "")
 
     @property
     def settled(self) -> bool:

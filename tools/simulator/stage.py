@@ -161,6 +161,19 @@ class Stage:
         if variables["DELIVERY"] != channels:
             self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
 
+    def play_roomle(self, fault: str | None) -> None:
+        """Set what is wrong with Roomle's API.
+
+        After an outage the functions leave Roomle alone for minutes, so they are started again when
+        it changes. While it stays, they show that.
+        """
+        if fault == self.stack.roomle.fault:
+            return
+        self.stack.roomle.fault = fault
+        for function in SERVICES:
+            changed = {**self.variables(function), "ROOMLE_CHANGED": str(time.time())}
+            self.set_variables(function, changed)
+
     def read_logs(self) -> None:
         """Add the functions' new log lines to `lines`."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
@@ -208,3 +221,4 @@ def standing(stack: Stack) -> Iterator[Stage]:
         finally:
             for function, variables in before.items():
                 stage.set_variables(function, variables)
+            stack.roomle.fault = None
