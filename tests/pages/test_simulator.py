@@ -196,6 +196,27 @@ def test_a_replayed_token_was_good_for_the_first_and_mails_nobody_else(
     assert "victim@customer.example" not in sent
 
 
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({}, "sent"),
+        ({"ses": "refuses"}, "failed: EmailRefused"),
+        ({"event": "configuration.opened"}, "forwarded"),
+        ({"bus": "fails"}, "Nothing."),
+        ({"token": "missing"}, "Nothing."),
+    ],
+    ids=["sent", "refused", "forwarded", "broken bus", "no token"],
+)
+def test_what_the_event_bus_gets_is_shown(
+    simulator: Simulator, window: Window, choices: dict[str, str], told: str
+) -> None:
+    simulator.play(window.page, email="bus@customer.example", **choices)
+
+    shown = " ".join(window.page.locator("#bus").inner_text().split())
+    assert told in shown
+    assert "bus@customer.example" not in window.page.locator("#bus").inner_html()
+
+
 # --- what is shown ----------------------------------------------------------------------------
 
 
