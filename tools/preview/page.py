@@ -14,6 +14,7 @@ from emails_build.problems import BuildFailed, Problem
 from roomle_mail.emails import Email
 from tools import pages
 from tools.pages.emails import SCHEMES, InboxLine, Picture, Scheme, framed
+from tools.preview import blocks
 from tools.preview.drafts import KINDS, Choice, Drafts, Folder, relative
 
 # In CSS pixels: a usual reading pane, and a usual phone.
@@ -27,6 +28,7 @@ ALLOWED = {
     "scheme": ("light", "dark", "both"),
     "images": ("own", "loaded", "blocked"),
     "links": ("all", "fewest"),
+    "blocks": ("set", "all", "none", *blocks.NAMES),
 }
 
 
@@ -44,6 +46,7 @@ class View:
     scheme: str = ALLOWED["scheme"][0]
     images: str = ALLOWED["images"][0]
     links: str = ALLOWED["links"][0]
+    blocks: str = ALLOWED["blocks"][0]
 
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> "View":
@@ -60,7 +63,7 @@ class View:
         offered = look.brand.languages
         language = self.language if self.language in offered else look.brand.language
         kind = next(kind for kind in KINDS if kind.key == self.email)
-        return Choice(look, language, kind, self.links == "all")
+        return Choice(look, language, kind, self.links == "all", blocks=self.blocks)
 
     def address(self, path: str = "/", **changes: str) -> str:
         """The address of another view."""
@@ -73,6 +76,11 @@ class View:
     def widths(self) -> list[str]:
         """The widths shown."""
         return list(WIDTHS) if self.width == "both" else [self.width]
+
+    @property
+    def glance_width(self) -> str:
+        """The width shown of all emails at a glance."""
+        return self.widths[0]
 
     @property
     def schemes(self) -> list[Scheme]:
@@ -96,7 +104,9 @@ def application(folder: Folder) -> Flask:
         view, drafts = View.of(request.args), folder.drafts()
         if isinstance(drafts, BuildFailed):
             return broken(drafts, folder)
-        return render_template("all.html", view=view, stamp=folder.stamp(), rows=rows(drafts))
+        return render_template(
+            "all.html", view=view, stamp=folder.stamp(), rows=rows(drafts), widths=WIDTHS
+        )
 
     @app.get("/email")
     def email() -> Response:
@@ -153,6 +163,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
         siblings=[(kind, *judged(drafts, replace(choice, kind=kind))) for kind in KINDS],
         optional=email is not None and differs(email, other),
         widths=WIDTHS,
+        blocks=tuple(blocks.NAMES.items()),
         size=len(email.html.encode()) if email else 0,
         limit=MAX_HTML,
     )

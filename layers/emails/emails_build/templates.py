@@ -22,6 +22,7 @@ LINKS = ("url", "result_url")
 FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
+_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
@@ -192,7 +193,7 @@ def _read(sources: _Sources) -> Template:
         except TemplateError as err:
             raise BuildFailed([_misspelt(err, lines)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
-    sourced = (html_source, text_source)
+    sourced = [" ".join(_PLACEHOLDER.findall(source)) for source in (html_source, text_source)]
     uses = tuple(link for link in LINKS if link in names)
     requires = tuple(link for link in uses if not _asked(link, sourced))
     if _QR in names and not requires:
