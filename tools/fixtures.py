@@ -57,10 +57,10 @@ SUBJECTS = {
 }
 
 
-def link_to(content: str, **parameters: str) -> str:
+def link_to(content: str, *, host: str = "test.roomle.com", **parameters: str) -> str:
     """Return the link that Roomle puts into ``url``."""
     query = "".join(f"&{name}={value}" for name, value in parameters.items())
-    return f"https://test.roomle.com/t/cp/?id={content}&configuratorId=vizmotor{query}"
+    return f"https://{host}/t/cp/?id={content}&configuratorId=vizmotor{query}"
 
 
 def payload(name: str = SAVED, /, **changes: object) -> dict[str, Any]:
