@@ -48,12 +48,6 @@ def ask_the_stand_in(template: Template, roomle_api: str) -> None:
     template["Globals"]["Function"]["Environment"]["Variables"]["ROOMLE_API"] = roomle_api
 
 
-def name_the_bus(template: Template, _: str) -> None:
-    """Take an event bus as named, without looking whether it is an ARN."""
-    condition = template["Conditions"]["BusIsArn"]["Fn::Equals"]
-    condition[0] = ""
-
-
 DEVIATIONS = (
     Deviation(
         what="sending is allowed on all resources, not only on the senders' identities",
@@ -69,11 +63,6 @@ DEVIATIONS = (
         what="the functions ask a stand-in for Roomle's API, tools/roomle_api",
         why="a local stack calls nothing outside this machine",
         make=ask_the_stand_in,
-    ),
-    Deviation(
-        what="an event bus is given by its name, not by its ARN",
-        why="the emulator can't split a text in a condition",
-        make=name_the_bus,
     ),
 )
 
