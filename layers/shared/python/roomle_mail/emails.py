@@ -192,11 +192,15 @@ class Catalog:
         missing.
         """
         needs = self._template(event, brand)
-        links: dict[str, str] = {}
-        if event.url is not None and "url" in needs["uses"]:
-            links["url"] = rebuild_link(event.url, brand.link_hosts)
-        if event.result_url is not None and "result_url" in needs["uses"]:
-            links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
+        sources = {
+            "url": (event.url, brand.link_hosts),
+            "result_url": (event.result_url, brand.asset_hosts),
+        }
+        links = {
+            name: rebuild_link(link, hosts, field=_FIELD_NAMES[name])
+            for name, (link, hosts) in sources.items()
+            if link is not None and name in needs["uses"]
+        }
         if missing := [_FIELD_NAMES[field] for field in needs["requires"] if field not in links]:
             raise errors.InvalidEvent(*missing)
         template = needs["name"]
