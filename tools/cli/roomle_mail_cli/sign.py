@@ -1,6 +1,6 @@
 """Make Roomle's tokens and sign API Gateway events with them: for tools and tests only.
 
-The shipped code never makes a token. Roomle's page "Authentication" gives the form. What it leaves
+The shipped code makes tokens for its calls to Roomle only, in one form. Roomle's page "Authentication" gives the form. What it leaves
 open (the initialisation vector of ``01``, the spelling of the time zone) is an argument here, so
 that each choice can be tried.
 
