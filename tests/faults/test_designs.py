@@ -40,7 +40,11 @@ def test_a_dead_roomle_is_asked_by_one_event_in_five_minutes(
 
         receiver.line.heal()
         receiver.clock.move(OUTAGE_IS_OLD)
-        assert post(receiver)[1] == "shown: picture, name, size"
+        again = {"shown: picture, name, size"}
+        if fault is DRIP:
+            # The server may still be at the first answer, and then no other lookup begins.
+            again.add("without: busy")
+        assert post(receiver)[1] in again
 
 
 @pytest.mark.proof  # about seconds
