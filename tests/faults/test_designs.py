@@ -12,7 +12,7 @@ from tests.faults.proxy import BREAK, DRIP, HANG, NO_CONNECTION, Fault
 from tests.faults.test_faults import OUTAGE_IS_OLD
 
 DEAD = (NO_CONNECTION, HANG, DRIP, BREAK)
-EVENTS = 300
+EVENTS = 400
 # Seconds between the answers that one in a hundred takes longer than.
 APART = 0.1
 
