@@ -185,14 +185,26 @@ def test_no_template_syntax_is_left(case: Case) -> None:
 
 @every_email
 def test_links_are_intact_and_no_others(case: Case) -> None:
-    privacy = case.brand.look["privacy"][case.language]
-    assert set(page(case).links) == {*case.links, privacy}
-    assert set(re.findall(r"https://\S+", compose(case).text)) == {*case.links, privacy}
+    blocks = case.brand.look["blocks"][case.language]
+    expected = {
+        *case.links,
+        case.brand.look["privacy"][case.language],
+        *(blocks[name] for name in ("second_button", "note_link") if name in blocks),
+        *(each["link"] for each in blocks.get("social", ())),
+    }
+    phone = {f"tel:{blocks['phone_link']}"} if "phone" in blocks else set()
+    assert set(page(case).links) == expected | phone
+    assert set(re.findall(r"https://\S+", compose(case).text)) == expected
 
 
 @every_email
 def test_there_is_one_button_and_under_it_its_link_in_plain_text(case: Case) -> None:
-    [button] = page(case).buttons
+    button, *others = page(case).buttons
+    assert [each.get("href") for each in others] == [
+        link
+        for name, link in case.brand.look["blocks"][case.language].items()
+        if name == "second_button"
+    ]
     assert button.get("href") == case.links[0]
     assert "".join(button.itertext()).strip() == case.words["button"]
     text = page(case).text

@@ -63,8 +63,11 @@ class Uses:
 
     def may_be_empty(self, email: str, key: str) -> bool:
         """Whether a text may be missing or empty."""
-        emails = self.required if email == SHARED else (email,)
-        return not any(key in self.required.get(each, ()) for each in emails)
+        emails, plain = (
+            self.required if email == SHARED else (email,),
+            key.removesuffix(WITH_DESIGN),
+        )
+        return not any(plain in self.required.get(each, ()) for each in emails)
 
 
 def read_texts(folder: Path, uses: Uses) -> dict[str, Texts]:
