@@ -1,6 +1,7 @@
 """All emails as PNG pictures: desktop and phone, light and dark, the text part, the inbox line."""
 
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tools.preview.page import WIDTHS, View, application
 def write(folder: Folder, target: Path) -> int:
     """Write `<brand>/<language>/<email>-<what>.png` for every email; return how many pictures.
 
+    For brands that show designs, each is there twice: without one, and with one, `<email>-design`.
+
     Raises BuildFailed if there is any problem in the folder.
     """
     drafts = folder.drafts()
@@ -24,7 +27,12 @@ def write(folder: Folder, target: Path) -> int:
         raise drafts
     if drafts.problems:
         raise BuildFailed(drafts.problems)
-    choices = [each for each in drafts.choices() if isinstance(drafts.email(each), Email)]
+    choices = [
+        replace(each, design=design)
+        for each in drafts.choices()
+        if isinstance(drafts.email(each), Email)
+        for design in (("none", "all") if each.look.brand.show else ("none",))
+    ]
     with pages.served(application(folder), 0) as address, browser.opened() as chromium:
         camera = Camera(chromium, address)
         return sum(camera.take(choice, target) for choice in choices)
@@ -47,10 +55,17 @@ class Camera:
 
     def take(self, choice: Choice, target: Path) -> int:
         """Write all pictures of one email; return how many."""
-        view = View(choice.look.key, choice.language, choice.kind.key, width="desktop")
+        view = View(
+            choice.look.key,
+            choice.language,
+            choice.kind.key,
+            width="desktop",
+            images="loaded" if choice.design == "all" else "blocked",
+            design=choice.design,
+        )
         place = target / re.sub(r"[^\w.-]+", "-", choice.look.key) / choice.language
         place.mkdir(parents=True, exist_ok=True)
-        email = str(place / choice.kind.key)
+        email = str(place / choice.kind.key) + ("-design" if choice.design == "all" else "")
         for name, window in self._windows.items():
             # In the window's own colours, as in a mail program.
             window.goto(self._address + view.address("/email", scheme="both"))
