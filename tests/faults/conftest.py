@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from emails_build.package import PACKAGE
+from roomle_mail.tokens import Credential
+from tests import emails_package
 from tests.built.conftest import Lambda, aws_lambda
 from tests.faults import figures, world
 from tests.faults import pool as pools
@@ -18,6 +23,8 @@ from tests.faults.pool import Pool
 from tests.faults.proxy import Proxy
 from tests.faults.world import Aws
 from tools import fixtures, sam
+from tools.roomle_api import server
+from tools.roomle_api.server import RoomleApi
 
 INVOCATIONS = 50_000
 
@@ -32,21 +39,45 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="session")
-def proxy(aws: Aws) -> Iterator[Proxy]:
-    with proxies.running(aws.emulator.url) as running:
+def roomle() -> Iterator[RoomleApi]:
+    with server.running() as running:
+        running.credentials = (Credential(world.API_KEY, world.SECRET.encode()),)
         yield running
 
 
 @pytest.fixture(scope="session")
+def proxy(aws: Aws, roomle: RoomleApi) -> Iterator[Proxy]:
+    with proxies.running(aws.emulator.url, roomle.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def showing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built emails, but every brand shows designs."""
+    folder = tmp_path_factory.mktemp("showing")
+    shutil.copytree(emails_package.build(), folder, dirs_exist_ok=True)
+    for path in (folder / PACKAGE / "brands").glob("*.json"):
+        brand = json.loads(path.read_text("utf-8"))
+        brand |= {"show": ["picture", "name", "size"], "picture_hosts": ["*.roomle.com"]}
+        path.write_text(json.dumps(brand), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def functions(
-    aws: Aws, proxy: Proxy, aws_lambda: Lambda, tmp_path_factory: pytest.TempPathFactory
+    aws: Aws,
+    proxy: Proxy,
+    aws_lambda: Lambda,
+    showing: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Functions:
-    return Functions(aws_lambda, proxy, tmp_path_factory.mktemp("functions"), aws.variables)
+    folder = tmp_path_factory.mktemp("functions")
+    return Functions(aws_lambda, proxy, folder, aws.variables, showing)
 
 
 @pytest.fixture(scope="session")
 def pool(aws: Aws, functions: Functions) -> Iterator[Pool]:
-    """Three receivers for each delivery, and three mailers."""
+    """Three receivers for each delivery, and three mailers, whose emails show designs."""
     with pools.started(aws, functions, receivers=3, mailers=3) as pool:
         yield pool
 

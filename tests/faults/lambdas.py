@@ -122,19 +122,34 @@ class Functions:
     proxy: Proxy
     folder: Path
     variables: Mapping[str, Mapping[str, str]]
+    showing: Path
+    """Emails whose brands show designs, instead of those of the build."""
 
     @contextlib.contextmanager
     def started(
-        self, name: str, *, cold: bool = False, clock: Clock | None = None, **changes: str
+        self,
+        name: str,
+        *,
+        cold: bool = False,
+        clock: Clock | None = None,
+        designs: bool = False,
+        **changes: str,
     ) -> Iterator[Mortal]:
-        """Run a function during the block, loaded in advance unless it should start cold."""
+        """Run a function during the block, loaded in advance unless it should start cold.
+
+        With `designs` its emails show them. Only a local stack can have another API than Roomle's.
+        """
         mark = uuid.uuid4().hex
         line = self.proxy.open_line()
         clock = clock or Clock(self.folder / f"{mark}.clock")
+        paths = [str(CLOCK_CODE)]
+        if designs:
+            changes = {"LOCAL_STACK": "true", "ROOMLE_API": line.url("ROOMLE")} | changes
+            paths.append(str(self.showing))
         environment = self.aws_lambda.environment(
             name, **{**self.variables[name], **line.endpoints, **clock.variables, **changes}
         )
-        environment["PYTHONPATH"] = os.pathsep.join((str(CLOCK_CODE), environment["PYTHONPATH"]))
+        environment["PYTHONPATH"] = os.pathsep.join((*paths, environment["PYTHONPATH"]))
         with contextlib.ExitStack() as ends:
             ends.callback(line.close)
             with contextlib.nullcontext() if cold else _loading:

@@ -80,7 +80,9 @@ def started(aws: Aws, functions: Functions, *, receivers: int, mailers: int) -> 
             delivery: [
                 starting.submit(
                     ends.enter_context,
-                    functions.started(RECEIVER, DELIVERY=delivery, ANSWER_WITHIN=str(SOON)),
+                    functions.started(
+                        RECEIVER, designs=True, DELIVERY=delivery, ANSWER_WITHIN=str(SOON)
+                    ),
                 )
                 for _ in range(receivers)
             ]
@@ -88,7 +90,8 @@ def started(aws: Aws, functions: Functions, *, receivers: int, mailers: int) -> 
         }
         loading_mailers = [
             starting.submit(
-                ends.enter_context, functions.started(MAILER, clock=aws.clock, QUEUE_URL=url)
+                ends.enter_context,
+                functions.started(MAILER, clock=aws.clock, designs=True, QUEUE_URL=url),
             )
             for url in urls
         ]

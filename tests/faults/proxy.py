@@ -1,4 +1,4 @@
-"""A proxy between a function and AWS that fails on demand, per service and call.
+"""A proxy between a function and AWS or Roomle that fails on demand, per service and call.
 
 We wrote a small one. toxiproxy works below HTTP, so it can't tell one call from another, answer
 with an AWS error, or lose the answer of a successful call. mitmproxy can, but to refuse a
@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-type Service = Literal["SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB"]
+type Service = Literal["SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB", "ROOMLE"]
 
 # botocore's names in AWS_ENDPOINT_URL_…
-SERVICES: tuple[Service, ...] = ("SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB")
+AWS: tuple[Service, ...] = ("SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB")
+SERVICES: tuple[Service, ...] = (*AWS, "ROOMLE")
 HOST = "127.0.0.1"
 _END = b"\r\n\r\n"  # of a head
 SLOW = 0.25  # seconds that a slow answer takes
@@ -38,12 +39,14 @@ _THROTTLES: dict[Service, tuple[int, str]] = {
     "SQS": (403, "RequestThrottled"),
     "SECRETS_MANAGER": (400, "ThrottlingException"),
     "DYNAMODB": (400, "ProvisionedThroughputExceededException"),
+    "ROOMLE": (429, "TooManyRequests"),
 }
 _REFUSES: dict[Service, tuple[int, str]] = {
     "SESV2": (400, "MessageRejected"),
     "SQS": (403, "AccessDenied"),
     "SECRETS_MANAGER": (400, "AccessDeniedException"),
     "DYNAMODB": (400, "AccessDeniedException"),
+    "ROOMLE": (403, "Forbidden"),
 }
 
 
@@ -116,7 +119,7 @@ type Watch = Callable[[Call, Literal["before", "after"]], None]
 
 
 class Line:
-    """One function's path to AWS: its ports, the current faults, and the calls so far."""
+    """One function's path to AWS and Roomle: its ports, the current faults, the calls so far."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -129,11 +132,11 @@ class Line:
 
     @property
     def endpoints(self) -> dict[str, str]:
-        """The variables that send a function's calls here."""
-        return {
-            f"AWS_ENDPOINT_URL_{service}": f"http://{HOST}:{port.number}"
-            for service, port in self._ports.items()
-        }
+        """The variables that send a function's calls to AWS here."""
+        return {f"AWS_ENDPOINT_URL_{service}": self.url(service) for service in AWS}
+
+    def url(self, service: Service) -> str:
+        return f"http://{HOST}:{self._ports[service].number}"
 
     def fail(
         self,
@@ -180,9 +183,8 @@ class Line:
                 return planned.fault
         return None
 
-    @property
-    def backend(self) -> tuple[str, int]:
-        return self._proxy.backend
+    def backend(self, service: Service) -> tuple[str, int]:
+        return self._proxy.roomle if service == "ROOMLE" else self._proxy.aws
 
 
 class _Port:
@@ -228,7 +230,7 @@ class _Port:
                 self._tell(call, "before")
                 answer = b""
                 if call.fault is None or call.fault.acts:
-                    backend = backend or await _connect(*self._line.backend)
+                    backend = backend or await _connect(*self._line.backend(self._service))
                     answer = await backend.exchange(head + body)
                     call.acted = answer.split(b" ", 2)[1].startswith(b"2")
                     self._tell(call, "after")
@@ -281,9 +283,8 @@ class _Port:
 class Proxy:
     """The proxy, in its own thread."""
 
-    def __init__(self, backend_url: str) -> None:
-        parts = urlsplit(backend_url)
-        self.backend = (str(parts.hostname), int(parts.port or 80))
+    def __init__(self, aws_url: str, roomle_url: str) -> None:
+        self.aws, self.roomle = _place(aws_url), _place(roomle_url)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -309,16 +310,21 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def running(backend_url: str) -> Iterator[Proxy]:
-    """Run a proxy in front of AWS during the block."""
-    proxy = Proxy(backend_url)
+def running(aws_url: str, roomle_url: str) -> Iterator[Proxy]:
+    """Run a proxy in front of AWS and Roomle during the block."""
+    proxy = Proxy(aws_url, roomle_url)
     try:
         yield proxy
     finally:
         proxy.close()
 
 
-# --- HTTP/1.1, as far as botocore and the emulator use it --------------------------------
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return str(parts.hostname), int(parts.port or 80)
+
+
+# --- HTTP/1.1, as far as the functions and what is behind the proxy use it ---------------
 
 
 @dataclass(slots=True)
@@ -335,6 +341,8 @@ class _Connection:
             raise ConnectionError
         if b"\r\ntransfer-encoding: chunked" in head.lower():
             return head + await self._chunks()
+        if request.startswith(b"HEAD "):
+            return head
         return head + await self.reader.readexactly(_content_length(head))
 
     async def _chunks(self) -> bytes:
@@ -373,6 +381,9 @@ def _content_length(head: bytes) -> int:
 
 
 def _operation(service: Service, head: bytes) -> str:
+    if service == "ROOMLE":
+        method, path, _ = head.split(b" ", 2)
+        return "picture" if method == b"HEAD" else path.split(b"/")[-2].decode()
     if service == "SESV2":
         return "SendEmail" if b"/outbound-emails" in head.split(b"\r\n", 1)[0] else "?"
     return _header(head, b"x-amz-target").rpartition(b".")[2].decode()

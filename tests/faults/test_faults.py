@@ -1,4 +1,4 @@
-"""Every fault of every AWS service, with every delivery, on cold and warm functions.
+"""Every fault of AWS's services and Roomle's API, with every delivery, on cold and warm functions.
 
 The functions are the built ones under AWS's runtime client. All cases run at the same time, because
 most of them wait. Then one test per case checks the outcome of its event.
@@ -52,11 +52,13 @@ RECEIVERS_CALLS: dict[Service, tuple[str, ...]] = {
     "SQS": ("SendMessage",),
     "SECRETS_MANAGER": ("GetSecretValue",),
     "DYNAMODB": ("PutItem", "UpdateItem"),
+    "ROOMLE": ("configurations", "components", "picture"),
 }
 MAILERS_CALLS: dict[Service, tuple[str, ...]] = {
     "SESV2": ("SendEmail",),
     "SQS": ("SendMessage", "ChangeMessageVisibility"),
     "DYNAMODB": ("PutItem", "UpdateItem"),
+    "ROOMLE": ("configurations", "components", "picture"),
 }
 # The earlier fault that leads to a call that a healthy function doesn't make.
 LEADS_TO: dict[tuple[str, Service, str], tuple[Service, str, Fault]] = {
@@ -66,6 +68,8 @@ LEADS_TO: dict[tuple[str, Service, str], tuple[Service, str, Fault]] = {
 }
 # Longer than the secret is cached, so that the next event reads it again.
 SECRET_IS_OLD = 301
+# Longer than Roomle is left alone after an outage.
+OUTAGE_IS_OLD = 301
 TRIES = 5
 
 
@@ -85,7 +89,9 @@ class Case:
     @property
     def is_called(self) -> bool:
         """Whether a function with this configuration makes the call at all."""
-        return self.service not in {"ses": {"SQS"}, "sqs": {"SESV2"}}.get(self.way, set())
+        # What only the mailer sends, the receiver does not look up.
+        never = {"ses": {"SQS"}, "sqs": {"SESV2", "ROOMLE"}}
+        return self.service not in never.get(self.way, set())
 
     def set_on(self, function: Mortal) -> None:
         if earlier := LEADS_TO.get((self.way, self.service, self.operation)):
@@ -157,7 +163,7 @@ class Trial:
             with (
                 turn() as loaded,
                 self.functions.started(
-                    RECEIVER, cold=True, DELIVERY=case.way, ANSWER_WITHIN=str(FULL)
+                    RECEIVER, cold=True, designs=True, DELIVERY=case.way, ANSWER_WITHIN=str(FULL)
                 ) as receiver,
             ):
                 receiver.line.watch = lambda *_, loaded=loaded: loaded()
@@ -169,11 +175,15 @@ class Trial:
             for entry in self.tries(case):
                 if case.service == "SECRETS_MANAGER":
                     receiver.clock.move(SECRET_IS_OLD)
+                if case.service == "ROOMLE":
+                    receiver.clock.move(OUTAGE_IS_OLD)
                 self.post(case, entry, receiver)
 
     def mail(self, case: Case) -> None:
         with self.pool.mailer() as (mailer, url):
             for entry in self.tries(case):
+                if case.service == "ROOMLE":
+                    mailer.clock.move(OUTAGE_IS_OLD)
                 self.aws.put(world.message(entry.recipient), url)
                 batch = self.aws.receive(url)
                 with self.faulty(case, mailer):
@@ -276,6 +286,14 @@ def test_under_any_fault_an_event_leads_to_one_email_and_the_function_answers_by
     if case.way != "mailer":
         # SQS and DynamoDB may be called again, but SES is called once.
         assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.service == "ROOMLE"], ids=str)
+def test_a_fault_of_roomles_changes_no_answer_and_keeps_no_email(case: Case, trial: Trial) -> None:
+    answer = (202, "queued") if case.way == "sqs" else (200, "sent")
+    for entry in trial.entries[case]:
+        assert {(each.status, each.code) for each in entry.answers} <= {answer}, str(entry)
+        assert (entry.sent, entry.dead_letters) == (1, 0), str(entry)
 
 
 @pytest.mark.proof  # a busy machine takes longer

@@ -31,6 +31,9 @@ CALLS: tuple[tuple[Service, str], ...] = (
     ("SECRETS_MANAGER", "GetSecretValue"),
     ("DYNAMODB", "PutItem"),
     ("DYNAMODB", "UpdateItem"),
+    ("ROOMLE", "configurations"),
+    ("ROOMLE", "components"),
+    ("ROOMLE", "picture"),
 )
 # A fault that blocks takes seconds, and there are thousands of events.
 WEIGHTS = [1 if fault.blocks else 6 for fault in FAULTS]
@@ -65,7 +68,8 @@ def plan(chance: random.Random) -> Plan:
         chance.choice((fixtures.SAVED, fixtures.SHARED, fixtures.SHARED_AR, fixtures.EXPORTED)),
         faults,
         comes_again=chance.random() < 0.15,
-        secret_is_old=chance.random() < 0.05,
+        # Roomle's last outage is over then, too.
+        secret_is_old=chance.random() < 0.2,
     )
 
 

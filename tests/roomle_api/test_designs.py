@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from roomle_mail.designs import RESTS_FOR, Design, Designs, Lookup, Wanted
+from roomle_mail.designs import RESTS_FOR, Designs, Lookup, Wanted
+from roomle_mail.emails import Design
 from roomle_mail.errors import SecretUnusable
 from roomle_mail.events import Event
 from roomle_mail.tokens import Credential

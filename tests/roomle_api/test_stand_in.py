@@ -90,6 +90,15 @@ def test_another_path_is_not_found_and_says_error(roomle: RoomleApi, path: str) 
     assert set(answer.json) == {"error"}
 
 
+@pytest.mark.parametrize(
+    "path", ["/configurations/demo:shelf:0000", "/components/demo:00", "/planSnapshots/ps_0000"]
+)
+def test_an_id_of_zeros_is_unknown(roomle: RoomleApi, path: str) -> None:
+    answer = ask(roomle, path)
+    assert answer.status == 404
+    assert answer.json["error"]["message"] == "unknown id"
+
+
 # --- pictures ---------------------------------------------------------------------------------
 
 

@@ -221,6 +221,7 @@ def test_an_event_of_ses_is_told_by_what_it_has() -> None:
     assert line is not None
     assert line.as_json == {
         "at": "1970-01-01T00:00:00.000+00:00", "source": "ses", "what": "Email Bounced",
+        "message": "Email Bounced", "service": "ses",
         "event_id": "0f" * 16, "message_id": "0107018d-message-id-000000", "brand": "default",
         "language": "en", "template": "saved", "bounce_type": "Permanent",
         "bounce_sub_type": "General", "bounce_status": "5.1.1",

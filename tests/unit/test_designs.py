@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roomle_mail import designs as module
-from roomle_mail.designs import DESIGN_WITHIN, Design, Designs, Lookup, Wanted
+from roomle_mail.designs import DESIGN_WITHIN, Designs, Lookup, Wanted
+from roomle_mail.emails import Design
 from roomle_mail.events import Event
 
 WANTED = Wanted(("picture", "name", "size"), ("uploads.roomle.com",), (), "en")

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from emails_build import timezones
 from emails_build.package import compile_package
 from emails_build.problems import BuildFailed
-from roomle_mail.designs import Design
-from roomle_mail.emails import Brand, Catalog, Email
+from roomle_mail.emails import Brand, Catalog, Design, Email
 from roomle_mail.events import EVENTS, Event
 from tests.emails_package import EMAILS
 from tests.emails_reading import RECEIVED, Page, message

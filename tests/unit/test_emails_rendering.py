@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from roomle_mail.designs import Design
-from roomle_mail.emails import WITH_DESIGN, Brand, Catalog, Email
+from roomle_mail.emails import WITH_DESIGN, Brand, Catalog, Design, Email
 from roomle_mail.events import Event
 from tests.emails_reading import RECEIVED, Page, contrast, message
 

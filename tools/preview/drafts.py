@@ -10,8 +10,7 @@ from minijinja import TemplateError
 
 from emails_build.package import draft_package
 from emails_build.problems import BuildFailed, Problem
-from roomle_mail.designs import Design
-from roomle_mail.emails import Brand, Catalog, Content, Email
+from roomle_mail.emails import Brand, Catalog, Content, Design, Email
 from roomle_mail.errors import NoTemplate
 from roomle_mail.events import EVENTS, EXPORT, Event
 from roomle_mail_cli import project

@@ -81,6 +81,11 @@ class Call:
         return cls(kind, unquote(found["id"])) if found and kind else None
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether there is nothing of this id: its last part has only zeros."""
+        return re.fullmatch("0+", re.split("[:_]", self.id)[-1]) is not None
+
+    @property
     def needs_credentials(self) -> bool:
         """Whether the four headers are needed: public shops fetch pictures without any."""
         return self.kind not in ("picture", "item-picture")

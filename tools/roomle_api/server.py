@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,7 +39,7 @@ class RoomleApi:
 
     `token_forms` are those that it accepts: an algorithm, for 01 with its initialisation vector
     ("fixed" or "prefix"), or `anonym`, which Roomle's own sample uses. Without the headers in
-    `needed` it refuses a call.
+    `needed` it refuses a call. `further_credentials` is called for each request.
     """
 
     url: str = ""
@@ -47,6 +47,8 @@ class RoomleApi:
     credentials: tuple[Credential, ...] = (Credential(EXAMPLE_API_KEY, EXAMPLE_SECRET.encode()),)
     token_forms: frozenset[str] = frozenset(("01 fixed", "01 prefix", "02"))
     needed: tuple[str, ...] = NEEDED
+    checks_tokens: bool = True
+    further_credentials: Callable[[], Iterable[Credential]] = tuple
     requests: list[Request] = field(default_factory=list)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -62,6 +64,9 @@ class RoomleApi:
             return
         if call.needs_credentials and (problem := self._refusal(headers)):
             faults.send(handler, Reply.error(HTTPStatus.UNAUTHORIZED, problem))
+            return
+        if call.is_unknown:
+            faults.send(handler, Reply.error(HTTPStatus.NOT_FOUND, "unknown id"))
             return
         chosen = faults.of_id(call.id) or self.fault
         fault, strikes = faults.choice(chosen) if chosen else (faults.Fault("works"), ())
@@ -85,7 +90,7 @@ class RoomleApi:
         missing = [name for name in self.needed if not headers.get(name.lower())]
         if missing:
             return f"missing: {', '.join(missing)}"
-        if "token" not in self.needed and not headers.get("token"):
+        if not self.checks_tokens or ("token" not in self.needed and not headers.get("token")):
             return None
         return None if self._verifies(headers) else "the token is not valid"
 
@@ -93,7 +98,8 @@ class RoomleApi:
         text = headers["token"]
         if text == "anonym":
             return text in self.token_forms
-        known = [each for each in self.credentials if each.api_key == headers.get("apikey")]
+        tenants = (*self.credentials, *self.further_credentials())
+        known = [each for each in tenants if each.api_key == headers.get("apikey")]
         for form in self.token_forms - {"anonym"}:
             algorithm, _, iv = form.partition(" ")
             with contextlib.suppress(TokenRejected):
@@ -125,6 +131,8 @@ def running(port: int = 0) -> Iterator[RoomleApi]:
     class Handler(BaseHTTPRequestHandler):
         # Connections stay open, as Roomle's do.
         protocol_version = "HTTP/1.1"
+        # Otherwise a body waits for the acknowledgement of its header.
+        disable_nagle_algorithm = True
 
         def answer(self) -> None:
             with contextlib.suppress(ConnectionError):

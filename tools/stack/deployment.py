@@ -15,7 +15,9 @@ from typing import Any
 import yaml
 
 from emails_build import package
-from roomle_mail_cli import project
+from roomle_mail.errors import SecretUnusable
+from roomle_mail.tokens import Credential
+from roomle_mail_cli import keys, project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
 from tools import sam
 from tools.roomle_api import server
@@ -171,6 +173,8 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
             dict.fromkeys({EXAMPLE_API_KEY, *Tenant.of(emails).api_keys}, EXAMPLE_SECRET)
         ),
     )
+    # A key that is set later is one of Roomle's too.
+    roomle.further_credentials = lambda: credentials(aws, outputs["SecretName"])
     for sender in senders:
         aws.client("sesv2").create_email_identity(EmailIdentity=sender)
     return Stack(
@@ -185,6 +189,15 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
         },
         emails=emails,
     )
+
+
+def credentials(aws: Emulator, secret: str) -> tuple[Credential, ...]:
+    """The API keys and secrets that the stack has now; none if its secret is unusable."""
+    text = aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    try:
+        return keys.parse(text, allow_published=True)
+    except SecretUnusable:
+        return ()
 
 
 def emails_layer(aws: Emulator) -> Path:

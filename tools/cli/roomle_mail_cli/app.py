@@ -6,7 +6,17 @@ from collections.abc import Callable
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.commands import dead_letters, doctor, logs, prove, secret, send, verify
+from roomle_mail_cli.commands import (
+    dead_letters,
+    design,
+    doctor,
+    logs,
+    prove,
+    secret,
+    send,
+    verify,
+    why,
+)
 from roomle_mail_cli.options import before_all, before_command, takes_session
 from roomle_mail_cli.screen import CliError
 
@@ -34,6 +44,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "doctor": doctor.doctor,
     "prove": prove.prove,
     "logs": logs.logs,
+    "why": why.why,
+    "design": design.design,
 }
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "dead-letters": (

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
 from roomle_mail_cli import session as aws_session
-from roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,8 +115,16 @@ class Deployment:
     def _described(cls, path: Path) -> Deployment:
         import boto3  # noqa: PLC0415 (slow to import)
 
+        given = aws_session.given()
         try:
             description = json.loads(path.read_text())
+            if given.profile or given.region not in (None, description["region"]):
+                raise CliError(
+                    f"--region and --profile would be ignored: {path} has a region and credentials "
+                    "of its own.",
+                    "Leave them out.",
+                    code=Exit.USAGE,
+                )
             session = boto3.Session(
                 aws_access_key_id="test",
                 aws_secret_access_key="test",  # noqa: S106 (the emulator's, they open nothing)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import keys, letters, posting, project, senders
+from roomle_mail_cli import keys, letters, posting, project, senders, times
 from roomle_mail_cli.checks import Check, State
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
@@ -132,10 +132,11 @@ def check_versions(deployment: Deployment) -> Iterator[Check]:
     function = deployment.function(RECEIVER)
     runtime = function["Runtime"]
     architecture = ",".join(function.get("Architectures", []))
+    deployed = datetime.fromisoformat(function["LastModified"])
     yield Check(
         "runtime",
         "ok" if runtime == RUNTIME else "fail",
-        f"{runtime} on {architecture}, deployed {str(function['LastModified'])[:19]}",
+        f"{runtime} on {architecture}, deployed {times.show(deployed)}",
         "" if runtime == RUNTIME else f"The layers are built for {RUNTIME}: deploy again.",
     )
     tools = f"roomle-mail {ours}, Python {platform.python_version()}, "
@@ -186,7 +187,7 @@ def check_secret(deployment: Deployment) -> Iterator[Check]:
     except SecretUnusable as err:
         yield Check("secret", "fail", err.problem, "roomle-mail secret set API_KEY")
         return
-    yield Check("secret", "ok", f"{len(found)} API key(s), changed {version.created:%Y-%m-%d}")
+    yield Check("secret", "ok", f"{len(found)} API key(s), changed {times.show(version.created)}")
 
 
 # --- SES --------------------------------------------------------------------------------------
@@ -549,7 +550,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "silence alarm",
             "info",
             f"{alarm['StateValue']} because no event has arrived since the stack was created "
-            f"({created:%Y-%m-%d %H:%M} UTC). Active from the first event on; rings after "
+            f"({times.show(created)}). Active from the first event on; rings after "
             f"{hours} h without one",
             "Enter the webhook's URL at Roomle, then save a configuration, or: "
             "roomle-mail send savedConfiguration --to you@example.com",
@@ -566,7 +567,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
         yield Check(
             "silence alarm",
             "fail",
-            f"no event since {last:%Y-%m-%d %H:%M} UTC, for more than {hours} h",
+            f"no event since {times.show(last)}, for more than {hours} h",
             "Check the webhook's URL in Rubens Admin, then: "
             "roomle-mail send savedConfiguration --to you@example.com",
         )

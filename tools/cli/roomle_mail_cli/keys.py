@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from roomle_mail.errors import SecretUnusable
+from roomle_mail_cli import times
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.reading import OVER
 from roomle_mail_cli.screen import CliError, Exit
@@ -195,7 +196,7 @@ def _write(
         if (now or datetime.now(UTC)) < overlap_ends:
             warnings.append(
                 "The secrets from before the last change were still valid until "
-                f"{overlap_ends:%Y-%m-%d %H:%M} UTC; from now on they are not."
+                f"{times.show(overlap_ends)}; from now on they are not."
             )
     with aws_errors():
         deployment.client("secretsmanager").put_secret_value(

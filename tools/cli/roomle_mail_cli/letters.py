@@ -4,15 +4,23 @@ The mailer moves messages that can never be sent, and SQS moves those that faile
 StartMessageMoveTask moves both kinds back only if its destination is named (SQS's page
 "StartMessageMoveTask"). If an endpoint lacks it, letters are received, sent and deleted one by one.
 The mailer skips an event that was sent in the meantime, so nothing here can send an email twice.
+
+To look at letters is to receive them, which hides them from everybody else. `holding` puts them
+back, also after Ctrl-C, a closed terminal or the end of a job.
 """
 
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from itertools import batched
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -23,14 +31,18 @@ from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from roomle_mail.delivery import Queued
     from roomle_mail_cli.deployment import Deployment
+    from roomle_mail_cli.lines import Line
 
-# Hidden while a command looks at them, so that each is received once; then they are put back.
-_HIDDEN_FOR = 120
+# Seconds. Hidden while a command looks at them, so that each is received once.
+HIDDEN_FOR = 120
+# The mailer drops an event that is older (`Settings.max_event_age`).
+SENDABLE_FOR = timedelta(days=14)
 _BATCH = 10
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GIVEN_UP_AFTER = "tries used up"
 _LACKING = frozenset(
     {
@@ -71,7 +83,16 @@ class Letter:
         address = self.data.get("email")
         return address if isinstance(address, str) else None
 
-    def facts(self, *, personal: bool) -> dict[str, Any]:
+    @property
+    def arrived(self) -> datetime:
+        """When the event arrived; of what is no event, when it was moved here."""
+        return datetime.fromtimestamp(self.queued.received, UTC) if self.queued else self.since
+
+    def is_hopeless(self, now: datetime) -> bool:
+        """Whether the mailer would not send it, whatever was fixed: too old, or no event."""
+        return self.queued is None or now - self.arrived > SENDABLE_FOR
+
+    def facts(self, *, personal: bool, now: datetime) -> dict[str, Any]:
         """What may be shown; address, links and configuration ids are personal."""
         queued = self.queued
         facts: dict[str, Any] = {
@@ -82,7 +103,8 @@ class Letter:
             "event": str(queued.event.get("event")) if queued else None,
             "configurator": _configurator(self.data.get("configuratorId")),
             "recipient": queued.recipient if queued else None,
-            "received": _iso(queued.received) if queued else None,
+            "received": self.arrived.isoformat(timespec="seconds") if queued else None,
+            "age_seconds": int((now - self.arrived).total_seconds()),
             "correlation_id": queued.correlation if queued else None,
         }
         if personal:
@@ -90,60 +112,170 @@ class Letter:
         return facts
 
 
-def count(deployment: Deployment) -> int:
-    """About how many there are; SQS counts approximately."""
+class Counts(NamedTuple):
+    """How many letters there are, approximately: visible ones, and those that are received."""
+
+    visible: int
+    hidden: int
+
+
+def counts(deployment: Deployment) -> Counts:
+    """Count the letters; raises CliError."""
+    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
-            QueueUrl=deployment.output("DeadLetterQueueUrl"),
-            AttributeNames=[
-                "ApproximateNumberOfMessages",
-                "ApproximateNumberOfMessagesNotVisible",
-            ],
+            QueueUrl=deployment.output("DeadLetterQueueUrl"), AttributeNames=list(names)
         )["Attributes"]
-    return sum(int(each) for each in attributes.values())
+    return Counts(*(int(attributes[name]) for name in names))
 
 
-def collect(deployment: Deployment, step: Callable[[int], Any] = lambda _: None) -> list[Letter]:
-    """Receive all letters. They are hidden for two minutes: `put_back` those that stay."""
-    sqs, url = deployment.client("sqs"), deployment.output("DeadLetterQueueUrl")
-    letters: dict[str, Letter] = {}
-    began = time.monotonic()
-    with aws_errors():
+def count(deployment: Deployment) -> int:
+    """About how many there are, hidden ones included."""
+    return sum(counts(deployment))
+
+
+def by_reason(letters: Iterable[Letter]) -> str:
+    """How many there are for which reason, the most frequent first."""
+    found = Counter(each.reason for each in letters)
+    return ", ".join(f"{number} {reason}" for reason, number in found.most_common())
+
+
+@dataclass(slots=True)
+class Held:
+    """The letters that this command has received and hidden.
+
+    `hidden` is how many others are hidden, by somebody else. `complete` is False if there were too
+    many to receive in time.
+    """
+
+    deployment: Deployment
+    letters: list[Letter] = field(default_factory=list)
+    hidden: int = 0
+    complete: bool = True
+
+    def receive(self, step: Callable[[int], Any]) -> None:
+        """Receive all letters."""
+        sqs, url = self.deployment.client("sqs"), self.deployment.output("DeadLetterQueueUrl")
+        before, began = counts(self.deployment), time.monotonic()
+        found: dict[str, Letter] = {}
         # A long poll asks all of SQS's servers, so an empty answer means that nothing is left.
-        while time.monotonic() < began + _HIDDEN_FOR / 2:
-            found = sqs.receive_message(
-                QueueUrl=url,
-                MaxNumberOfMessages=_BATCH,
-                VisibilityTimeout=_HIDDEN_FOR,
-                WaitTimeSeconds=1,
-                AttributeNames=["SentTimestamp"],
-                MessageAttributeNames=["reason"],
-            ).get("Messages", [])
-            if not found:
+        while time.monotonic() < began + HIDDEN_FOR / 2:
+            with aws_errors(), _uninterrupted():
+                messages = sqs.receive_message(
+                    QueueUrl=url,
+                    MaxNumberOfMessages=_BATCH,
+                    VisibilityTimeout=HIDDEN_FOR,
+                    WaitTimeSeconds=1,
+                    AttributeNames=["SentTimestamp"],
+                    MessageAttributeNames=["reason"],
+                ).get("Messages", [])
+                found |= {each["MessageId"]: _letter(each) for each in messages}
+                self.letters = sorted(found.values(), key=lambda each: each.arrived)
+            if not messages:
                 break
-            letters |= {each["MessageId"]: _letter(each) for each in found}
-            step(len(found))
-    return sorted(letters.values(), key=lambda each: each.since)
+            step(len(messages))
+        else:
+            self.complete = False
+        # SQS's counts are approximate, and late.
+        self.hidden = max(0, min(before.hidden, sum(before) - len(found)))
 
+    def put_back(self, letters: Collection[Letter] | None = None) -> None:
+        """Make letters visible again, all of them by default."""
+        url = self.deployment.output("DeadLetterQueueUrl")
+        letters = self.letters if letters is None else letters
+        with aws_errors(), _uninterrupted():
+            for batch in batched(letters, _BATCH, strict=False):
+                # What fails here was deleted, or is visible again already.
+                self.deployment.client("sqs").change_message_visibility_batch(
+                    QueueUrl=url,
+                    Entries=[
+                        {"Id": str(n), "ReceiptHandle": each.receipt, "VisibilityTimeout": 0}
+                        for n, each in enumerate(batch)
+                    ],
+                )
+        self._let_go(letters)
 
-def put_back(deployment: Deployment, letters: Collection[Letter]) -> None:
-    """Make letters visible again at once."""
-    url = deployment.output("DeadLetterQueueUrl")
-    with aws_errors():
+    def drop(self, letters: Sequence[Letter], step: Callable[[int], Any]) -> int:
+        """Delete letters permanently."""
+        url = self.deployment.output("DeadLetterQueueUrl")
         for letter in letters:
-            deployment.client("sqs").change_message_visibility(
-                QueueUrl=url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
-            )
-
-
-def drop(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
-    """Delete letters permanently."""
-    url = deployment.output("DeadLetterQueueUrl")
-    with aws_errors():
-        for letter in letters:
-            deployment.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+            with aws_errors(), _uninterrupted():
+                self.deployment.client("sqs").delete_message(
+                    QueueUrl=url, ReceiptHandle=letter.receipt
+                )
+                self._let_go([letter])
             step(1)
-    return len(letters)
+        return len(letters)
+
+    def resend(
+        self, letters: Sequence[Letter], step: Callable[[int], Any], *, rate: int | None = None
+    ) -> int:
+        """Send letters to the queue again, one by one, at most `rate` a second."""
+        for letter in letters:
+            with _uninterrupted():
+                resend(self.deployment, [letter], step)
+                self._let_go([letter])
+            if rate:
+                time.sleep(1 / rate)
+        return len(letters)
+
+    def _let_go(self, letters: Collection[Letter]) -> None:
+        gone = {each.id for each in letters}
+        self.letters = [each for each in self.letters if each.id not in gone]
+
+
+@contextmanager
+def holding(deployment: Deployment) -> Iterator[Held]:
+    """Hold letters; at the end, however it comes, put back those that are still held."""
+    held = Held(deployment)
+    with _ends_in_order():
+        try:
+            yield held
+        finally:
+            held.put_back()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold back Ctrl-C and its like until a call is over and its result is noted."""
+    waiting: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        waiting.append(number)
+
+    with _handled(_SIGNALS, note):
+        yield
+    for number in waiting[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Let a closed terminal and the end of a job run what puts letters back."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    with _handled((signal.SIGTERM, signal.SIGHUP), end):
+        yield
+
+
+@contextmanager
+def _handled(signals: Iterable[int], handler: Callable[[int, object], None]) -> Iterator[None]:
+    # Python handles signals only in its main thread; nobody can interrupt another one.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in signals}
+    # What is ignored, as with `nohup`, stays so.
+    before = {each: old for each, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for each in before:
+        signal.signal(each, handler)
+    try:
+        yield
+    finally:
+        for each, old in before.items():
+            signal.signal(each, old)
 
 
 def resend(deployment: Deployment, letters: Collection[Letter], step: Callable[[int], Any]) -> int:
@@ -200,6 +332,41 @@ def _follow(sqs: Any, source: str, step: Callable[[int], Any]) -> int:  # noqa: 
         time.sleep(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of redriven letters, by their events' ids, as far as the log tells.
+
+    `ended` is the last decision about each; `reasons` is why a letter came back or waits.
+    """
+
+    ended: dict[str, str]
+    reasons: dict[str, str]
+    undecided: int
+
+    def of(self, *decisions: str) -> list[str]:
+        """The ids of which this was decided."""
+        return [each for each, decision in self.ended.items() if decision in decisions]
+
+    def why(self, *decisions: str) -> dict[str, int]:
+        """How many ended like that for which reason."""
+        return dict(Counter(self.reasons[each] for each in self.of(*decisions)).most_common())
+
+
+FINAL = ("sent", "skipped", "expired", "dead-lettered")
+
+
+def outcome(lines: Iterable[Line], event_ids: Collection[str]) -> Outcome:
+    """Read from the mailer's lines, oldest first, what became of events."""
+    ended: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    for line in lines:
+        event_id = str(line.facts.get("event_id"))
+        if event_id in event_ids and line.what in (*FINAL, "postponed"):
+            ended[event_id] = line.what
+            reasons[event_id] = str(line.facts.get("reason", "-"))
+    return Outcome(ended, reasons, len(event_ids) - len(ended))
+
+
 def same_address(letter: Letter, address: str) -> bool:
     """Whether this person is the recipient, in any spelling of the address."""
     if letter.address is None:
@@ -235,10 +402,6 @@ def _arn(deployment: Deployment, output: str) -> str:
 
 def _configurator(value: object) -> str | None:
     return safe_configurator(value) if isinstance(value, str) else None
-
-
-def _iso(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
 
 
 def _as_json(body: str) -> object:

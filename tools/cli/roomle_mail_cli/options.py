@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -60,19 +61,29 @@ _OPTIONS = tuple(
 )
 
 
+# The running command, with what was given to it.
+_running: ContextVar[typer.Context] = ContextVar("running")
+
+
 def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
     """Add --region and --profile to a command; they apply to every session that it creates."""
 
     @functools.wraps(command)
-    def with_options(*args: P.args, **options: P.kwargs) -> R:
-        given = {name: cast("str | None", options.pop(name)) for name in ("region", "profile")}
-        with session.options(**given):
+    def with_options(ctx: typer.Context, *args: P.args, **options: P.kwargs) -> R:
+        _running.set(ctx)
+        region_and_profile = {
+            name: cast("str | None", options.pop(name)) for name in ("region", "profile")
+        }
+        with session.options(**region_and_profile):
             return command(*args, **options)
 
     signature = inspect.signature(command, eval_str=True)
+    context = inspect.Parameter(
+        "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+    )
     # Typer reads a command's options from its signature.
     with_options.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=[*signature.parameters.values(), *_OPTIONS]
+        parameters=[context, *signature.parameters.values(), *_OPTIONS]
     )
     return with_options
 
@@ -103,6 +114,53 @@ def before_all(
 ) -> None:  # fmt: skip
     """Accept the options before the first command's name."""
     before_command(ctx, region, profile)
+
+
+def given(*names: str) -> list[str]:
+    """Those of the running command's options that stand on the command line, as they are typed."""
+    context = _running.get()
+    typed = {each.name: each for each in context.command.params}
+    return [
+        _typed(typed[name])
+        for name in names
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]
+
+
+def _typed(parameter: Any) -> str:  # noqa: ANN401 (typer keeps the class to itself)
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name).upper()
+    return str(max((*parameter.opts, *parameter.secondary_opts), key=len))
+
+
+def refuse(beside: str, *names: str) -> None:
+    """Raise CliError for options that would be ignored `beside` something else."""
+    if ignored := given(*names):
+        raise CliError(
+            f"{', '.join(ignored)} would be ignored beside {beside}.",
+            "Leave out one or the other.",
+            code=Exit.USAGE,
+        )
+
+
+def need(other: str, *names: str) -> None:
+    """Raise CliError for options that count only together with an `other` one."""
+    if alone := given(*names):
+        raise CliError(f"{', '.join(alone)} needs {other}.", code=Exit.USAGE)
+
+
+def one_stack(argument: str | None, option: str | None) -> str | None:
+    """The stack that STACK or --stack names; raises CliError if both are given."""
+    if argument is not None:
+        refuse("STACK", "stack")
+    return argument or option
+
+
+def texts(option: str, values: list[str] | None) -> list[str]:
+    """The values of a repeatable option; raises CliError for an empty one."""
+    if not all(each.strip() for each in values or []):
+        raise CliError(f"--{option} is empty.", code=Exit.USAGE)
+    return list(values or [])
 
 
 def confirm(question: str, *, yes: bool) -> None:

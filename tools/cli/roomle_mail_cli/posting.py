@@ -43,12 +43,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The webhook's answer. `date` is the server's clock, if the answer has one."""
+    """The webhook's answer. `date` is the server's clock, if the answer has one.
+
+    `request_id` is API Gateway's, which lines have as correlation_id (its page "Logging variables":
+    the header `apigw-requestid`).
+    """
 
     status: int
     body: str
     seconds: float
     date: datetime | None
+    request_id: str | None = None
 
     @property
     def fine(self) -> bool:
@@ -113,11 +118,18 @@ def fresh_token(credential: Credential, form: sign.Form, *, age: float = 0, sess
 def event_id(token: str, body: bytes) -> str | None:
     """The event's id in the log; None if the token is malformed."""
     try:
-        data = tokens.decode(token, algorithms=("01", "02")).data
+        return _event_id(tokens.decode(token, algorithms=("01", "02")).data, body)
     except TokenRejected:
         return None
-    digest = hashlib.sha256(body).digest()
-    return hashlib.sha256(data + b"\0" + digest).hexdigest()[:32]
+
+
+def refused_id(token: str, body: bytes) -> str:
+    """The id in the log if the token is refused before it is read."""
+    return _event_id(token.encode("utf-8", "replace"), body)
+
+
+def _event_id(origin: bytes, body: bytes) -> str:
+    return hashlib.sha256(origin + b"\0" + hashlib.sha256(body).digest()).hexdigest()[:32]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -151,7 +163,14 @@ def post(request: Request) -> Answer:
 
 def _answer(response: Any, began: float) -> Answer:  # noqa: ANN401 (two classes alike)
     body = response.read(100_000).decode("utf-8", "replace")
-    return Answer(response.status, body, time.monotonic() - began, _date(response.headers["Date"]))
+    headers = response.headers
+    return Answer(
+        response.status,
+        body,
+        time.monotonic() - began,
+        _date(headers["Date"]),
+        headers["apigw-requestid"],
+    )
 
 
 def _date(text: str | None) -> datetime | None:

@@ -26,9 +26,14 @@ def emails() -> Path:
     return Path(os.environ.get("ROOMLE_MAIL_EMAILS") or OWN_EMAILS)
 
 
+def brands() -> dict[str, Any]:
+    """The content of brands.toml."""
+    return tomllib.loads((emails() / "brands.toml").read_text(encoding="utf-8"))
+
+
 def senders() -> set[str]:
     """The addresses that brands.toml sends from."""
-    return sender_addresses(tomllib.loads((emails() / "brands.toml").read_text(encoding="utf-8")))
+    return sender_addresses(brands())
 
 
 def sender_addresses(table: dict[str, Any]) -> set[str]:

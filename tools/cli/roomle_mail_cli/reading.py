@@ -24,6 +24,7 @@ from roomle_mail.errors import (
     TokenMalformed,
     TokenRejected,
 )
+from roomle_mail_cli import times
 from roomle_mail_cli.deployment import aws_errors
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def earlier_use(
     item = found.get("Item")
     if item is None:
         return None
-    at = datetime.fromtimestamp(float(item["claimed"]["N"]), UTC).isoformat(timespec="seconds")
+    at = times.show(datetime.fromtimestamp(float(item["claimed"]["N"]), UTC))
     answer = f"{item['status']['N']} {item['code']['S']}" if "status" in item else "no answer yet"
     return f"at {at}: {answer}, event {item['event']['S']}"
 

@@ -9,11 +9,14 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
 STYLES = {"ok": "green", "info": "cyan", "warn": "yellow", "fail": "bold red", "skip": "dim"}
+
+# Of a column that is cut to fit.
+_NARROWEST = 8
 
 
 class Exit(IntEnum):
@@ -90,6 +93,29 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
 
 
+def lines_of(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    width: int,
+    uncut: Collection[str],
+) -> list[str]:
+    """A table with each row on one line, cut to fit; only `uncut` columns may make it wider."""
+    cells = [list(columns), *([visible(str(each or "-")) for each in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    over = sum(widths) + 2 * (len(widths) - 1) - width
+    for place in reversed(range(len(widths))):
+        if over > 0 and columns[place] not in uncut:
+            least = max(_NARROWEST, len(columns[place]))
+            cut = max(0, min(over, widths[place] - least))
+            widths[place], over = widths[place] - cut, over - cut
+    return ["  ".join(map(_cut, row, widths)).rstrip() for row in cells]
+
+
+def _cut(text: str, width: int) -> str:
+    return f"{text:<{width}}" if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def visible(text: str) -> str:
     """Make control characters visible: text from outside must not control a terminal."""
     return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text)
@@ -111,13 +137,15 @@ def progress(what: str, total: int | None) -> Iterator[Callable[[int], Any]]:
         TextColumn,
     )
 
+    console = err()
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        console=err(),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar:
         task = bar.add_task(what, total=total)

@@ -48,6 +48,11 @@ def options(region: str | None, profile: str | None) -> Iterator[None]:
         _options.reset(token)
 
 
+def given() -> Options:
+    """The values of --region and --profile that count now."""
+    return _options.get()
+
+
 def create(region: str | None = None, profile: str | None = None) -> boto3.Session:
     """Create a session; None means the value of `options`, the environment or the profile.
 

@@ -24,6 +24,7 @@ from urllib.parse import urljoin
 import urllib3
 
 from roomle_mail import errors, tokens
+from roomle_mail.emails import Design
 from roomle_mail.events import Event, rebuild_link
 from roomle_mail.settings import Settings
 from roomle_mail.tokens import Credential
@@ -58,17 +59,6 @@ _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 # Mail programs make links of these by themselves, and an id may lead to a stranger's name.
 _LINK_LIKE = re.compile(r"://|www\.|@|[a-z0-9]\.[a-z]{2}", re.IGNORECASE)
 _TOWER = re.compile(r"[\u0300-\u036f]{3}")  # accents
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """What an email shows of a design; lengths are in millimetres. Empty means nothing."""
-
-    picture: str | None = None
-    name: str | None = None
-    width: float | None = None
-    depth: float | None = None
-    height: float | None = None
 
 
 class Wanted(NamedTuple):

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple, Self
 from minijinja import Environment, pass_state, safe
 
 from roomle_mail import errors, formats
-from roomle_mail.designs import Design
 from roomle_mail.events import Event, link_language, rebuild_link
 
 # No automatic reply should answer: RFC 3834, and Exchange's own (MS-OXCMAIL, 2.2.3.2.14).
@@ -47,8 +46,6 @@ MAX_NAME = 80
 _PLACEHOLDER = re.compile(r"\{(brand|date|design)\}")
 # Mail programs make a link of what looks like one.
 _LINK_LIKE = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
-
-_NO_DESIGN = Design()
 
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
@@ -115,6 +112,20 @@ class Brand:
             key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
         }
         return cls(id=identifier, name=data["look"]["name"], **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What an email shows of a design; lengths are in millimetres. Empty means nothing."""
+
+    picture: str | None = None
+    name: str | None = None
+    width: float | None = None
+    depth: float | None = None
+    height: float | None = None
+
+
+_NO_DESIGN = Design()
 
 
 class Content(NamedTuple):

@@ -23,8 +23,8 @@ from roomle_mail.aws import aws_errors
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Queued, Sender
-from roomle_mail.designs import Design, Designs, Wanted
-from roomle_mail.emails import Brand, Catalog
+from roomle_mail.designs import Designs, Wanted
+from roomle_mail.emails import Brand, Catalog, Design
 from roomle_mail.idempotency import IdempotencyStore
 from roomle_mail.settings import Settings
 from roomle_mail.table import Table

@@ -20,8 +20,8 @@ from roomle_mail import errors, events, telemetry, tokens
 from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Custody, Delivery, Queue, Queued, Sender
-from roomle_mail.designs import Design, Designs, Wanted
-from roomle_mail.emails import Catalog
+from roomle_mail.designs import Designs, Wanted
+from roomle_mail.emails import Catalog, Design
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
 from roomle_mail.publishing import Publisher
@@ -89,6 +89,11 @@ def _body(event: Mapping[str, Any]) -> bytes:
         with suppress(ValueError):
             return b64decode(body, validate=True)
     return body.encode("utf-8", "surrogatepass")
+
+
+def _event_id(origin: bytes, body: bytes) -> str:
+    """An event's id: of where it comes from, which is its token, and of its body's SHA-256."""
+    return hashlib.sha256(origin + b"\0" + body).hexdigest()[:32]
 
 
 def to_http(outcome: Outcome) -> dict[str, Any]:
@@ -172,7 +177,7 @@ class Receiver:
         request, known, now = progress.request, progress.known, time.time()
         if len(request.body) > MAX_BODY:
             raise errors.BodyTooLarge
-        claims = self._authenticate(request, now)
+        claims = self._authenticate(request, known, now)
         if (answered := self._claim(progress, claims, now)) is not None:
             return answered
 
@@ -229,16 +234,19 @@ class Receiver:
         known.published_id = self.publisher.publish(payload, known, _FORWARDED)
         return _FORWARDED
 
-    def _authenticate(self, request: Request, now: float) -> Claims | None:
+    def _authenticate(self, request: Request, known: telemetry.Known, now: float) -> Claims | None:
         """The claims of the request's token, of any age; None where no token is required."""
         settings = self.settings
         if not settings.require_token:
             return None
         header = request.header(settings.token_header)
+        # So that the line of a refusal can be found by who sent the request.
+        spelled = header.encode("utf-8", "surrogatepass")
+        known.event_id = _event_id(spelled, hashlib.sha256(request.body).digest())
         token = tokens.decode(header, algorithms=settings.token_algorithms)
-        known = self.credentials.get(now)
+        credentials = self.credentials.get(now)
         try:
-            return tokens.verify(token, known, iv=settings.token_iv)
+            return tokens.verify(token, credentials, iv=settings.token_iv)
         except errors.TokenUnverified:
             if added := self.credentials.refresh(now):
                 return tokens.verify(token, added, iv=settings.token_iv)
@@ -285,7 +293,7 @@ class Receiver:
                 key = hashlib.sha256(claims.replay_key + body).hexdigest()
             # Under `prefix` a token can be given a new date again and again.
             lifetime = None if self.settings.token_iv == "prefix" else _TOKEN_REMEMBERED_FOR
-        return key, hashlib.sha256(origin + b"\0" + body).hexdigest()[:32], lifetime
+        return key, _event_id(origin, body), lifetime
 
     def _hash_key(self, claims: Claims | None, table: Table) -> bytes:
         """The key for hashing addresses; without a token a random one that the table keeps."""

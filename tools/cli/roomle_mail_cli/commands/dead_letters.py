@@ -3,79 +3,112 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roomle_mail_cli import screen
-from roomle_mail_cli.options import Address, AsJson, Personal, Stack, Yes, confirm
+from roomle_mail_cli import screen, times
+from roomle_mail_cli.options import (
+    Address,
+    AsJson,
+    Personal,
+    Stack,
+    Yes,
+    confirm,
+    refuse,
+    texts,
+)
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
+WIDTH = 120
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")]
+ReasonOption = Annotated[
+    list[str] | None,
+    typer.Option("--reason", help="Only those with this reason. Repeatable."),
+]
+All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
-def take(deployment: Deployment, address: str | None = None) -> list[letters.Letter]:
-    """Receive the dead letters, or one person's; the others are put back at once."""
+
+@contextmanager
+def receiving(deployment: Deployment) -> Iterator[letters.Held]:
+    """Receive the dead letters, with a bar; what is still held at the end is put back."""
     from roomle_mail_cli import letters
 
-    with screen.progress("reading dead letters", letters.count(deployment) or None) as step:
-        found = letters.collect(deployment, step)
-    if address is None:
-        return found
-    wanted = sys.stdin.read().strip() if address == "-" else address
-    mine = [each for each in found if letters.same_address(each, wanted)]
-    letters.put_back(deployment, [each for each in found if each not in mine])
-    return mine
-
-
-def choose(
-    deployment: Deployment, ids: list[str] | None, address: str | None, *, everything: bool
-) -> list[letters.Letter]:
-    """Receive the chosen letters and put back the others; raises CliError if there are none."""
-    from roomle_mail_cli import letters
-
-    if not (ids or address or everything):
-        raise CliError("Which ones?", "Give ids, --address or --all.", code=Exit.USAGE)
-    found = take(deployment, address)
-    chosen = [each for each in found if not ids or {each.id, each.event_id} & set(ids)]
-    letters.put_back(deployment, [each for each in found if each not in chosen])
-    known = {name for each in chosen for name in (each.id, each.event_id)}
-    if unknown := [each for each in ids or [] if each not in known]:
-        letters.put_back(deployment, chosen)
-        raise CliError(f"There is no dead letter {', '.join(unknown)}.", code=Exit.NOT_FINE)
-    return chosen
+    with letters.holding(deployment) as held:
+        with screen.progress("reading dead letters", letters.count(deployment) or None) as step:
+            held.receive(step)
+        yield held
 
 
 def list_letters(
     *,
     address: Address = None,
+    reason: ReasonOption = None,
     personal: Personal = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the dead letters: the reason and the event of each.
+    """List the dead letters: how many for which reason, then each on a line. Times are UTC.
+
+    A letter's age counts from the event. After 14 days the mailer drops it.
 
     \b
     Examples:
       roomle-mail dead-letters list
+      roomle-mail dead-letters list --reason EmailRefused
       roomle-mail dead-letters list --address - --json < address.txt
     """
     from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
     deployment = Deployment.find(stack)
-    found = take(deployment, address)
-    letters.put_back(deployment, found)
+    with receiving(deployment) as held:
+        found = filtered(held, read_address(address), texts("reason", reason))
+    now = datetime.now(UTC)
     if as_json:
-        screen.show_json([each.facts(personal=personal) for each in found])
-        return
-    columns: tuple[str, ...] = ("id", "since", "reason", "event", "configurator", "event_id")
-    columns += ("address",) if personal else ("recipient",)
-    rows = [each.facts(personal=personal) for each in found]
-    screen.show_table(columns, [[row[each] or "-" for each in columns] for row in rows])
-    screen.note(f"{len(found)} dead letters")
+        screen.show_json([each.facts(personal=personal, now=now) for each in found])
+    else:
+        totals = f": {letters.by_reason(found)}" if found else ""
+        screen.out().print(screen.visible(f"{number_of(found)}{totals}"))
+        for line in table(found, personal=personal, now=now):
+            screen.out().print(line)
+        if any(each.is_hopeless(now) for each in found):
+            screen.note("! older than 14 days, or no event: the mailer would not send it")
+    note_others(held)
+
+
+def table(found: list[letters.Letter], *, personal: bool, now: datetime) -> list[str]:
+    """The letters, each on a line of at most 120 columns; only an address may make it longer."""
+    if not found:
+        return []
+    columns: tuple[str, ...] = ("id", "arrived (UTC)", "age", "reason")
+    columns += ("address",) if personal else ("event", "configurator")
+    rows = []
+    for each in found:
+        facts = each.facts(personal=personal, now=now)
+        event = str(facts["event"] or "-").removeprefix("email.")
+        last = (facts["address"],) if personal else (event, facts["configurator"])
+        age = times.age((now - each.arrived).total_seconds())
+        too_late = "!" if each.is_hopeless(now) else ""
+        rows.append(
+            (
+                each.event_id or each.id,
+                times.show(each.arrived)[:16].replace("T", " "),
+                f"{age}{too_late}",
+                each.reason,
+                *last,
+            )
+        )
+    return screen.lines_of(columns, rows, width=WIDTH, uncut=("id", "address"))
 
 
 def show_letter(
@@ -92,121 +125,292 @@ def show_letter(
       roomle-mail dead-letters show 6e3c...
       roomle-mail dead-letters show 6e3c... --show-personal-data
     """
-    from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
     deployment = Deployment.find(stack)
-    chosen = choose(deployment, [which], None, everything=False)
-    letters.put_back(deployment, chosen)
-    facts = [each.facts(personal=personal) for each in chosen]
+    with receiving(deployment) as held:
+        chosen = choose(held, [which], None, None)
+    now = datetime.now(UTC)
+    facts = [each.facts(personal=personal, now=now) for each in chosen]
     if as_json:
         screen.show_json(facts[0])
         return
     for each in facts:
         body = each.pop("body", None)
-        screen.show_facts(each.items())
+        age = times.age(each.pop("age_seconds"))
+        screen.show_facts([*each.items(), ("age", age)])
         if body is not None:
             screen.show_json(body)
 
 
 def redrive(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")
-    ] = None,
+    ids: Ids = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    everything: All = False,
     address: Address = None,
-    rate: Annotated[
-        int | None, typer.Option(min=1, max=500, help="With --all: letters a second.")
-    ] = None,
+    reason: ReasonOption = None,
+    rate: Annotated[int | None, typer.Option(min=1, max=500, help="Letters a second.")] = None,
+    wait: Annotated[
+        float, typer.Option(help="Seconds to wait for what becomes of them, and tell it.")
+    ] = 0,
     yes: Yes = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
     """Try dead letters again: move them back to the queue.
 
-    Fix the cause first. An email that was sent in the meantime is not sent again. With --all, SQS
-    moves the letters itself (StartMessageMoveTask) where it can; single ones are moved by this
-    command.
+    Fix the cause first. An email that was sent in the meantime is not sent again. What is older
+    than 14 days or no event stays, since the mailer would not send it. With --all, SQS moves the
+    letters itself (StartMessageMoveTask) where it can; others are moved by this command. With
+    --wait the exit code is 1 if a letter came back.
 
     \b
     Examples:
-      roomle-mail dead-letters redrive --all
+      roomle-mail dead-letters redrive --all --wait 60
+      roomle-mail dead-letters redrive --reason EmailRefused
       roomle-mail dead-letters redrive --all --rate 10 --yes
       roomle-mail dead-letters redrive 6e3c... 91fa...
     """
     from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
+    check(ids, address, reason, everything=everything)
     deployment = Deployment.find(stack)
-    if everything and not ids and address is None:
-        number = letters.count(deployment)
-        if number:
-            confirm(f"Move all {number} dead letters back to the queue?", yes=yes)
-        moved: int | None = 0
-        if number:
-            with screen.progress("moving", number) as step:
-                moved = letters.redrive(deployment, rate=rate, step=step)
-        way = "sqs"
-        if moved is None:
-            screen.note("This endpoint has no StartMessageMoveTask: moving one by one.")
-            moved, way = resend(deployment, take(deployment)), "one by one"
-    else:
-        chosen = choose(deployment, ids, address, everything=everything)
-        ask(deployment, f"Move {len(chosen)} dead letters back to the queue?", chosen, yes=yes)
-        moved, way = resend(deployment, chosen), "one by one"
-    tell(f"{moved} moved to the queue", {"moved": moved, "way": way}, as_json=as_json)
+    reasons, started = texts("reason", reason), datetime.now(UTC)
+    with receiving(deployment) as held:
+        chosen = choose(held, ids, read_address(address), reasons)
+        stay = [each for each in chosen if each.is_hopeless(started)]
+        chosen = [each for each in chosen if each not in stay]
+        if stay:
+            screen.note(
+                f"{len(stay)} stay, being older than 14 days or no events: the mailer would not "
+                "send them. `dead-letters drop` deletes them."
+            )
+        ask(f"Move {told(chosen)} back to the queue?", chosen, yes=yes)
+        by_sqs = None
+        if everything and chosen and not stay:
+            held.put_back()
+            with screen.progress("moving", len(chosen)) as step:
+                by_sqs = letters.redrive(deployment, rate=rate, step=step)
+            if by_sqs is None:
+                screen.note("This endpoint has no StartMessageMoveTask: moving one by one.")
+                held.receive(lambda _: None)
+                chosen = choose(held, [each.id for each in chosen], None, None)
+        moved = resend(held, chosen, rate=rate) if by_sqs is None else by_sqs
+    result: dict[str, Any] = {"moved": moved, "way": "one by one" if by_sqs is None else "sqs"}
+    ended = wait_for(deployment, chosen, since=started, seconds=wait) if wait and moved else None
+    if ended is not None:
+        result |= {
+            "sent": len(ended.of("sent")),
+            "sent_before": len(ended.of("skipped")),
+            "came_back": ended.why("dead-lettered"),
+            "waiting": ended.why("postponed"),
+            "expired": len(ended.of("expired")),
+            "undecided": ended.undecided,
+        }
+    tell(f"{moved} moved to the queue", result, as_json=as_json)
+    if ended is not None and not as_json:
+        screen.out().print(screen.visible(outcome_told(ended)))
+    elif moved and not as_json:
+        screen.note("What becomes of them: --wait 60, or roomle-mail why dead-lettered --since 10m")
+    note_others(held)
+    bad = (ended is not None and ended.of("dead-lettered", "expired")) or unfinished(held)
+    raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)
+
+
+def outcome_told(ended: letters.Outcome) -> str:
+    """What became of redriven letters, in a sentence."""
+
+    def with_reasons(decision: str) -> str:
+        return ", ".join(f"{n} {reason}" for reason, n in ended.why(decision).items())
+
+    parts = [
+        (len(ended.of("sent")), "sent", ""),
+        (len(ended.of("skipped")), "had been sent before", ""),
+        (len(ended.of("dead-lettered")), "came back", with_reasons("dead-lettered")),
+        (len(ended.of("postponed")), "wait for another try", with_reasons("postponed")),
+        (len(ended.of("expired")), "dropped, being older than 14 days", ""),
+        (ended.undecided, "not tried yet", ""),
+    ]
+    return ", ".join(
+        f"{number} {what}{f' ({why})' if why else ''}" for number, what, why in parts if number
+    )
+
+
+def wait_for(
+    deployment: Deployment, moved: list[letters.Letter], *, since: datetime, seconds: float
+) -> letters.Outcome:
+    """Wait until the log tells what became of letters, or time is up."""
+    from roomle_mail_cli import letters, lines
+
+    event_ids = {str(each.event_id) for each in moved}
+    query = lines.Query(sources=["mailer"])
+    ends = time.monotonic() + seconds
+    with screen.progress("waiting for the mailer", len(event_ids)) as step:
+        done = 0
+        while True:
+            found = lines.search(deployment, query, start=since - timedelta(seconds=5))
+            ended = letters.outcome(found, event_ids)
+            step(len(ended.of(*letters.FINAL)) - done)
+            done = len(ended.of(*letters.FINAL))
+            if done == len(event_ids) or time.monotonic() > ends:
+                return ended
+            time.sleep(1)
 
 
 def drop(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")
-    ] = None,
+    ids: Ids = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    everything: All = False,
     address: Address = None,
+    reason: ReasonOption = None,
     yes: Yes = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete dead letters permanently: nobody gets these emails.
 
+    The exit code is 1 if some letters could not be looked at.
+
     \b
     Examples:
       roomle-mail dead-letters drop 6e3c...
       roomle-mail dead-letters drop --address - < address.txt   # to erase a person's data
+      roomle-mail dead-letters drop --reason BodyMalformed
       roomle-mail dead-letters drop --all --yes
     """
-    from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
+    check(ids, address, reason, everything=everything)
     deployment = Deployment.find(stack)
-    chosen = choose(deployment, ids, address, everything=everything)
-    ask(deployment, f"Delete {len(chosen)} dead letters permanently?", chosen, yes=yes)
-    with screen.progress("deleting", len(chosen)) as step:
-        dropped = letters.drop(deployment, chosen, step)
+    with receiving(deployment) as held:
+        chosen = choose(held, ids, read_address(address), texts("reason", reason))
+        ask(f"Delete {told(chosen)} permanently?", chosen, yes=yes)
+        with screen.progress("deleting", len(chosen)) as step:
+            dropped = held.drop(chosen, step)
     tell(f"{dropped} deleted", {"dropped": dropped}, as_json=as_json)
+    note_others(held)
+    raise typer.Exit(Exit.NOT_FINE if unfinished(held) else Exit.FINE)
 
 
-def resend(deployment: Deployment, chosen: list[letters.Letter]) -> int:
-    """Move letters one by one, with a bar."""
+# --- choosing ---------------------------------------------------------------------------------
+
+
+def check(
+    ids: list[str] | None, address: str | None, reason: list[str] | None, *, everything: bool
+) -> None:
+    """Raise CliError unless the options choose letters in one way."""
+    if not (ids or everything or address is not None or reason):
+        raise CliError("Which ones?", "Give ids, --address, --reason or --all.", code=Exit.USAGE)
+    if everything:
+        refuse("--all", "ids", "address", "reason")
+    if ids:
+        refuse("ID", "address", "reason")
+
+
+def read_address(address: str | None) -> str | None:
+    """The address of an option; raises CliError if it is none."""
+    if address is None:
+        return None
+    wanted = (sys.stdin.read() if address == "-" else address).strip()
+    if "@" not in wanted:
+        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+    return wanted
+
+
+def filtered(
+    held: letters.Held, address: str | None, reasons: list[str] | None
+) -> list[letters.Letter]:
+    """Those held letters that are for a person and have one of the reasons."""
     from roomle_mail_cli import letters
 
-    with screen.progress("moving", len(chosen)) as step:
-        return letters.resend(deployment, chosen, step)
+    return [
+        each
+        for each in held.letters
+        if (address is None or letters.same_address(each, address))
+        and (not reasons or each.reason in reasons)
+    ]
 
 
-def ask(deployment: Deployment, question: str, chosen: list[letters.Letter], *, yes: bool) -> None:
-    """Ask about the received letters; put them back unless the answer is yes."""
+def choose(
+    held: letters.Held,
+    ids: list[str] | None,
+    address: str | None,
+    reasons: list[str] | None,
+) -> list[letters.Letter]:
+    """Choose from the held letters and put back the others; raises CliError if one is missing."""
     from roomle_mail_cli import letters
 
-    if not chosen:
-        return
-    try:
+    chosen = [
+        each
+        for each in filtered(held, address, reasons)
+        if not ids or {each.id, each.event_id} & set(ids)
+    ]
+    known = {name for each in chosen for name in (each.id, each.event_id)}
+    missing = [f"{each}" for each in ids or [] if each not in known]
+    if reasons and not chosen:
+        missing = [f"with the reason {' or '.join(reasons)}"]
+    if missing:
+        there = f" There are {letters.by_reason(held.letters)}." if held.letters else ""
+        raise CliError(
+            f"There is no dead letter {', '.join(missing)}.{there}",
+            others(held),
+            code=Exit.NOT_FINE,
+        )
+    held.put_back([each for each in held.letters if each not in chosen])
+    return chosen
+
+
+def told(chosen: list[letters.Letter]) -> str:
+    """How many letters, for which reasons."""
+    from roomle_mail_cli import letters
+
+    return f"{number_of(chosen)} ({letters.by_reason(chosen)})"
+
+
+def number_of(found: list[letters.Letter]) -> str:
+    """How many letters, in words."""
+    return "1 dead letter" if len(found) == 1 else f"{len(found)} dead letters"
+
+
+def ask(question: str, chosen: list[letters.Letter], *, yes: bool) -> None:
+    """Ask about letters, if there are any."""
+    if chosen:
         confirm(question, yes=yes)
-    except (CliError, typer.Abort):
-        letters.put_back(deployment, chosen)
-        raise
+
+
+def resend(held: letters.Held, chosen: list[letters.Letter], *, rate: int | None) -> int:
+    """Move letters one by one, with a bar."""
+    with screen.progress("moving", len(chosen)) as step:
+        try:
+            return held.resend(chosen, step, rate=rate)
+        except BaseException:
+            left = len(held.letters)
+            screen.note(f"{len(chosen) - left} were moved; {left} are dead letters as before.")
+            raise
+
+
+def unfinished(held: letters.Held) -> bool:
+    """Whether there may be letters that were not looked at."""
+    return bool(held.hidden) or not held.complete
+
+
+def others(held: letters.Held) -> str:
+    """What to say about the letters that were not looked at."""
+    from roomle_mail_cli import letters
+
+    if held.hidden:
+        return (
+            f"{held.hidden} hidden for up to {letters.HIDDEN_FOR} s more: another command or the "
+            "console is looking at them, or was killed while it did. Then try again."
+        )
+    return "" if held.complete else "There are more than could be read in a minute."
+
+
+def note_others(held: letters.Held) -> None:
+    """Say what was not looked at."""
+    if text := others(held):
+        screen.note(text)
 
 
 def tell(text: str, facts: dict[str, Any], *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import AsJson, Stack, StackArgument
+from roomle_mail_cli.options import AsJson, Stack, StackArgument, one_stack
 from roomle_mail_cli.screen import Exit
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def doctor(
     from roomle_mail_cli import doctor as checking
     from roomle_mail_cli.deployment import Deployment
 
-    deployment = Deployment.find(stack_name or stack)
+    deployment = Deployment.find(one_stack(stack_name, stack))
     _ = deployment.stack  # without it there is nothing to check
     planned = checking.checks()
     found: list[Check] = []

@@ -1,4 +1,4 @@
-"""`logs`: what happened to a person, to an event, or to all of them."""
+"""`logs`: what happened to a person, to an event, for a reason, or to all of them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roomle_mail_cli import screen
-from roomle_mail_cli.options import Stack
+from roomle_mail_cli import screen, times
+from roomle_mail_cli.options import Stack, need, refuse, texts
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from roomle_mail_cli import lines
+    from roomle_mail_cli.deployment import Deployment
+
+Since = Annotated[
+    str, typer.Option(help="30m, 2h or 7d ago, or an ISO date, which is UTC without a zone.")
+]
+AddressLines = Annotated[
+    str | None, typer.Option("--address", help="What happened to this address; - is stdin.")
+]
 
 
 def logs(
     *,
-    address: Annotated[
-        str | None, typer.Option("--address", help="What happened to this address; - is stdin.")
-    ] = None,
+    address: AddressLines = None,
     event: Annotated[
-        str | None, typer.Option("--event", help="What happened to this event.")
+        str | None, typer.Option("--event", help="An event's id, or a request's.")
     ] = None,
-    since: Annotated[str, typer.Option(help="30m, 2h, 7d, or an ISO date.")] = "1h",
+    message: Annotated[
+        list[str] | None,
+        typer.Option(help="Only these: refused, failed, sent, ... Repeatable."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="Only for this reason: TokenExpired, ... Repeatable."),
+    ] = None,
+    since: Since = "1h",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest lines.")] = None,
+    count_by: Annotated[
+        list[str] | None,
+        typer.Option(help="Count the lines by a field instead: reason, brand, ... Repeatable."),
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lasting: Annotated[
         float | None, typer.Option("--for", help="With --follow: stop after this many seconds.")
@@ -33,47 +54,89 @@ def logs(
     stack: Stack = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,
 ) -> None:
-    """Show the log: of a person, of an event, or all of it.
+    """Show the log: of a person, of an event, for a reason, or all of it. Times are UTC.
 
     The log contains no addresses, so an address is hashed with the deployment's secrets first. It
-    takes a few seconds until a new line can be found.
+    takes a few seconds until a new line can be found. What Lambda itself writes about a time-out,
+    a function that can't start or one that ended is a line too. --json has every field of a line
+    under its own name. `why` explains what the lines mean.
 
     \b
     Examples:
       roomle-mail logs --address jane@customer.example --since 7d
       roomle-mail logs --event 0f3a...
+      roomle-mail logs --message refused --message failed --limit 20
+      roomle-mail logs --message refused --since 1d --count-by reason --count-by hint
+      roomle-mail logs --reason 'Task timed out' --since 2026-01-31T09:30+01:00
       roomle-mail logs --follow
     """
     from roomle_mail_cli import lines
     from roomle_mail_cli.deployment import Deployment
 
-    deployment = Deployment.find(stack)
+    check(address, count_by, follow=follow)
     start = lines.since(since, now=datetime.now(UTC))
-    if address is not None and event is not None:
-        raise CliError("Either --address or --event.", code=Exit.USAGE)
-    if address is not None:
-        terms = lines.hashes(deployment, sys.stdin.read() if address == "-" else address)
-    else:
-        terms = [event] if event else []
-    found = 0
+    messages, reasons, names = (
+        texts(option, values)
+        for option, values in (("message", message), ("reason", reason), ("count-by", count_by))
+    )
+    deployment = Deployment.find(stack)
+    query = lines.Query(ids_of(deployment, address, event), messages, reasons)
     if follow:
-        coming = lines.follow(deployment, terms, start=start, lasting=lasting)
-        try:
-            with closing(coming):
-                for line in coming:
-                    found += 1
-                    show_line(line, as_json=as_json)
-        except KeyboardInterrupt:
-            raise typer.Exit(Exit.FINE) from None
+        found = show_coming(
+            lines.follow(deployment, query, start=start, lasting=lasting), as_json=as_json
+        )
     else:
         with screen.progress("reading the log", None):
-            lines_found = lines.search(deployment, terms, start=start)
-        for line in lines_found:
-            found += 1
-            show_line(line, as_json=as_json)
+            lines_found = lines.search(deployment, query, start=start)
+        found = len(lines_found)
+        if names:
+            show_counts(lines_found, names, as_json=as_json)
+        else:
+            for line in lines_found[-(limit or found) :]:
+                show_line(line, as_json=as_json)
+            if limit and found > limit:
+                screen.note(f"The newest {limit} of {found} lines.")
     if not found:
-        screen.note(f"Nothing since {start:%Y-%m-%d %H:%M} UTC; --since looks further back.")
-    raise typer.Exit(Exit.FINE if found or not terms else Exit.NOT_FINE)
+        screen.note(f"Nothing since {times.show(start)}; --since looks further back.")
+    asked = query.ids or query.messages or query.reasons
+    raise typer.Exit(Exit.FINE if found or not asked else Exit.NOT_FINE)
+
+
+def check(address: str | None, count_by: list[str] | None, *, follow: bool) -> None:
+    """Raise CliError for options that would be ignored."""
+    if follow:
+        refuse("--follow", "limit", "count_by")
+    else:
+        need("--follow", "lasting")
+    if count_by:
+        refuse("--count-by", "limit")
+    if address is not None:
+        refuse("--address", "event")
+
+
+def ids_of(deployment: Deployment, address: str | None, event: str | None) -> list[str]:
+    """What a line about this person or this event contains; raises CliError."""
+    from roomle_mail_cli import lines
+
+    if address is not None:
+        wanted = (sys.stdin.read() if address == "-" else address).strip()
+        if "@" not in wanted:
+            raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+        return lines.hashes(deployment, wanted)
+    return [] if event is None else [lines.checked_id(event)]
+
+
+def show_coming(coming: Generator[lines.Line], *, as_json: bool) -> int:
+    """Print lines as they come, until Ctrl-C; return how many."""
+    found = 0
+    try:
+        with closing(coming):
+            for line in coming:
+                found += 1
+                show_line(line, as_json=as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(Exit.FINE) from None
+    return found
 
 
 def show_line(line: lines.Line, *, as_json: bool) -> None:
@@ -82,3 +145,24 @@ def show_line(line: lines.Line, *, as_json: bool) -> None:
         screen.show_json_line(line.as_json)
     else:
         screen.out().print(screen.visible(str(line)))
+
+
+def show_counts(found: list[lines.Line], names: list[str], *, as_json: bool) -> None:
+    """Print how many lines have which values, most frequent first."""
+    from roomle_mail_cli import lines
+
+    counts = lines.count(found, names).most_common()
+    if as_json:
+        rows = [dict(zip(names, values, strict=True)) | {"count": n} for values, n in counts]
+        screen.show_json(rows)
+    elif counts:
+        screen.show_table(("count", *names), [(n, *values) for values, n in counts])
+    if without := len(found) - sum(n for _, n in counts):
+        screen.note(f"{without} of {len(found)} lines have no {' and '.join(names)}.")
+    if found and not counts:
+        fields = sorted({name for line in found for name in line.as_json})
+        raise CliError(
+            f"No line has {' and '.join(names)}.",
+            f"Fields: {', '.join(fields)}",
+            code=Exit.NOT_FINE,
+        )

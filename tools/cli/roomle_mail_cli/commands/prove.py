@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, Stack, StackArgument, Yes, confirm
+from roomle_mail_cli.options import ApiKey, AsJson, Stack, StackArgument, Yes, confirm, one_stack
 
 if TYPE_CHECKING:
     from roomle_mail_cli import proof
@@ -52,7 +52,7 @@ def prove(
     from roomle_mail_cli import causes, keys, observation, plan, proof, steps
     from roomle_mail_cli.deployment import Deployment
 
-    deployment = Deployment.find(stack_name or stack)
+    deployment = Deployment.find(one_stack(stack_name, stack))
     _ = deployment.stack  # without it there is nothing to prove
     to_make = plan.steps_for(deployment)
     usable = (

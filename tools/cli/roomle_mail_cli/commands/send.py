@@ -7,7 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
+from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, need, refuse
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -69,8 +69,11 @@ def form_of(
     from roomle_mail_cli import posting, sign
 
     accepted = posting.accepted_form(deployment.settings) if deployment else sign.Form()
+    chosen = algorithm.value if algorithm else accepted.get("algorithm", "01")
+    if chosen == "02":
+        refuse("algorithm 02, which has no vector", "iv")
     return sign.Form(
-        algorithm=algorithm.value if algorithm else accepted.get("algorithm", "01"),
+        algorithm=chosen,
         iv=iv.value if iv else accepted.get("iv", "zero"),
         alphabet=alphabet.value,
         padding=padding,
@@ -106,7 +109,11 @@ def send(
         list[str] | None, typer.Option(help="Another field of data: NAME=JSON. Repeatable.")
     ] = None,
     body: Annotated[
-        str | None, typer.Option(help="Send this file as it is, - is standard input.")
+        str | None,
+        typer.Option(
+            help="Send this file, - is standard input: as it is, or with what else is given here "
+            "in place of its own."
+        ),
     ] = None,
     token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
     webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
@@ -130,7 +137,8 @@ def send(
     """Sign an event as Roomle does, post it, show the answer. This sends a real email!
 
     EVENT is savedConfiguration, shareConfiguration, shareConfigurationAR, 3DExportAsset, or any
-    other name in full. What you leave out is as in Roomle's example. The secret is the
+    other name in full. What you leave out is as in Roomle's example, or as in --body. The answer
+    comes with the event's and the request's id; with --wait the log says why. The secret is the
     deployment's, or ROOMLE_API_KEY and ROOMLE_SECRET, or read with --secret-stdin. With one of the
     latter and --webhook, no AWS call is made.
 
@@ -140,72 +148,41 @@ def send(
       roomle-mail send shareConfiguration --to you@example.com --configurator-id myConfigurator \\
           --url 'https://www.roomle.com/t/cp/?id=catalog:item:2564B3D4&lang=de' --wait 10
       roomle-mail send 3DExportAsset --to you@example.com --failed
-      roomle-mail send --body captured.json --stack roomle-mail-prod
+      roomle-mail send --body captured.json --to you@example.com --stack roomle-mail-prod
       roomle-mail send savedConfiguration --to you@example.com --age 3600   # refused: too old
     """
     from roomle_mail_cli import posting
 
-    credential, deployment = credential_for(
-        stack, api_key, secret_stdin=secret_stdin, elsewhere=webhook is not None
-    )
-    if body is not None:
-        content = sys.stdin.buffer.read() if body == "-" else read_file(body)
-    else:
-        if event is None or to is None:
-            raise CliError(
-                "There is no event or no recipient.",
-                "Give EVENT and --to, or --body.",
-                code=Exit.USAGE,
-            )
-        more: dict[str, Any] = {"success": not failed}
-        more |= {"resultUrl": result_url} if result_url else {}
-        more |= {"configuratorId": configurator_id} if configurator_id else {}
-        written = posting.payload(
-            event,
-            to=to,
-            url=url,
-            configuration_id=configuration_id,
-            item_id=item_id,
-            more=more | fields(field or []),
+    check(body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
+    deployment = deployment_for(stack, elsewhere=webhook is not None)
+    if token is None:
+        credential, deployment = credential_for(
+            stack, api_key, secret_stdin=secret_stdin, elsewhere=webhook is not None
         )
-        if failed and result_url is None:
-            written["data"].pop("resultUrl", None)
-        content = json.dumps(written, ensure_ascii=False, separators=(",", ":")).encode()
-
-    form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
-    sent_token = token or posting.fresh_token(
-        credential, form, age=age, session=session or secrets.token_hex(16)
-    )
+        form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
+        token = posting.fresh_token(
+            credential, form, age=age, session=session or secrets.token_hex(16)
+        )
+    if deployment is None:
+        need("--stack, since the log is the stack's", "wait")
+    changes = {
+        "success": False if failed else None, "resultUrl": result_url,
+        "configuratorId": configurator_id,
+    }  # fmt: skip
+    content = content_of(
+        body, event, to=to, url=url, configuration_id=configuration_id, item_id=item_id,
+        more={x: value for x, value in changes.items() if value is not None} | fields(field or []),
+    )  # fmt: skip
     name = header or (deployment.settings.token_header if deployment else "token")
     target = webhook or (deployment.webhook_url if deployment else "")
-    request = posting.Request(
-        target, {"Content-Type": "application/json", name: sent_token}, content
-    )
+    request = posting.Request(target, {"Content-Type": "application/json", name: token}, content)
     if dry_run:
         show_request(request, as_json=as_json)
         return
+    sent_at = datetime.now(UTC)
     answer = posting.post(request)
-    event_id = posting.event_id(sent_token, content)
-    status, code = answer.told
-    result = {
-        "answer": answer.status,
-        "status": status,
-        "code": code,
-        "seconds": round(answer.seconds, 3),
-        "event_id": event_id,
-        "url": target,
-    }
-    if code is None:
-        result["body"] = answer.body[:500]
-    found = wait_for(deployment, event_id, wait) if deployment and event_id and wait else []
-    if as_json:
-        screen.show_json(result | ({"log": [line.as_json for line in found]} if wait else {}))
-    else:
-        screen.show_facts(result.items())
-        for line in found:
-            screen.out().print(screen.visible(str(line)))
-        if not answer.fine:
-            screen.note("Roomle would send its own email now.")
+    found = wait_for(deployment, answer, token, content, sent_at, wait) if deployment else []
+    show_answer(request, answer, token, found, waited=wait > 0, as_json=as_json)
     raise typer.Exit(Exit.FINE if answer.fine else Exit.NOT_FINE)
 
 
@@ -248,6 +225,100 @@ def sign_token(
         sys.stdout.write(f"{token}\n")
 
 
+def check(
+    body: str | None,
+    item_id: str | None,
+    token: str | None,
+    *,
+    secret_stdin: bool,
+    dry_run: bool,
+) -> None:
+    """Raise CliError for options that would be ignored."""
+    if token is not None:
+        refuse("--token", "algorithm", "iv", "alphabet", "padding", "zone", "session", "age",
+               "api_key", "secret_stdin")  # fmt: skip
+    if item_id is not None:
+        refuse("--item-id", "configuration_id")
+    if dry_run:
+        refuse("--dry-run", "wait")
+    if body == "-" and secret_stdin:
+        raise CliError("Only one of the two can be read from stdin.", code=Exit.USAGE)
+
+
+def deployment_for(stack: str | None, *, elsewhere: bool) -> Deployment | None:
+    """The deployment, unless a webhook elsewhere is all that is asked for."""
+    from roomle_mail_cli.deployment import Deployment
+
+    return None if elsewhere and stack is None else Deployment.find(stack)
+
+
+def content_of(
+    body: str | None,
+    event: str | None,
+    *,
+    to: str | None,
+    url: str | None,
+    configuration_id: str | None,
+    item_id: str | None,
+    more: dict[str, Any],
+) -> bytes:
+    """The bytes to post: a file's, an event that is written here, or a file's with changes."""
+    from roomle_mail_cli import posting
+
+    if body is None:
+        if event is None or to is None:
+            raise CliError(
+                "There is no event or no recipient.",
+                "Give EVENT and --to, or --body.",
+                code=Exit.USAGE,
+            )
+        written = posting.payload(
+            event,
+            to=to,
+            url=url,
+            configuration_id=configuration_id,
+            item_id=item_id,
+            more=more,
+        )
+        if more.get("success") is False and "resultUrl" not in more:
+            written["data"].pop("resultUrl", None)
+        return dumped(written)
+    raw = sys.stdin.buffer.read() if body == "-" else read_file(body)
+    changes = {
+        "email": to, "url": url, "configurationId": configuration_id, "itemId": item_id
+    }  # fmt: skip
+    data = {x: value for x, value in changes.items() if value is not None} | more
+    if event is None and not data:
+        return raw
+    changed = changed_event(raw, posting.event_name(event) if event else None, data)
+    return dumped(changed)
+
+
+def changed_event(raw: bytes, name: str | None, data: dict[str, Any]) -> dict[str, Any]:
+    """A captured event with another name or other data; raises CliError if it is none."""
+    try:
+        found = json.loads(raw)
+        known = dict(found["data"])
+    except (ValueError, TypeError, KeyError):
+        raise CliError(
+            "The body is not one of Roomle's events, so nothing in it can be replaced.",
+            "Leave out EVENT, --to and the other fields to send it as it is.",
+            code=Exit.USAGE,
+        ) from None
+    # An event is about the one or the other.
+    for new, old in (("itemId", "configurationId"), ("configurationId", "itemId")):
+        if new in data:
+            known.pop(old, None)
+    return {**found, **({"event": name} if name else {}), "data": known | data}
+
+
+def dumped(value: object) -> bytes:
+    """As JSON, compact."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
 def fields(given: Sequence[str]) -> dict[str, Any]:
     """Read NAME=JSON; a value that is not JSON is taken as text."""
     found: dict[str, Any] = {}
@@ -282,17 +353,82 @@ def show_request(request: posting.Request, *, as_json: bool) -> None:
     screen.out().print(f"\n{text}")
 
 
-def wait_for(deployment: Deployment, event_id: str, seconds: float) -> list[lines.Line]:
-    """Wait for the log lines of an event, until the email is sent or time is up."""
-    from roomle_mail_cli import lines
+def wait_for(
+    deployment: Deployment,
+    answer: posting.Answer,
+    token: str,
+    body: bytes,
+    sent_at: datetime,
+    seconds: float,
+) -> list[lines.Line]:
+    """Wait for the log lines of a request, until it is decided or time is up."""
+    from roomle_mail_cli import lines, posting, reasons
 
-    start = datetime.fromtimestamp(time.time() - 60, UTC)
-    ends = time.monotonic() + seconds
+    if not seconds:
+        return []
+    # A request that is refused early has another id than one that is understood.
+    ids = {posting.event_id(token, body), posting.refused_id(token, body), answer.request_id}
+    query = lines.Query(ids=[each for each in ids if each])
+    start, ends = sent_at - timedelta(seconds=60), time.monotonic() + seconds
     with screen.progress("waiting for the log", None) as step:
         while True:
-            found = lines.search(deployment, [event_id], start=start)
+            found = lines.search(deployment, query, start=start)
+            if not found and answer.told == (None, None):
+                # Then the function wrote nothing, and Lambda may have.
+                coming = lines.search(deployment, lines.Query(), start=sent_at)
+                found = [line for line in coming if reasons.is_of_lambda(line)]
             done = any(line.what not in ("received", "queued", "postponed") for line in found)
             if done or time.monotonic() > ends:
                 return found
             step(1)
             time.sleep(0.5)
+
+
+def show_answer(
+    request: posting.Request,
+    answer: posting.Answer,
+    token: str,
+    found: list[lines.Line],
+    *,
+    waited: bool,
+    as_json: bool,
+) -> None:
+    """Print the answer, the log's lines, and why it is not a good one."""
+    from roomle_mail_cli import posting, reasons
+
+    status, code = answer.told
+    logged = [line.facts for line in found]
+    result = {
+        "answer": answer.status,
+        "status": status,
+        "code": code,
+        "seconds": round(answer.seconds, 3),
+        "event_id": next(
+            (each["event_id"] for each in logged if each.get("event_id")),
+            posting.event_id(token, request.body),
+        ),
+        "request_id": next(
+            (each["correlation_id"] for each in logged if each.get("correlation_id")),
+            answer.request_id,
+        ),
+        "url": request.url,
+    }
+    if code is None:
+        result["body"] = answer.body[:500]
+    causes = reasons.group(found)
+    if as_json:
+        log = {"log": [line.as_json for line in found], "why": [each.as_json for each in causes]}
+        screen.show_json(result | (log if waited else {}))
+        return
+    screen.show_facts(result.items())
+    for line in found:
+        screen.out().print(screen.visible(str(line)))
+    for each in causes:
+        screen.out().print(screen.visible(f"why: {each.reason.meaning}"))
+        screen.out().print(screen.visible(f"-> {each.reason.remedy}"))
+    if waited and not found:
+        screen.note("The log has no line about it yet.")
+    if not answer.fine:
+        screen.note("Roomle would send its own email now.")
+        if not waited:
+            screen.note(f"Why: --wait 20, or roomle-mail why {result['request_id'] or 'failed'}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roomle_mail_cli import screen
+from roomle_mail_cli import screen, times
 from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
 from roomle_mail_cli.screen import CliError, Exit
 
@@ -22,7 +22,8 @@ def verify(
     token: Annotated[str, typer.Argument(help="The header's value; - reads it from stdin.")],
     *,
     at: Annotated[
-        datetime | None, typer.Option(help="When it arrived (UTC). Default: now.")
+        str | None,
+        typer.Option(help="When it arrived: an ISO date, which is UTC without a zone, or 30m ago."),
     ] = None,
     stack: Stack = None,
     api_key: ApiKey = None,
@@ -56,14 +57,20 @@ def verify(
         if secret_stdin or deployment is None
         else keys.known(deployment)
     )
-    if api_key and not secret_stdin:
+    if api_key:
+        names = sorted({each.api_key for _, each in tried})
+        if api_key not in names:
+            raise CliError(
+                f"There is no API key {api_key!r}, only {', '.join(names)}.", code=Exit.USAGE
+            )
         tried = tuple(each for each in tried if each[1].api_key == api_key)
-    now = (at.replace(tzinfo=UTC) if at else datetime.now(UTC)).timestamp()
+    arrived = times.parse(at, now=datetime.now(UTC)) if at is not None else None
+    now = (arrived or datetime.now(UTC)).timestamp()
     explanation = reading.explain(
         token, tried, deployment.settings if deployment else None, now=now
     )
     used = reading.earlier_use(deployment, token, tried) if deployment else None
-    vector = candidate_vector(explanation, tried, at)
+    vector = candidate_vector(explanation, tried, arrived)
     if as_json:
         screen.show_json(explanation.as_json() | {"earlier_use": used, "vector": vector})
     else:
@@ -83,7 +90,7 @@ def candidate_vector(
     if at is None or best is None or best.fits or not best.padding or best.names != best.api_key:
         return None
     key = next(each for stage, each in tried if (stage, each.api_key) == (best.stage, best.api_key))
-    return reading.unknown_vector(explanation.spelling, key.secret, at.replace(tzinfo=UTC))
+    return reading.unknown_vector(explanation.spelling, key.secret, at)
 
 
 def show_explanation(

@@ -1,0 +1,248 @@
+"""The log as the command line reads it: times, lines, queries, and what the reasons mean."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roomle_mail import errors
+from roomle_mail_cli import lines, reasons, times
+from roomle_mail_cli.lines import Line, Query
+from roomle_mail_cli.screen import CliError
+from tests.unit import cloudformation
+
+NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+ZONES = ("UTC", "Europe/Vienna", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati")
+
+
+@pytest.fixture(params=ZONES)
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """This machine's time zone."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+# --- times ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-14", datetime(2026, 1, 14, tzinfo=UTC)),
+        ("2026-01-14T08:00", datetime(2026, 1, 14, 8, tzinfo=UTC)),
+        ("2026-01-14 08:00:30", datetime(2026, 1, 14, 8, 0, 30, tzinfo=UTC)),
+        ("2026-01-14T08:00:00Z", datetime(2026, 1, 14, 8, tzinfo=UTC)),
+        ("2026-01-14T08:00:00+05:30", datetime(2026, 1, 14, 2, 30, tzinfo=UTC)),
+        ("30m", NOW - timedelta(minutes=30)),
+        ("999999999d", datetime(1970, 1, 1, tzinfo=UTC)),
+        ("0001-01-01", datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_time_is_utc_in_every_zone_of_this_machine(
+    zone: str,  # noqa: ARG001 (sets the zone)
+    text: str,
+    moment: datetime,
+) -> None:
+    assert times.parse(text, now=NOW) == lines.since(text, now=NOW) == moment
+
+
+def test_what_is_printed_can_be_entered_again(zone: str) -> None:  # noqa: ARG001
+    line = Line(NOW.astimezone(), "receiver", "sent", {})
+    printed = str(line).split()[0]
+    assert printed == "2026-01-15T09:30:00Z"
+    assert times.parse(printed, now=NOW) == NOW
+    local = datetime.fromtimestamp(NOW.timestamp()).astimezone().isoformat()
+    assert times.show(times.parse(local, now=NOW)) == printed
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001
+def test_any_printed_time_is_read_as_the_same(moment: datetime) -> None:
+    exact = moment.replace(tzinfo=UTC, microsecond=0)
+    assert times.parse(times.show(exact), now=NOW) == exact
+
+
+def test_a_search_does_not_begin_in_the_future() -> None:
+    with pytest.raises(CliError, match="in the future") as caught:
+        lines.since("2026-01-15T10:30", now=NOW)
+    assert "UTC" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0m"), (59, "0m"), (3_700, "1h 1m"), (14 * 86_400 + 7_200, "14d 2h"), (-5, "0m")],
+)
+def test_an_age_is_told_in_two_units(seconds: float, text: str) -> None:
+    assert times.age(seconds) == text
+
+
+# --- lines ------------------------------------------------------------------------------------
+
+
+def logged(message: object) -> Line | None:
+    text = message if isinstance(message, str) else json.dumps(message)
+    return lines.read("receiver", {"message": text, "timestamp": NOW.timestamp() * 1000})
+
+
+REQUEST = "8f507cfc-e5f2-4e69-9a3b-4b5f7a1d2c3e"
+
+
+TROUBLE = {
+    f"2026-01-15T09:30:00.000Z {REQUEST} Task timed out after 10.01 seconds\n\n": "Task timed out",
+    "[ERROR] Runtime.ImportModuleError: Unable to import module 'app': No module named 'x'\n"
+    "Traceback (most recent call last):": "Runtime.ImportModuleError",
+    "[ERROR] SettingsInvalid: TABLE_NAME\nTraceback (most recent call last):": "SettingsInvalid",
+    f"RequestId: {REQUEST} Error: Runtime exited with error: signal: killed\n"
+    "Runtime.ExitError": "Runtime exited",
+    "INIT_REPORT Init Duration: 10010.58 ms\tPhase: init\tStatus: timeout": "Status: timeout",
+}
+
+
+@pytest.mark.parametrize("text", TROUBLE)
+def test_lambdas_own_lines_about_trouble_are_read(text: str) -> None:
+    line, reason = logged(text), TROUBLE[text]
+    assert line is not None
+    assert (line.facts["reason"], line.level) == (reason, "ERROR")
+    assert "\n" not in str(line)
+    assert reasons.is_of_lambda(line)
+    assert reasons.explain(line.facts) is reasons.REASONS[reason]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"START RequestId: {REQUEST} Version: $LATEST",
+        f"END RequestId: {REQUEST}",
+        f"REPORT RequestId: {REQUEST}\tDuration: 10000 ms\tStatus: timeout",
+        "INIT_START Runtime Version: python:3.13.v1",
+        "INIT_REPORT Init Duration: 300 ms\tPhase: init\tStatus: error\tError Type: A.B",
+        '{"_aws": {"CloudWatchMetrics": []}, "Sent": [1.0]}',
+        "[]",
+        '  File "/var/task/app.py", line 1, in <module>',
+    ],
+)
+def test_what_lambda_writes_all_the_time_and_metrics_are_left_out(text: str) -> None:
+    assert logged(text) is None
+
+
+def test_json_has_every_field_under_its_own_name_and_people_see_fewer() -> None:
+    said = {
+        "level": "ERROR", "message": "failed", "timestamp": "2026-01-15T09:30:00.000+00:00",
+        "service": "receiver", "cold_start": True, "function_request_id": REQUEST,
+        "correlation_id": "abc=", "reason": "Throttled", "detail": "x", "answer": 503,
+    }  # fmt: skip
+    line = logged(said)
+    assert line is not None
+    assert said.items() <= line.as_json.items()
+    assert str(line) == (
+        "2026-01-15T09:30:00Z receiver ERROR failed correlation_id=abc= reason=Throttled detail=x "
+        "answer=503"
+    )
+
+
+def test_two_lines_with_the_same_text_are_two() -> None:
+    events = [
+        {"message": "[ERROR] A: b", "timestamp": 0, "eventId": number} for number in ("1", "2")
+    ]
+    first, second = (lines.read("mailer", each) for each in events)
+    assert first is not None
+    assert second is not None
+    assert first.key != second.key
+
+
+@pytest.mark.parametrize(
+    ("query", "patterns"),
+    [
+        (Query(), [""]),
+        (Query(ids=["a", "b"]), ['"a"', '"b"']),
+        (Query(ids=["a"], messages=["refused"]), ['"a" "refused"']),
+        (Query(messages=["refused"], reasons=["TokenExpired"]), ['"refused" "TokenExpired"']),
+        (Query(messages=["refused", "failed"]), [""]),
+        (Query(messages=['a" "b']), [""]),
+    ],
+)
+def test_a_query_asks_cloudwatch_for_all_that_it_wants(query: Query, patterns: list[str]) -> None:
+    assert query.patterns == patterns
+
+
+def a_line(**facts: Any) -> Line:
+    return Line(NOW, "receiver", str(facts.get("message")), {"service": "receiver", **facts})
+
+
+def test_lines_are_counted_by_any_fields() -> None:
+    found = [
+        a_line(message="refused", reason="TokenUnverified", hint="TokenIv"),
+        a_line(message="refused", reason="TokenUnverified"),
+        a_line(message="refused", reason="TokenUnverified"),
+        a_line(message="refused", reason="InvalidEvent", fields=["event", "data.email"]),
+        a_line(message="sent", brand="default"),
+    ]
+    assert lines.count(found, ["reason"]) == {("TokenUnverified",): 3, ("InvalidEvent",): 1}
+    assert lines.count(found, ["reason", "hint"])[("TokenUnverified", "-")] == 2
+    assert lines.count(found, ["fields"]) == {("event, data.email",): 1}
+    assert lines.count(found, ["source"]) == {("receiver",): 5}
+
+
+# --- reasons ----------------------------------------------------------------------------------
+
+# Never a line's reason: the bases of others.
+BASES = {"RoomleMailError", "TokenRejected", "Unavailable", "AwsCallFailed", "Retryable"}
+RAISED = [
+    name
+    for name, each in vars(errors).items()
+    if isinstance(each, type) and issubclass(each, errors.RoomleMailError) and name not in BASES
+]
+
+
+@pytest.mark.parametrize("name", [*RAISED, "Unforeseen"])
+def test_every_error_has_a_meaning_and_a_remedy(name: str) -> None:
+    assert name in reasons.REASONS
+
+
+def test_every_alarm_leads_to_lines_or_to_the_stack() -> None:
+    alarms = {
+        name
+        for name, each in cloudformation.read()["Resources"].items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert alarms == {*reasons.ALARMS, *reasons.WITHOUT_LINES}
+
+
+def test_lines_with_one_cause_are_one_group_and_the_most_frequent_comes_first() -> None:
+    found = [
+        a_line(message="received"),
+        a_line(message="refused", reason="LinkNotAllowed", event_id="first"),
+        a_line(message="failed", reason="Throttled", detail="a"),
+        a_line(message="refused", reason="LinkNotAllowed", event_id="second"),
+        a_line(message="sent"),
+        a_line(message="queued", reason="Throttled", detail="a"),
+    ]
+    groups = reasons.group(found)
+    assert [(len(each.lines), each.last.what) for each in groups] == [
+        (2, "refused"), (1, "failed"), (1, "queued"),
+    ]  # fmt: skip
+    assert groups[0].as_json["event_id"] == "second"
+    assert "hosts" in groups[0].reason.remedy
+
+
+def test_what_is_unknown_is_still_told() -> None:
+    found = reasons.explain({"message": "failed", "reason": "OfALaterVersion"})
+    assert found is not None
+    assert "OfALaterVersion" in found.meaning
+
+
+@pytest.mark.parametrize("what", ["refuse", "NoSuchAlarm", "a b", "x" * 500])
+def test_a_question_that_means_nothing_is_answered_with_the_ones_that_do(what: str) -> None:
+    with pytest.raises(CliError) as caught:
+        reasons.query_for(what)
+    assert caught.value.code == 2
+    assert caught.value.advice

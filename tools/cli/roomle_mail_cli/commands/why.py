@@ -1,0 +1,113 @@
+"""`why`: causes and remedies, in plain words, for what the log shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from roomle_mail_cli import screen, times
+from roomle_mail_cli.commands.logs import Since
+from roomle_mail_cli.options import AsJson, Stack
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from roomle_mail_cli import lines, reasons
+    from roomle_mail_cli.causes import Cause
+    from roomle_mail_cli.deployment import Deployment
+
+
+def why(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="WHAT",
+            help="A message (refused, failed, ...), a reason, an alarm, or an event's or request's "
+            "id. Default: all trouble.",
+        ),
+    ] = None,
+    *,
+    since: Since = "1h",
+    stack: Stack = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why something was refused, failed or waits: the causes in the log, and the remedies.
+
+    Where the log alone does not tell the cause, the stack's secret, permissions, resources and
+    sending are looked at too. Times are UTC.
+
+    \b
+    Examples:
+      roomle-mail why
+      roomle-mail why refused --since 1d
+      roomle-mail why RefusalsAlarm
+      roomle-mail why 0f3a...
+    """
+    from roomle_mail_cli import lines, reasons
+    from roomle_mail_cli.deployment import Deployment
+
+    if what is not None and not what.strip():
+        raise CliError("WHAT is empty.", "Leave it out for all trouble.", code=Exit.USAGE)
+    start = lines.since(since, now=datetime.now(UTC))
+    deployment = Deployment.find(stack)
+    query = reasons.query_for(what)
+    with screen.progress("reading the log", None):
+        found = lines.search(deployment, query, start=start) if query else []
+        groups = reasons.group(found)
+        broken = look(deployment, what, groups)
+    if as_json:
+        screen.show_json(
+            {
+                "since": start.isoformat(timespec="seconds"),
+                "causes": [each.as_json for each in groups],
+                "found": {"why": broken.why, "fix": broken.fix} if broken else None,
+            }
+        )
+    else:
+        for each in groups:
+            show_group(each)
+        if broken:
+            screen.out().print(screen.visible(f"Found on the stack: {broken.why}"))
+            screen.out().print(screen.visible(f"-> {broken.fix}"))
+        if not groups and not broken:
+            screen.out().print(nothing(what, found, start))
+    known = groups or broken or found or query is None or not query.ids
+    raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
+
+
+def nothing(what: str | None, found: list[lines.Line], start: datetime) -> str:
+    """What to print if there is no cause to tell."""
+    if found:
+        return f"{found[-1].what} at {times.show(found[-1].at)}: nothing went wrong."
+    return (
+        f"The log has nothing about {what or 'trouble'} since {times.show(start)}; --since looks "
+        "further back. What the log does not tell: roomle-mail doctor"
+    )
+
+
+def look(deployment: Deployment, what: str | None, groups: list[reasons.Group]) -> Cause | None:
+    """What is broken on the stack, if the log's reasons or the alarm ask for it."""
+    from roomle_mail_cli import causes, reasons
+
+    if any(each.asks_the_stack for each in groups) or what in reasons.WITHOUT_LINES:
+        return causes.broken(deployment)
+    return None
+
+
+def show_group(group: reasons.Group) -> None:
+    """Print a cause and its remedy."""
+    last = group.last
+    reason = "" if last.facts.get("reason") in (None, last.what) else f" {last.facts['reason']}"
+    times_ = f"{len(group.lines)} times, last" if len(group.lines) > 1 else "once,"
+    about = {x: last.facts[x] for x in ("event_id", "correlation_id") if x in last.facts}
+    details = ", ".join(f"{name} {value}" for name, value in (group.details | about).items())
+    shown = [
+        f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
+        *([f"   {details}"] if details else []),
+        f"   {group.reason.meaning}",
+        f"-> {group.reason.remedy}",
+    ]
+    for line in shown:
+        screen.out().print(screen.visible(line))
+    screen.out().print()

@@ -1,0 +1,363 @@
+"""What the log's reasons mean, and what to do: the runbook's knowledge for `why` and `send`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from roomle_mail_cli.lines import Query, as_text, checked_id
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from roomle_mail_cli.lines import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What a reason means, and what to do about it."""
+
+    meaning: str
+    remedy: str
+
+
+_STATUS = "If it lasts: AWS's status page, https://health.aws.amazon.com"
+_VERIFY = "roomle-mail verify TOKEN explains a captured token."
+
+# By the name of the error's class, or by the text of Lambda's own line.
+REASONS: dict[str, Reason] = {
+    # The token.
+    "TokenMissing": Reason(
+        "The request has no token. Anyone who finds the URL can send one; it costs nothing.",
+        "If it is Roomle's event, its token is in another header: set TokenHeader.",
+    ),
+    "TokenMalformed": Reason(
+        "The token is not Base64 of whole AES blocks: cut off, or not a token of Roomle's.",
+        _VERIFY,
+    ),
+    "TokenAlgorithmNotAllowed": Reason(
+        "The token names an algorithm that TokenAlgorithms does not list: Roomle changed it, or "
+        "somebody tries.",
+        "If it is Roomle's: sam deploy --parameter-overrides TokenAlgorithms=01,02, and "
+        "docs/security.md says what 02 gives up. 03 can't be allowed.",
+    ),
+    "TokenUnverified": Reason(
+        "No secret makes a token's text of it: Roomle has another secret or another vector, or "
+        "somebody tries.",
+        f"If you changed the secret here, enter the same at Roomle. With a hint, set that "
+        f"parameter. Otherwise {_VERIFY}",
+    ),
+    "TokenExpired": Reason(
+        "The token is genuine, but its time is more than TokenMaxAge from now: a late or delayed "
+        "request, or somebody with an old token.",
+        "If Roomle's clock or network is the cause: sam deploy --parameter-overrides "
+        "TokenMaxAge=600",
+    ),
+    "TokenReplayed": Reason(
+        "The token came before with another body: somebody has read a request, or Roomle uses one "
+        "token for several events.",
+        "If it happens with every event of Roomle's: sam deploy --parameter-overrides "
+        "TokenReuse=allow. Otherwise find the leak and change the secret: "
+        "roomle-mail secret set API_KEY",
+    ),
+    # The request.
+    "BodyTooLarge": Reason(
+        "The body is over 64 KiB, larger than any event of Roomle's.",
+        "Ask Roomle if its events have grown.",
+    ),
+    "BodyMalformed": Reason(
+        "The body is not JSON, or in the queue, not a message of the receiver's.",
+        "If it is Roomle's, update this project. If it is a dead letter, somebody else wrote into "
+        "the queue: roomle-mail dead-letters drop ID",
+    ),
+    "InvalidEvent": Reason(
+        "A field of the event is missing or wrong; `fields` names it.",
+        "If it is Roomle's, it has changed its events: update this project.",
+    ),
+    "LinkNotAllowed": Reason(
+        "A link leads to a host that the brand does not list.",
+        "If the host is yours, add it to link_hosts or asset_hosts in layers/emails/brands.toml: "
+        "sam build && sam deploy",
+    ),
+    "BrandNotAllowed": Reason(
+        "The event names a brand that does not list the API key that signed it.",
+        "If they belong together, add the key to api_keys in layers/emails/brands.toml: "
+        "sam build && sam deploy",
+    ),
+    "NoTemplate": Reason(
+        "There is no template for this kind of event, so Roomle sends its own email.",
+        "To send your own, write one: docs/emails.md",
+    ),
+    # The work.
+    "SecretUnusable": Reason(
+        "The receiver can't use the secret; `problem` says why.", "roomle-mail secret set API_KEY"
+    ),
+    "TimeRunningOut": Reason(
+        "AnswerWithin ran out: a cold start took the time, or an AWS service is slow.",
+        f"For cold starts: sam deploy --parameter-overrides MemorySize=2048. {_STATUS}",
+    ),
+    "InProgress": Reason(
+        "The same POST or event was being processed by another invocation, or one that ended.",
+        "Nothing to do: it is answered or tried again.",
+    ),
+    "HourlyCapReached": Reason(
+        "MaxEmailsPerHour was reached.",
+        "If the emails are wanted: sam deploy --parameter-overrides MaxEmailsPerHour=20000. Who "
+        "causes them: roomle-mail logs --message sent --count-by recipient",
+    ),
+    "QueueOutcomeUnknown": Reason(
+        "SQS's answer was lost. The event was withdrawn, and Roomle sends its own email.",
+        f"Single cases are normal. {_STATUS}",
+    ),
+    # AWS.
+    "Unreachable": Reason("No connection to an AWS service could be made.", _STATUS),
+    "Throttled": Reason(
+        "SES or another service asks to come back later: more emails per second than the account "
+        "may send.",
+        "aws sesv2 get-account --query SendQuota.MaxSendRate; ask for more in Service Quotas.",
+    ),
+    "CredentialsExpired": Reason(
+        "Lambda's credentials or clock were late for a moment.", f"Nothing to do. {_STATUS}"
+    ),
+    "QuotaUsedUp": Reason(
+        "SES's quota for 24 hours is used up.",
+        "aws sesv2 get-account --query SendQuota; ask for more in Service Quotas. Who causes the "
+        "emails: roomle-mail logs --message sent --since 1d --count-by recipient",
+    ),
+    "CallRefused": Reason(
+        "AWS refuses the function a call: a permission is missing, or a resource was deleted.",
+        "roomle-mail doctor",
+    ),
+    "OutcomeUnknown": Reason("An AWS service's answer was lost.", _STATUS),
+    "EmailRefused": Reason(
+        "SES refused the email permanently: an identity that isn't verified, the sandbox, or "
+        "sending is paused. `detail` is what SES said.",
+        "roomle-mail doctor; once it is fixed: roomle-mail dead-letters redrive --all",
+    ),
+    "SendOutcomeUnknown": Reason(
+        "SES's answer was lost, so it may have sent the email: this person may get two.",
+        f"Single cases are normal. {_STATUS}",
+    ),
+    "EntryRefused": Reason(
+        "EventBridge did not take an event for the bus; `detail` is what it said. The email is not "
+        "affected.",
+        "Check the bus, its policy and its region: aws events describe-event-bus --name BUS",
+    ),
+    "Unforeseen": Reason(
+        "An error that the code does not handle; `error` and `trace` say where.",
+        "Please report it, with: roomle-mail logs --reason Unforeseen --since 1d --json",
+    ),
+    # The function itself.
+    "Task timed out": Reason(
+        "Lambda stopped the function because it took longer than its time-out.",
+        f"sam deploy --parameter-overrides MemorySize=2048. {_STATUS}",
+    ),
+    "Status: timeout": Reason(
+        "The function did not start in time.",
+        "sam deploy --parameter-overrides MemorySize=2048",
+    ),
+    "Runtime exited": Reason(
+        "The function's process ended, most likely because it used more than its memory.",
+        "sam deploy --parameter-overrides MemorySize=2048",
+    ),
+    "SettingsInvalid": Reason(
+        "The function can't start: the environment variable that the line names is missing or "
+        "wrong.",
+        "If it was changed by hand, deploy again: sam build && sam deploy; roomle-mail prove "
+        "names the change",
+    ),
+    "Runtime.ImportModuleError": Reason(
+        "The function can't start: a module is missing, so the build or a layer is broken.",
+        "sam build && sam deploy. If it began with a deploy, deploy the commit before it.",
+    ),
+}
+# Decisions that need no reason.
+_MESSAGES: dict[str, Reason] = {
+    "suppressed": Reason(
+        "One address got more than MaxEmailsPerRecipientPerHour emails, so nobody sends this one.",
+        "If the emails are wanted: sam deploy --parameter-overrides "
+        "MaxEmailsPerRecipientPerHour=40",
+    ),
+    "expired": Reason(
+        "The mailer dropped an event that is older than 14 days. Nobody gets the email.",
+        "Redrive dead letters earlier.",
+    ),
+    "skipped": Reason(
+        "The mailer got an event that was already sent or withdrawn.", "Nothing to do."
+    ),
+    "ignored": Reason(
+        "Not an `email.*` event of Roomle's, or a test event of Lambda's console.",
+        "Nothing to do.",
+    ),
+    "could not follow up": Reason(
+        "The email was decided on, but remembering or counting it failed.", _STATUS
+    ),
+    "follow-up was cut off": Reason(
+        "The email was decided on, but there was no time to remember or count it.",
+        "sam deploy --parameter-overrides MemorySize=2048",
+    ),
+    "this parameter weakens the protection": Reason(
+        "The deployment gives up some protection; `parameter` says where.", "docs/security.md"
+    ),
+    "the secret is unusable": REASONS["SecretUnusable"],
+    "Email Bounced": Reason(
+        "The recipient's server does not accept the email: most likely the address has a typing "
+        "error.",
+        "Nothing to do for one. Many: BounceRateAlarm in docs/operations.md",
+    ),
+    "Email Complaint Received": Reason(
+        "The recipient marked the email as spam.",
+        "Nothing to do for one. Many: ComplaintRateAlarm in docs/operations.md",
+    ),
+    "Email Rejected": Reason("SES found a virus in the email.", "Look at the emails: make preview"),
+    "Email Rendering Failed": Reason("SES could not make the email.", "Please report it."),
+    "Email Delivery Delayed": Reason(
+        "The recipient's server does not take the email yet; SES tries again.", "Nothing to do."
+    ),
+}
+_DECISIONS = (
+    "refused", "failed", "postponed", "dead-lettered", "expired", "suppressed", "ignored",
+    "skipped", "sent", "queued", "repeated",
+)  # fmt: skip
+# Both kinds of ids have digits; words don't.
+_ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)
+# The fields that tell one cause from another.
+_TELLING = ("hint", "detail", "problem", "fields", "field", "host", "error", "failed", "parameter")
+_LAMBDA = ("Task timed out", "Status: timeout", "Runtime exited", "Runtime.ImportModuleError")
+
+# Which lines an alarm counts. The other alarms count what no line tells.
+ALARMS: dict[str, Query] = {
+    "DeadLettersAlarm": Query(messages=["dead-lettered", "expired"]),
+    "StillWaitingAlarm": Query(messages=["postponed"]),
+    "ServerErrorsAlarm": Query(messages=["failed"]),
+    "RefusalsAlarm": Query(messages=["refused"]),
+    "TokenReplayedAlarm": Query(reasons=["TokenReplayed"]),
+    "ThrottledAlarm": Query(reasons=["Throttled"]),
+    "QuotaUsedUpAlarm": Query(reasons=["QuotaUsedUp"]),
+    "SesQuotaAlarm": Query(reasons=["QuotaUsedUp"]),
+    "SendOutcomeUnknownAlarm": Query(reasons=["SendOutcomeUnknown"]),
+    "QueueOutcomeUnknownAlarm": Query(reasons=["QueueOutcomeUnknown"]),
+    "UnforeseenAlarm": Query(reasons=["Unforeseen"]),
+    "UnpublishedAlarm": Query(messages=["could not publish"]),
+    "BounceRateAlarm": Query(messages=["Email Bounced"]),
+    "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
+    "ReceiverErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
+    "MailerErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
+}
+
+
+# Alarms about what no line of the log tells.
+WITHOUT_LINES = frozenset(
+    {
+        "OldestMessageAlarm",
+        "SilenceAlarm",
+        "ReceiverThrottlesAlarm",
+        "MailerThrottlesAlarm",
+        "WebhookThrottlesAlarm",
+        "ReceiverErrorsAlarm",
+        "MailerErrorsAlarm",
+        "ServerErrorsAlarm",
+    }
+)
+# The log says only that AWS refused something; the stack itself shows what.
+_ON_THE_STACK = frozenset({"CallRefused", "EmailRefused", "SecretUnusable", "SettingsInvalid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines that tell of the same cause."""
+
+    lines: Sequence[Line]
+    reason: Reason
+
+    @property
+    def last(self) -> Line:
+        """The newest of them."""
+        return self.lines[-1]
+
+    @property
+    def asks_the_stack(self) -> bool:
+        """Whether the stack itself shows the cause, rather than the log."""
+        return self.last.facts.get("reason") in _ON_THE_STACK
+
+    @property
+    def details(self) -> dict[str, str]:
+        """What the lines say about the cause."""
+        return {x: as_text(self.last.facts[x]) for x in _TELLING if x in self.last.facts}
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        first, last = self.lines[0], self.last
+        return {
+            "message": last.what,
+            "reason": last.facts.get("reason"),
+            "count": len(self.lines),
+            "first": first.at.isoformat(timespec="seconds"),
+            "last": last.at.isoformat(timespec="seconds"),
+            "source": last.source,
+            "event_id": last.facts.get("event_id"),
+            "correlation_id": last.facts.get("correlation_id"),
+            "details": self.details,
+            "meaning": self.reason.meaning,
+            "remedy": self.reason.remedy,
+        }
+
+
+def is_of_lambda(line: Line) -> bool:
+    """Whether Lambda itself wrote the line, because the function could not."""
+    return "service" not in line.facts and "reason" in line.facts
+
+
+def query_for(what: str | None) -> Query | None:
+    """The lines that a message, a reason, an alarm or an id is about; None if an alarm has none.
+
+    Raises CliError.
+    """
+    if what is None:
+        return Query()
+    if what in ALARMS or what in WITHOUT_LINES:
+        return ALARMS.get(what)
+    if what.endswith("Alarm"):
+        known = ", ".join(sorted({*ALARMS, *WITHOUT_LINES}))
+        raise CliError(f"There is no alarm {what}.", f"Alarms: {known}", code=Exit.USAGE)
+    if what in REASONS:
+        return Query(reasons=[what])
+    if what in _MESSAGES or what in _DECISIONS:
+        return Query(messages=[what])
+    if _ID_LIKE.fullmatch(what):
+        return Query(ids=[checked_id(what)])
+    raise CliError(
+        f"{what!r} is neither a message, a reason or an alarm, nor an id.",
+        f"Messages: {', '.join(_DECISIONS)}. Reasons: {', '.join(REASONS)}.",
+        code=Exit.USAGE,
+    )
+
+
+def explain(facts: Mapping[str, Any]) -> Reason | None:
+    """What a line means; None if it says nothing but what went well."""
+    reason = facts.get("reason")
+    if reason is None:
+        return _MESSAGES.get(str(facts.get("message")))
+    return REASONS.get(str(reason)) or Reason(
+        f"{reason}: this version of the command line does not know it.",
+        "docs/operations.md, or a newer version of this folder.",
+    )
+
+
+def group(lines: Iterable[Line]) -> list[Group]:
+    """The causes that lines tell of, the most frequent first."""
+    found: dict[tuple[str, ...], list[Line]] = {}
+    for line in lines:
+        telling = (line.facts.get("reason"), *(line.facts.get(name) for name in _TELLING))
+        # Lambda's own lines differ in their times.
+        what = line.what if line.facts.get("service") else ""
+        found.setdefault((what, *map(as_text, telling)), []).append(line)
+    groups = [
+        Group(each, reason)
+        for each in found.values()
+        if (reason := explain(each[-1].facts)) is not None
+    ]
+    return sorted(groups, key=lambda each: -len(each.lines))

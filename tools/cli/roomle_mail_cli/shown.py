@@ -1,0 +1,131 @@
+"""What an email would show of a design: the functions' own lookup, for a brand of brands.toml."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from roomle_mail import formats
+from roomle_mail.designs import DESIGN_WITHIN, Design, Designs, Wanted
+from roomle_mail.events import Event
+from roomle_mail_cli import project
+from roomle_mail_cli.screen import CliError, Exit
+
+if TYPE_CHECKING:
+    from roomle_mail.tokens import Credential
+    from roomle_mail_cli.roomle import Subject
+
+EVERYTHING = ("picture", "name", "size")
+# Where Roomle keeps pictures, for brands that do not say it yet.
+PICTURE_HOSTS = ("uploads.roomle.com", "catalog.roomle.com")
+_HOSTS = {"live": "www.roomle.com", "test": "test.roomle.com"}
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """What brands.toml says of a brand about designs; `show` is empty if it shows none."""
+
+    id: str
+    show: tuple[str, ...]
+    picture_hosts: tuple[str, ...]
+    catalogs: tuple[str, ...]
+    api_keys: tuple[str, ...]
+    language: str
+    languages: tuple[str, ...]
+
+    @classmethod
+    def of(cls, identifier: str, table: dict[str, Any]) -> Brand:
+        """Read its table."""
+        lists = {
+            name: tuple(table.get(name) or ())
+            for name in ("show", "picture_hosts", "catalogs", "api_keys", "languages")
+        }
+        return cls(id=identifier, language=str(table["language"]), **lists)
+
+
+def brand(identifier: str | None, configurator_id: str | None) -> Brand:
+    """The brand that is named, or a configurator's, or the default one; raises CliError."""
+    found = project.brands()
+    listed = found.get("configurators", {}).get(configurator_id or "", {})
+    chosen = identifier or listed.get("brand") or found["default"]
+    if chosen not in found["brands"]:
+        known = ", ".join(found["brands"])
+        raise CliError(f"There is no brand {chosen!r}, only {known}.", code=Exit.USAGE)
+    differs = {} if identifier else listed
+    return Brand.of(chosen, found["brands"][chosen] | differs)
+
+
+def showing() -> list[Brand]:
+    """The brands that show designs."""
+    brands = [Brand.of(name, table) for name, table in project.brands()["brands"].items()]
+    return [each for each in brands if each.show]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What an email in a language would show, and the log's words about it.
+
+    `seconds` is how long it took. `missing` is what the brand shows, but this email would not.
+    """
+
+    language: str
+    design: Design
+    outcome: str
+    seconds: float
+    missing: tuple[str, ...]
+
+    @property
+    def size(self) -> str | None:
+        """Width × depth × height, as the email writes it."""
+        design = self.design
+        return formats.size(design.width, design.depth, design.height, locale=self.language)
+
+    @property
+    def as_json(self) -> dict[str, object]:
+        """For programs; lengths in millimetres."""
+        design = self.design
+        return {
+            "language": self.language,
+            "picture": design.picture,
+            "name": design.name,
+            "size": self.size,
+            "width": design.width,
+            "depth": design.depth,
+            "height": design.height,
+            "missing": list(self.missing),
+            "log": self.outcome,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def look_up(
+    designs: Designs, subject: Subject, of: Brand, language: str, credential: Credential | None
+) -> Shown:
+    """Look a design up as the functions do, in their time box."""
+    show = of.show or EVERYTHING
+    event = Event(
+        name="email.savedConfiguration",
+        recipient="",
+        success=True,
+        configuration_id=subject.id,
+        item_id=None,
+        configurator_id=None,
+        # The link's host tells Roomle's databases apart.
+        url=f"https://{_HOSTS[subject.environment]}/",
+        result_url=None,
+        payload={},
+    )
+    began = time.monotonic()
+    lookup = designs.begin(
+        event,
+        Wanted(show, of.picture_hosts or PICTURE_HOSTS, of.catalogs, language),
+        credential=lambda: credential,
+        now=time.time(),
+        spare=2 * DESIGN_WITHIN,
+    )
+    design = lookup.result()
+    seconds = time.monotonic() - began
+    there = {"picture": design.picture, "name": design.name, "size": design.width}
+    missing = tuple(each for each in show if there[each] is None)
+    return Shown(language, design, lookup.outcome or "", seconds, missing)
