@@ -293,6 +293,7 @@ def functions() -> list[Variant]:
     # The values of template.yaml where the fixtures use others.
     settings |= {
         "LOCAL_STACK": "false",
+        "EVENT_BUS": "",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
         "MAX_EMAILS_PER_HOUR": "10000",
         "TOKEN_MAX_AGE": "86400",

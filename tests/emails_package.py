@@ -24,7 +24,7 @@ from tools.sam import ROOT
 EMAILS = ROOT / "tests" / "emails"
 OWN = project.OWN_EMAILS
 # What a brand edits in its folder.
-EDITED = ("brands.toml", "texts", "templates")
+EDITED = ("brands.toml", "texts", "templates", "pictures")
 BUILT = ROOT / "build" / "emails"
 
 

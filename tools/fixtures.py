@@ -31,6 +31,7 @@ LOCAL_STACK = "http://host.docker.internal:24566"
 ROOMLE_API = "http://host.docker.internal:24567"
 QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
 DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
+BUS = "roomle-mail"
 
 # The examples of Roomle's page "Webhook". The addresses can't belong to anybody. Each fixture has
 # its own, which identifies its email and keeps it below the limit per recipient.
@@ -99,7 +100,7 @@ class Post:
 # The answers' statuses, by code; README.md lists them.
 STATUSES = {
     "sent": 200,
-    "ignored": 200,
+    "forwarded": 200,
     "malformed": 400,
     "unauthorized": 401,
     "too-large": 413,
@@ -204,7 +205,7 @@ def accepted_posts() -> dict[str, Post]:
             subject=SUBJECTS[SAVED],
         ),
         "another_event": Post(
-            code="ignored",
+            code="forwarded",
             body=compact({"event": "configuration.deleted", "data": {"id": CONFIGURATION}}),
         ),
     }
@@ -506,7 +507,7 @@ def environment() -> dict[str, dict[str, str]]:
         "SECRET_OVERLAP": "3600",
         "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "0",
         "MAX_EMAILS_PER_HOUR": "0",
-        "EVENT_BUS": "",
+        "EVENT_BUS": BUS,
         "PUBLISH_ADDRESSES": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "true",

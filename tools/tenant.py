@@ -19,6 +19,7 @@ from roomle_mail.emails import Brand, Catalog, Email
 from roomle_mail.errors import RoomleMailError
 from roomle_mail_cli import sign
 from tools import fixtures
+from tools.roomle_api.content import catalog_of, design_of
 
 LINK_HOST = str(urlsplit(fixtures.link_to("")).hostname)
 ASSET_HOST = str(urlsplit(fixtures.ASSET).hostname)
@@ -101,42 +102,51 @@ class Tenant:
 
     # --- their results ------------------------------------------------------------------------
 
-    def email(self, payload: object, received: float) -> Email:
-        """Make the email that Roomle's JSON calls for; raises RoomleMailError if it is refused."""
+    def email(self, payload: object, received: float, *, designs: bool) -> Email:
+        """Make the email that Roomle's JSON calls for; raises RoomleMailError if it is refused.
+
+        With `designs` it shows what the stand-in for Roomle's API says of the design.
+        """
         event = events.validate(payload)
         if event is None:
             raise ValueError("calls for no email")
         brand = self.catalog.brand(event.configurator_id)
-        return self.catalog.compose(event, brand, received=received)
+        email = self.catalog.compose(event, brand, received=received)
+        identifier = event.configuration_id or event.item_id or ""
+        if not designs or (brand.catalogs and catalog_of(identifier) not in brand.catalogs):
+            return email
+        design = design_of(identifier, email.language)
+        return self.catalog.compose(event, brand, received=received, design=design)
 
-    def expected(self, name: str, *, received: float) -> dict[str, Any]:
+    def expected(self, name: str, *, received: float, designs: bool = False) -> dict[str, Any]:
         """Return what becomes of a fixture: expected.json's entry, changed as the brands decide.
 
-        `emails` are all emails that are sent if it is received then (epoch seconds).
+        `emails` are all emails that are sent if it is received then (epoch seconds), with designs
+        as the stand-in for Roomle's API has them, or without.
         """
         expected = fixtures.expectations()[name]
         if name.startswith("mailer/"):
-            return {**expected, **self._mailed(name, received)}
+            return {**expected, **self._mailed(name, received, designs)}
         if expected["code"] not in DECIDED_BY_THE_BRAND:
             return {**expected, "emails": []}
         body = fixtures.body_of(fixtures.load(name)).decode()
         try:
-            email = self.email(json.loads(self.fit(body)[0]), received)
+            email = self.email(json.loads(self.fit(body)[0]), received, designs=designs)
         except RoomleMailError as refused:
             return {**expected, "status": refused.status, "code": refused.code, "emails": []}
         return {**expected, "status": 200, "code": "sent", "emails": [email]}
 
-    def _mailed(self, name: str, received: float) -> dict[str, Any]:
+    def _mailed(self, name: str, received: float, designs: bool) -> dict[str, Any]:  # noqa: FBT001
         emails: list[Email] = []
         # The mailer skips a message that comes again.
         messages = list(dict.fromkeys(self.batch(name, now=0)))
         for message in messages:
-            emails += self._email_of(message, received)
+            emails += self._email_of(message, received, designs)
         return {"emails": emails, "dead_letters": len(messages) - len(emails)}
 
-    def _email_of(self, message: str, received: float) -> Iterator[Email]:
+    def _email_of(self, message: str, received: float, designs: bool) -> Iterator[Email]:  # noqa: FBT001
         try:
-            yield self.email(json.loads(message)["event"], received)
+            yield self.email(json.loads(message)["event"], received, designs=designs)
         except (RoomleMailError, ValueError, KeyError):
             return
 

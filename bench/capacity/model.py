@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import simpy
 
+from roomle_mail.limits import SHARDS
 from roomle_mail.mailer import Message
 from tools.sam import ROOT
 
@@ -73,28 +74,30 @@ class Parameters:
     max_emails_per_hour: int = 10_000
     mailer_concurrency: int = 2
     ses_rate: float = field(default_factory=lambda: inputs()["limits.ses_rate_per_s"])
+    event_bus: bool = False
     slower: float = 1.0
     """The factor by which everything takes longer than calculated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Events in an hour; `peak` is the share that comes within five minutes."""
+    """Events in an hour or another time; `peak` is the share that comes within five minutes."""
 
     events: int
     peak: float = 0.0
+    seconds: float = HOUR
 
     def arrivals(self, random_: random.Random) -> list[float]:
         """Return the times of the events, in seconds."""
         in_peak = round(self.events * self.peak)
         moments = [1_500 + 300 * random_.random() for _ in range(in_peak)]
-        moments += [HOUR * random_.random() for _ in range(self.events - in_peak)]
+        moments += [self.seconds * random_.random() for _ in range(self.events - in_peak)]
         return sorted(moments)
 
     @property
     def rate(self) -> float:
         """Events per second at the peak."""
-        even = self.events * (1 - self.peak) / HOUR
+        even = self.events * (1 - self.peak) / self.seconds
         return even + self.events * self.peak / 300
 
 
@@ -217,6 +220,7 @@ class Results:
             + gb * price["prices.lambda_per_gb_second"],
             "DynamoDB": work["writes"] / 1e6 * price["prices.dynamodb_per_million_writes"],
             "SQS": work["sqs"] / 1e6 * price["prices.sqs_per_million"],
+            "EventBridge": work["published"] / 1e6 * price["prices.eventbridge_per_million"],
             "logs": work["log_bytes"] / 1e9 * price["prices.logs_per_gb"],
         }
 
@@ -278,8 +282,9 @@ class Stack:
             return
         work = self._takes("receiver")
         start = self._takes("cold_start") if cold else 0.0
+        publishing = self._publish()
         results.work["runs"] += 1
-        results.work["lambda_ms"] += math.ceil((start + work) * 1000)
+        results.work["lambda_ms"] += math.ceil((start + work + publishing) * 1000)
         results.work["log_bytes"] += measured()["log_bytes"]["receiver"]
         results.work["writes"] += measured()["writes"]["receiver"]
         hour = int(came_at // HOUR)
@@ -287,10 +292,17 @@ class Stack:
         # only shifts milliseconds.
         yield self.clock.timeout(start + work * 0.75)
         end = self._send_or_queue(came_at, hour)
-        yield self.clock.timeout(work * 0.25)
+        yield self.clock.timeout(work * 0.25 + publishing)
         if end is not None:
             results.ends[end] += 1
         self.receivers.leave(self.clock.now)
+
+    def _publish(self) -> float:
+        """The seconds of the call that puts an event on the bus."""
+        if not self.parameters.event_bus:
+            return 0.0
+        self.results.work["published"] += 1
+        return inputs()["speed.other_call_ms"] / 1000 * self.parameters.slower
 
     def _send_or_queue(self, came_at: float, hour: int) -> str | None:
         """Deliver; return the event's result, or None while it is in the queue."""
@@ -383,12 +395,13 @@ def advise(load: Load) -> Parameters:
     # A third above the peak, because people don't come evenly.
     height = max(1.0, load.rate * 4 / 3)
     ses_rate = max(inputs()["limits.ses_rate_per_s"], math.ceil(height))
-    # The cap is counted in one DynamoDB item.
-    too_fast = height > inputs()["limits.dynamodb_writes_per_item_per_s"]
+    # The cap is counted in several DynamoDB items.
+    too_fast = height > inputs()["limits.dynamodb_writes_per_item_per_s"] * SHARDS
+    an_hour = load.events * HOUR / load.seconds
     return Parameters(
         throttle_rate=max(50, math.ceil(height * 2)),
-        throttle_burst=max(100, math.ceil(height * 4)),
-        max_emails_per_hour=0 if too_fast else max(1, math.ceil(load.events / 500)) * 1_000,
+        throttle_burst=min(inputs()["limits.api_gateway_burst"], max(100, math.ceil(height * 4))),
+        max_emails_per_hour=0 if too_fast else max(1, math.ceil(an_hour / 500)) * 1_000,
         mailer_concurrency=max(2, math.ceil(height * per_mail)),
         ses_rate=ses_rate,
     )

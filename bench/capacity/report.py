@@ -22,12 +22,14 @@ from bench.capacity.model import (
     sourced_inputs,
 )
 from bench.markdown import Rows, filled, table
+from roomle_mail.limits import SHARDS
 from tools.sam import ROOT
 
 DOCUMENT = ROOT / "docs" / "capacity.md"
 PICTURES = ROOT / "docs" / "capacity"
 BURSTS = (1, 100, 1_000, 3_000, 10_000, 30_000, 100_000)
 PEAK = 0.5
+THOUSAND = 1_000
 
 
 def defaults_by_way() -> dict[tuple[int, str], Results]:
@@ -101,6 +103,15 @@ def slower() -> dict[float, Results]:
     """The recommendation for 10,000 per hour if everything takes several times longer."""
     load = Load(10_000, PEAK)
     return {by: simulate(load, replace(advise(load), slower=by)) for by in (0.5, 1, 2, 4)}
+
+
+def thousand() -> dict[bool, tuple[Parameters, Results]]:
+    """A thousand events a second for ten minutes, which begin all at once; is there a bus?"""
+    load = Load(THOUSAND * 600, seconds=600)
+    return {
+        bus: (chosen := replace(advise(load), event_bus=bus), simulate(load, chosen))
+        for bus in (True, False)
+    }
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -223,6 +234,46 @@ def table_slower(results: dict[float, Results]) -> str:
     return table(head, rows)
 
 
+def table_thousand(results: dict[bool, tuple[Parameters, Results]]) -> str:
+    """What a thousand events a second need and cost, with the event bus on."""
+    chosen, each = results[True]
+    allowed = {name.removeprefix("limits."): f"{value:,g}" for name, value in inputs().items()}
+    rate, burst = allowed["api_gateway_rate_per_s"], allowed["api_gateway_burst"]
+    rows: Rows = [
+        (
+            "requests a second: `ThrottleRate` / `ThrottleBurst`",
+            f"{chosen.throttle_rate:,.0f} / {chosen.throttle_burst:,.0f}",
+            f"{rate} / {burst}",
+        ),
+        ("receivers at once", f"{each.concurrency:,}", allowed["lambda_concurrency"]),
+        ("emails a second from SES", f"{chosen.ses_rate:,.0f}", allowed["ses_rate_per_s"]),
+        ("`MailerConcurrency`", chosen.mailer_concurrency, "-"),
+        (
+            "writes a second to the table",
+            f"{THOUSAND * measured()['writes']['receiver']:,}",
+            f"{allowed['dynamodb_writes_of_a_new_table_per_s']} for a new table",
+        ),
+        (
+            "writes a second to each item of `MaxEmailsPerHour`",
+            f"{THOUSAND / SHARDS:,.0f}",
+            allowed["dynamodb_writes_per_item_per_s"],
+        ),
+        ("PutEvents a second", f"{THOUSAND:,}", allowed["put_events_per_s"]),
+        ("in time", percent(each.in_time), "-"),
+        ("Roomle mails", f"{percent(each.fallbacks)}: {causes(each)}", "-"),
+        *(
+            (
+                f"cost of 1,000 events, {'with' if bus else 'without'} the bus",
+                f"${found.cost_per_1000:.4f}",
+                "-",
+            )
+            for bus, (_, found) in results.items()
+        ),
+        ("cost of an hour, with the bus", f"${each.cost_per_1000 * HOUR:,.0f}", "-"),
+    ]
+    return table(("what", "a thousand events a second", "AWS allows at first"), rows)
+
+
 def table_cost(results: dict[int, tuple[Parameters, Results]]) -> str:
     """Where the money goes, for 10,000 events."""
     _, each = results[10_000]
@@ -273,6 +324,7 @@ def write() -> int:
         "mailers": lambda: table_mailers(mailers()),
         "slower": lambda: table_slower(slower()),
         "cost": lambda: table_cost(advice),
+        "thousand": lambda: table_thousand(thousand()),
         **PLAIN,
     }
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), tables))

@@ -16,7 +16,7 @@ from roomle_mail_cli import doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
-REGION = "eu-central-1"
+REGION, ACCOUNT = "eu-central-1", "123456789012"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
 SECRETS = [{"anApiKey": f"example-secret-{n}"} for n in range(4)]
 
@@ -127,7 +127,99 @@ def test_a_value_that_is_not_json_is_only_replaced_on_request(deployment: Deploy
         assert json.loads(client.get_secret_value(SecretId="secret")["SecretString"]) == SECRETS[0]
 
 
+@pytest.fixture
+def two_keys(deployment: Deployment) -> Iterator[Any]:
+    """A secret with two API keys, and a receiver that uses it."""
+    vars(deployment)["resources"] = {"ReceiverFunction": ("AWS::Lambda::Function", "receiver")}
+    with mock_aws():
+        client = boto3.client("secretsmanager", region_name=REGION)
+        both = {"old": "example-secret-0", "new": "example-secret-1"}
+        client.create_secret(Name="secret", SecretString=json.dumps(both))
+        yield client
+
+
+def test_a_removed_key_counts_for_the_overlap(deployment: Deployment, two_keys: Any) -> None:
+    now = datetime.now(UTC)
+    change = keys.remove(deployment, "old", now=now)
+    assert change.api_keys == ["new"]
+    assert change.until == now + timedelta(hours=1)
+    assert [each.api_key for _, each in keys.known(deployment)] == ["new", "old"]
+    assert json.loads(two_keys.get_secret_value(SecretId="secret")["SecretString"]) == {
+        "new": "example-secret-1"
+    }
+
+
+def restarted(deployment: Deployment) -> Stubber:
+    """Expect that the receiver's configuration is changed."""
+    aws = Stubber(deployment.client("lambda"))
+    aws.add_response("update_function_configuration", {})
+    aws.add_response("get_function", {"Configuration": {"LastUpdateStatus": "Successful"}})
+    return aws
+
+
+@pytest.mark.parametrize("removed_before", [False, True])
+@pytest.mark.usefixtures("two_keys")
+def test_a_key_that_is_removed_now_counts_no_more(
+    deployment: Deployment, *, removed_before: bool
+) -> None:
+    if removed_before:
+        keys.remove(deployment, "old")
+    with restarted(deployment) as aws:
+        change = keys.remove(deployment, "old", at_once=True)
+        aws.assert_no_pending_responses()
+    assert (change.api_keys, change.until, change.changed) == (["new"], None, True)
+    assert [each.api_key for _, each in keys.known(deployment)] == ["new"]
+
+
+@pytest.mark.usefixtures("two_keys")
+def test_a_receiver_that_cannot_be_restarted_is_told(deployment: Deployment) -> None:
+    with Stubber(deployment.client("lambda")) as aws:
+        aws.add_client_error("update_function_configuration", "AccessDeniedException", "no")
+        change = keys.remove(deployment, "old", at_once=True)
+    assert "for five minutes more" in "".join(change.warnings)
+
+    keys.put(deployment, SECRETS[0])
+    vars(deployment)["resources"]["Alias"] = ("AWS::Lambda::Alias", "arn")
+    assert "for five minutes more" in "".join(
+        keys.remove(deployment, "anApiKey", at_once=True).warnings
+    )
+
+
+@pytest.mark.usefixtures("two_keys")
+def test_the_only_key_and_an_unknown_key_are_not_removed(deployment: Deployment) -> None:
+    with pytest.raises(CliError, match="no API key 'other'"):
+        keys.remove(deployment, "other", at_once=True)
+    keys.remove(deployment, "old")
+    with pytest.raises(CliError, match="is the only API key"):
+        keys.remove(deployment, "new")
+
+
+def test_a_value_that_is_not_json_leads_to_the_command_that_replaces_it(
+    deployment: Deployment,
+) -> None:
+    with mock_aws():
+        client = boto3.client("secretsmanager", region_name=REGION)
+        client.create_secret(Name="secret", SecretString="example-secret-0")
+        with pytest.raises(CliError, match=r"\(16 characters\) is not a JSON object") as refused:
+            keys.put(deployment, SECRETS[0])
+    assert refused.value.advice == "Replace it: roomle-mail secret set anApiKey --replace"
+
+
 # --- doctor -----------------------------------------------------------------------------------
+
+
+def test_a_check_whose_resource_is_gone_fails(deployment: Deployment) -> None:
+    with Stubber(deployment.client("dynamodb")) as aws:
+        aws.add_client_error("describe_table", "ResourceNotFoundException", "Table: table")
+        [check] = doctor.make("memory", doctor.check_table, deployment)
+    assert check.state == "fail"
+    assert "REVERT_DRIFT" in check.advice
+
+
+def test_settings_that_the_receiver_refuses_fail(deployment: Deployment) -> None:
+    deployment.environment["TOKEN_IV"] = "neither"
+    [check] = doctor.make("settings", doctor.check_settings, deployment)
+    assert (check.state, "TOKEN_IV" in check.found) == ("fail", True)
 
 
 def found(deployment: Deployment, name: str) -> dict[str, tuple[str, str]]:
@@ -203,7 +295,7 @@ def test_an_alarm_that_notifies_nobody_is_found(
     vars(deployment)["resources"] = {"DeadLetters": ("AWS::CloudWatch::Alarm", "alarm")}
     alarm = {
         "AlarmName": "alarm", "StateValue": "ALARM", "ActionsEnabled": False,
-        "AlarmActions": [topic],
+        "AlarmActions": [topic], "StateUpdatedTimestamp": datetime.now(UTC),
     }  # fmt: skip
     with (
         Stubber(deployment.client("cloudwatch")) as watch,
@@ -331,3 +423,40 @@ def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deploymen
         watch.add_response("describe_alarms", {"MetricAlarms": [alarm]})
         states = {name: state for name, (state, _) in found(deployment, "alarms").items()}
     assert states["alarms"] == "ok"
+
+
+BUS_ARN = "arn:aws:events:{}:{}:event-bus/shop"
+
+
+@pytest.mark.parametrize(
+    ("bus", "there", "rules", "state"),
+    [
+        ("", False, False, "ok"),
+        ("shop", True, True, "ok"),
+        ("shop", True, False, "warn"),
+        ("shop", False, False, "fail"),
+        (BUS_ARN.format(REGION, ACCOUNT), True, True, "ok"),
+        (BUS_ARN.format(REGION, ACCOUNT), False, False, "fail"),
+        (BUS_ARN.format(REGION, "210987654321"), False, False, "info"),
+        (BUS_ARN.format("eu-west-1", ACCOUNT), False, False, "fail"),
+    ],
+)
+def test_a_bus_that_nobody_would_get_events_from_is_found(
+    deployment: Deployment, bus: str, there: bool, rules: bool, state: str
+) -> None:
+    """PutEvents takes events for a bus that does not exist."""
+    vars(deployment)["stack"] = {
+        "StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/roomle-mail/1"
+    }
+    deployment.environment["EVENT_BUS"] = bus
+    with mock_aws():
+        events = deployment.client("events")
+        if there:
+            events.create_event_bus(Name="shop")
+        if rules:
+            events.put_rule(Name="all", EventBusName="shop", EventPattern='{"source": ["a"]}')
+
+        result = found(deployment, "event bus")["event bus"]
+
+    assert result[0] == state
+    assert (result[1] == "") == (state == "ok")

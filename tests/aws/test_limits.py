@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from roomle_mail.limits import Limits
+from roomle_mail.limits import SHARDS, Limits
 from roomle_mail.table import Table
 
 NOW = 1_900_000_000.0
@@ -50,9 +51,32 @@ def test_a_place_given_back_twice_is_one_place(another: Open) -> None:
 
 
 def test_the_stacks_places_are_counted_and_never_below_zero(another: Open) -> None:
-    store = another()
-    store.give_back_stack(now=NOW)
+    first, second = (another().reserve_stack(limit=2, now=NOW) for _ in range(2))
+    assert first
+    assert second
+    assert another().reserve_stack(limit=2, now=NOW) is None
 
-    assert [store.reserve_stack(limit=2, now=NOW) for _ in range(3)] == [True, True, False]
-    store.give_back_stack(now=NOW)
-    assert store.reserve_stack(limit=2, now=NOW)
+    for _ in range(2):
+        another().give_back_stack(first, now=NOW)
+    assert another().reserve_stack(limit=2, now=NOW) == first
+    assert another().reserve_stack(limit=2, now=NOW) is None
+    assert another().reserve_stack(limit=2, now=NOW + 3_600)
+
+
+@pytest.mark.parametrize("limit", [1, 3, SHARDS - 1, SHARDS, SHARDS + 1, 25])
+def test_the_stacks_places_are_spread_and_never_more_or_fewer_than_the_limit(
+    another: Open, limit: int
+) -> None:
+    taken = [another().reserve_stack(limit=limit, now=NOW) for _ in range(limit + 3)]
+
+    places = [place for place in taken if place is not None]
+    assert taken == places + [None] * 3
+    assert len(places) == limit
+    assert len(set(places)) == min(limit, SHARDS)
+
+
+def test_a_thousand_places_a_second_do_not_all_go_to_one_item(another: Open) -> None:
+    places = Counter(another().reserve_stack(limit=10_000, now=NOW) for _ in range(100))
+
+    # By chance one may get more than its share, but not half of all.
+    assert max(places.values()) < 50

@@ -226,6 +226,26 @@ def test_a_token_with_the_other_vector_is_named_only_in_the_log(world: World) ->
     assert line["hint"] == "TokenIv"
 
 
+def test_a_token_in_another_header_is_named_only_in_the_log(world: World) -> None:
+    event = world.request()
+    event["headers"]["x-roomle-token"] = event["headers"].pop("token")
+
+    assert world.receive(event) == (401, "unauthorized")
+    (line,) = world.logs()
+    assert (line["reason"], line["hint"]) == ("TokenMissing", "TokenHeader")
+    assert "x-roomle" not in json.dumps(line)
+
+
+@pytest.mark.parametrize("value", ["", "01-", "a text", "2026-01-01", "01-2345", 1, None])
+def test_other_headers_are_no_hint(world: World, value: object) -> None:
+    event = world.request()
+    event["headers"] = {"x-other": value}
+
+    assert world.receive(event) == (401, "unauthorized")
+    (line,) = world.logs()
+    assert "hint" not in line
+
+
 def test_the_prefix_setting_takes_prefixed_tokens_only_and_remembers_them_permanently(
     world: World,
 ) -> None:

@@ -93,6 +93,7 @@ def services() -> Iterator[Services]:
         AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    services.client("events").create_event_bus(Name=names["EVENT_BUS"])
     services.client("sesv2").create_email_identity(EmailIdentity=SENDER_DOMAIN)
     services.client("sesv2").create_configuration_set(
         ConfigurationSetName=names["CONFIGURATION_SET"]

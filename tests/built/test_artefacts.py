@@ -241,6 +241,7 @@ def test_a_snapshot_freezes_no_connection_secret_or_randomness(
 
 OPERATIONS = {
     "dynamodb": {"GetItem", "PutItem", "UpdateItem"},
+    "events": {"PutEvents"},
     "secretsmanager": {"GetSecretValue"},
     "sesv2": {"SendEmail"},
     "sqs": {"ChangeMessageVisibility", "SendMessage"},

@@ -44,6 +44,8 @@ class Entry:
     lost: int = 0  # how often its answer did not arrive
     queued: int = 0  # how often SQS took the event
     dead_letters: int = 0
+    published: list[str] = field(default_factory=list)  # the outcomes that the event bus got
+    publishing_lost: int = 0  # how often the bus's answer did not arrive
     # What the function logged as failed afterwards, because a second service failed too.
     undone: set[str] = field(default_factory=set)
 
@@ -86,7 +88,8 @@ class Entry:
         answers = ", ".join(f"{a.status} {a.code} {a.seconds:.2f}s" for a in self.answers)
         return (
             f"{self.name}: answered {answers}; sent {self.sent} (lost {self.lost}), "
-            f"queued {self.queued}, dead letters {self.dead_letters}"
+            f"queued {self.queued}, dead letters {self.dead_letters}, "
+            f"published {self.published}"
         )
 
 
@@ -120,6 +123,12 @@ class Ledger:
         for call in calls:
             if not call.acted:
                 continue
+            if call.operation == "PutEvents":
+                (given,) = call.body["Entries"]
+                detail = json.loads(given["Detail"])
+                if entry := self.entries.get(recipient_of_event(detail.get("payload"))):
+                    entry.published.append(detail["outcome"])
+                    entry.publishing_lost += not call.answered
             if call.operation == "SendEmail":
                 (recipient,) = call.body["Destination"]["ToAddresses"]
                 if entry := self.entries.get(recipient):
@@ -155,6 +164,10 @@ class Ledger:
                 e.emails > 1 and not e.lost and e.died for e in entries
             ),
             "dead letters": sum(e.dead_letters > 0 for e in entries),
+            "published": sum(bool(e.published) for e in entries),
+            "published twice because the bus's answer got lost": sum(
+                len(e.published) > 1 for e in entries
+            ),
         }
         told = ", ".join(f"{number} {what}" for what, number in figures.items() if number)
         slowest = max((answer.seconds for answer in answers), default=0)
@@ -171,13 +184,31 @@ def broken_promise(entry: Entry) -> str | None:
         return "more emails than lost answers explain"
     if entry.lost and entry.emails == 1 and not entry.dead_letters:
         return "an answer was lost, but nobody mailed again"
+    return wrongly_published(entry)
+
+
+def wrongly_published(entry: Entry) -> str | None:
+    """How the event bus got something that isn't so."""
+    if len(entry.published) > 1 + entry.publishing_lost:
+        return "published more often than lost answers explain"
+    # A receiver that died answered nothing.
+    told = {"failed" if a.roomle_mails else a.code for a in entry.answers if not a.died}
+    if not entry.died and not set(entry.published) <= told:
+        return "published with another outcome than the answer's"
     return None
 
 
 def recipient_of(message: str) -> str:
     """The address in a queued event, "" if it is not an event."""
     try:
-        found: Any = json.loads(message)["event"]["data"]["email"]
+        return recipient_of_event(json.loads(message)["event"])
     except (ValueError, KeyError, TypeError):
         return ""
-    return str(found)
+
+
+def recipient_of_event(event: Any) -> str:
+    """The address in one of Roomle's events, "" if there is none."""
+    try:
+        return str(event["data"]["email"])
+    except (KeyError, TypeError):
+        return ""

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-type Service = Literal["SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB", "ROOMLE"]
+type Service = Literal["SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB", "EVENTBRIDGE", "ROOMLE"]
 
 # botocore's names in AWS_ENDPOINT_URL_…
-AWS: tuple[Service, ...] = ("SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB")
+AWS: tuple[Service, ...] = ("SESV2", "SQS", "SECRETS_MANAGER", "DYNAMODB", "EVENTBRIDGE")
 SERVICES: tuple[Service, ...] = (*AWS, "ROOMLE")
 HOST = "127.0.0.1"
 _END = b"\r\n\r\n"  # of a head
@@ -39,6 +39,7 @@ _THROTTLES: dict[Service, tuple[int, str]] = {
     "SQS": (403, "RequestThrottled"),
     "SECRETS_MANAGER": (400, "ThrottlingException"),
     "DYNAMODB": (400, "ProvisionedThroughputExceededException"),
+    "EVENTBRIDGE": (400, "ThrottlingException"),
     "ROOMLE": (429, "TooManyRequests"),
 }
 _REFUSES: dict[Service, tuple[int, str]] = {
@@ -46,6 +47,7 @@ _REFUSES: dict[Service, tuple[int, str]] = {
     "SQS": (403, "AccessDenied"),
     "SECRETS_MANAGER": (400, "AccessDeniedException"),
     "DYNAMODB": (400, "AccessDeniedException"),
+    "EVENTBRIDGE": (400, "AccessDeniedException"),
     "ROOMLE": (403, "Forbidden"),
 }
 
@@ -79,6 +81,9 @@ FAULTS = (
     THROTTLE, REFUSE, BREAK, BREAK_AFTER, NO_CONNECTION, RESET, HANG, HANG_AFTER, ANSWER_SLOWLY,
     DRIP, HALVE, HALVE_CLEANLY, DROP,
 )  # fmt: skip
+# PutEvents answers 200 even if it took nothing (EventBridge's page "PutEventsResultEntry").
+FAIL_ENTRY = Fault("fail the entry", acts=False)
+BUS_FAULTS = (*FAULTS, FAIL_ENTRY)
 
 
 # What is answered instead of the service's answer.
@@ -257,6 +262,11 @@ class _Port:
                 writer.write(_error(*_INSTEAD[fault][self._service]))
                 await writer.drain()
                 return True
+            case fault if fault is FAIL_ENTRY:
+                failed = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+                writer.write(_made("200 OK", json.dumps(failed)))
+                await writer.drain()
+                return True
             case fault if fault in (HANG, HANG_AFTER):
                 await reader.read()  # ends when the caller gives up
             case fault if fault is DRIP:
@@ -391,9 +401,13 @@ def _operation(service: Service, head: bytes) -> str:
 
 def _error(status: int, code: str) -> bytes:
     body = json.dumps({"__type": code, "message": ""})
+    return _made(f"{status} Fault\r\nx-amzn-ErrorType: {code}", body)
+
+
+def _made(head: str, body: str) -> bytes:
     return (
-        f"HTTP/1.1 {status} Fault\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        f"x-amzn-ErrorType: {code}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+        f"HTTP/1.1 {head}\r\nContent-Type: application/x-amz-json-1.0\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
 
 

@@ -62,6 +62,8 @@ def answer(_: URLLib3Session, request: Any) -> AWSResponse:
         body = {"SecretString": SECRET, "CreatedDate": 0}
     elif operation == "SendEmail" and next(sends) % 10 == 0:
         status, body = 429, {"__type": "TooManyRequestsException"}
+    elif operation == "PutEvents":
+        body = {"FailedEntryCount": 0, "Entries": [{"EventId": "an id"}]}
     elif operation.startswith("Send"):
         body = {"MessageId": "an id"}
     headers: Any = {"content-type": "application/x-amz-json-1.0"}

@@ -26,7 +26,7 @@ from tests.faults.world import BATCH, MAILER_TIMEOUT, Aws
 type When = Literal["before", "after"]
 type Moment = tuple[str, int, When]  # a call's operation, its number, before or after it
 
-# The receiver's calls: claim, two limits, delivery, outcome. Was the email in custody?
+# The receiver's calls: claim, two limits, delivery, outcome, bus. Was the email in custody?
 RECEIVERS_MOMENTS: list[tuple[str, Moment, bool]] = [
     ("ses", ("PutItem", 1, "before"), False),
     ("ses", ("PutItem", 1, "after"), False),
@@ -34,6 +34,8 @@ RECEIVERS_MOMENTS: list[tuple[str, Moment, bool]] = [
     ("ses", ("SendEmail", 1, "after"), True),
     ("ses", ("UpdateItem", 3, "before"), True),
     ("ses", ("UpdateItem", 3, "after"), True),
+    ("ses", ("PutEvents", 1, "before"), True),
+    ("ses", ("PutEvents", 1, "after"), True),
     ("sqs", ("SendMessage", 1, "before"), False),
     ("sqs", ("SendMessage", 1, "after"), True),
     ("sqs", ("UpdateItem", 3, "before"), True),

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from tests.faults.pool import DELIVERIES, SOON, Pool
 from tests.faults.proxy import (
     ANSWER_SLOWLY,
     BREAK,
+    BUS_FAULTS,
     DRIP,
     DROP,
     FAULTS,
@@ -52,6 +54,7 @@ RECEIVERS_CALLS: dict[Service, tuple[str, ...]] = {
     "SQS": ("SendMessage",),
     "SECRETS_MANAGER": ("GetSecretValue",),
     "DYNAMODB": ("PutItem", "UpdateItem"),
+    "EVENTBRIDGE": ("PutEvents",),
     "ROOMLE": ("configurations", "components", "picture"),
 }
 MAILERS_CALLS: dict[Service, tuple[str, ...]] = {
@@ -106,7 +109,7 @@ def cases() -> list[Case]:
         for way in (*DELIVERIES, "mailer")
         for service, operations in (MAILERS_CALLS if way == "mailer" else RECEIVERS_CALLS).items()
         for operation in operations
-        for fault in FAULTS
+        for fault in (BUS_FAULTS if service == "EVENTBRIDGE" else FAULTS)
     ]
     cold = [
         Case(
@@ -286,6 +289,42 @@ def test_under_any_fault_an_event_leads_to_one_email_and_the_function_answers_by
     if case.way != "mailer":
         # SQS and DynamoDB may be called again, but SES is called once.
         assert sum(call.operation == "SendEmail" for call in trial.calls[case]) <= 1
+
+
+@pytest.mark.parametrize("fault", BUS_FAULTS, ids=str)
+def test_under_any_fault_of_the_bus_an_event_is_forwarded_only_if_the_bus_has_it(
+    fault: Fault, pool: Pool
+) -> None:
+    other = {"event": "configuration.deleted", "data": {"configurationId": uuid.uuid4().hex}}
+    with pool.receiver("ses,sqs") as receiver:
+        begin = len(receiver.line.calls)
+        request = world.request(other, clock=receiver.clock)
+        receiver.line.fail("EVENTBRIDGE", fault)
+        answer = world.post(receiver, request)
+        receiver.line.heal()
+        taken = [call for call in receiver.line.calls[begin:] if call.operation == "PutEvents"]
+        again = world.post(receiver, request)
+        assert_foreseen(receiver)
+
+    told = (answer.status, answer.code)
+    assert told in {(200, "forwarded"), (503, "unavailable")}
+    if told == (200, "forwarded"):
+        assert any(call.acted for call in taken)
+    assert (again.status, again.code) == (200, "forwarded")
+
+
+def test_a_bus_that_does_not_exist_changes_no_answer_and_no_email(
+    functions: Functions, pool: Pool
+) -> None:
+    ledger = Ledger()
+    entry = ledger.open("no such bus", world.new_recipient())
+    with functions.started(RECEIVER, DELIVERY="ses", EVENT_BUS="no-such-bus") as receiver:
+        request = world.request(world.payload(entry.recipient), clock=receiver.clock)
+        entry.answers.append(world.post(receiver, request))
+        ledger.book(receiver.line.calls)
+    pool.settle(ledger)
+
+    assert (entry.answers[0].code, entry.emails) == ("sent", 1)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.service == "ROOMLE"], ids=str)

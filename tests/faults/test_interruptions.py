@@ -138,7 +138,7 @@ def test_answer_and_custody_agree_at_any_interrupted_instruction(
     world: World, roomle: RoomleApi, monkeypatch: pytest.MonkeyPatch, delivery: str, most: int
 ) -> None:
     roomle.credentials = (Credential(API_KEY, SECRET.encode()),)
-    world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000")
+    world.set(DELIVERY=delivery, MAX_EMAILS_PER_HOUR="1000000", EVENT_BUS="default")
     # A lookup of a design is begun and awaited by way of `threading`.
     places = our_places(world.app("receiver"), threading)
     store = IdempotencyStore(world.table())

@@ -19,7 +19,7 @@ from tests.faults import figures, world
 from tests.faults.lambdas import Mortal, assert_foreseen
 from tests.faults.ledger import Entry, Ledger
 from tests.faults.pool import DELIVERIES, SOON, Pool
-from tests.faults.proxy import FAULTS, THROTTLE, Fault, Service
+from tests.faults.proxy import BUS_FAULTS, FAULTS, THROTTLE, Fault, Service
 from tests.faults.world import Aws
 from tools import fixtures
 
@@ -31,12 +31,11 @@ CALLS: tuple[tuple[Service, str], ...] = (
     ("SECRETS_MANAGER", "GetSecretValue"),
     ("DYNAMODB", "PutItem"),
     ("DYNAMODB", "UpdateItem"),
+    ("EVENTBRIDGE", "PutEvents"),
     ("ROOMLE", "configurations"),
     ("ROOMLE", "components"),
     ("ROOMLE", "picture"),
 )
-# A fault that blocks takes seconds, and there are thousands of events.
-WEIGHTS = [1 if fault.blocks else 6 for fault in FAULTS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,12 @@ def plan(chance: random.Random) -> Plan:
 
 
 def failure(chance: random.Random) -> tuple[Service, str, Fault, int | None]:
-    fault = chance.choices(FAULTS, WEIGHTS)[0]
+    service, operation = chance.choice(CALLS)
+    faults = BUS_FAULTS if service == "EVENTBRIDGE" else FAULTS
+    # A fault that blocks takes seconds, and there are thousands of events.
+    fault = chance.choices(faults, [1 if fault.blocks else 6 for fault in faults])[0]
     times = 1 if fault.blocks else chance.choice((1, 1, 2, None))
-    return (*chance.choice(CALLS), fault, times)
+    return service, operation, fault, times
 
 
 @pytest.mark.parametrize("events", figures.amounts("FAULTS_EVENTS", sample=SAMPLE, proof=EVENTS))

@@ -25,6 +25,7 @@ from tools.stack.emulator import Emulator
 
 # Not Roomle's published example, because a real deployment refuses it.
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
+BUS = "shop"
 SENDERS = ("hello@brand.example", "studio@brand.example")
 # The template's values; a test compares them.
 RECEIVER_TIMEOUT, MAILER_TIMEOUT, BATCH = 10.0, 30.0, 5
@@ -51,6 +52,9 @@ class Aws:
             "TOKEN_MAX_AGE": "300",
             "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
             "MAX_EMAILS_PER_HOUR": "10000",
+            "EVENT_BUS": BUS,
+            # The ledger knows an event by its recipient.
+            "PUBLISH_ADDRESSES": "true",
         }
         found = fixtures.environment()
         del found[RECEIVER]["AWS_ENDPOINT_URL"], found[MAILER]["AWS_ENDPOINT_URL"]
@@ -172,6 +176,7 @@ def deploy(aws: Emulator, clock: Clock) -> Aws:
         AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+    aws.client("events").create_event_bus(Name=BUS)
     aws.client("sesv2").create_configuration_set(ConfigurationSetName=names["CONFIGURATION_SET"])
     for sender in SENDERS:
         aws.client("ses").verify_email_identity(EmailAddress=sender)

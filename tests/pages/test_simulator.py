@@ -15,6 +15,7 @@ from roomle_mail_cli import sign
 from tests.pages.conftest import PHONE, Open, Window
 from tools import fixtures, pages
 from tools.pages.emails import Scheme
+from tools.roomle_api import faults
 from tools.simulator.page import application
 from tools.simulator.scenario import SWITCHES, Scenario
 from tools.simulator.stage import MAILER, SERVICES, SES, Stage, standing
@@ -102,6 +103,20 @@ OUTCOMES = {
     ("ses", "answer-lost"): (503, (1, 1)),
     ("memory", "works"): (200, BRANDS),
     ("memory", "fails"): (503, ROOMLES),
+    # An email goes out without what Roomle does not say.
+    **{
+        ("roomle", name): (200, BRANDS)
+        for name in (
+            *("works", "slow", "dripping", "hangs-up", "404", "500", "html", "large"),
+            *("broken-json", "redirect-elsewhere", "sizes-huge", "name-markup", "no-picture"),
+        )
+    },
+    # It comes last, and whatever it does, the email is on its way.
+    ("bus", "works"): (200, BRANDS),
+    ("bus", "throttles"): (200, BRANDS),
+    ("bus", "fails"): (200, BRANDS),
+    ("bus", "hangs"): (200, BRANDS),
+    ("bus", "answer-lost"): (200, BRANDS),
     ("delivery", "ses,sqs"): (200, BRANDS),
     ("delivery", "ses"): (200, BRANDS),
     ("delivery", "sqs"): (202, BRANDS),
@@ -117,7 +132,10 @@ OUTCOMES = {
 
 def test_no_switch_is_left_out() -> None:
     offered = {(name, value) for name, values in SWITCHES.items() for value in values}
-    assert offered - set(OUTCOMES) == {("ses", "throttles-on")}
+    # tests/roomle_api tries all of Roomle's.
+    roomles = {("roomle", name) for name in SWITCHES["roomle"]}
+    assert offered - set(OUTCOMES) - roomles == {("ses", "throttles-on")}
+    assert set(SWITCHES["roomle"]) == {"works", "picture-404", *faults.FAULTS}
 
 
 @pytest.mark.parametrize(
@@ -215,6 +233,44 @@ def test_request_answer_email_and_log_are_shown(simulator: Simulator, window: Wi
     assert "receiver INFO sent" in " ".join(log.inner_text().split())
     log.locator("summary").last.click()
     assert '"event_id"' in log.locator("pre").last.inner_text()
+
+
+@pytest.mark.parametrize("delivery", ["ses", "sqs"])
+def test_the_email_shows_the_design_that_was_saved(
+    simulator: Simulator, window: Window, delivery: str
+) -> None:
+    simulator.play(
+        window.page, configuration="demo:shelf:2564B3D4", language="de", delivery=delivery
+    )
+
+    received = window.page.locator("#received")
+    assert "The design: shown: picture, name, size" in received.inner_text()
+    picture = window.page.frame_locator("#received iframe").get_by_role("img", name="Regal").first
+    assert picture.evaluate("img => img.naturalWidth") == 1024
+    received.get_by_text("Text part and headers").click()
+    assert "Regal" in received.locator("pre").inner_text()
+    assert "120 × 34,1 × 225 cm" in received.locator("pre").inner_text().replace("\u00a0", " ")
+    window.keep(f"-{delivery}")
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("no-picture", "shown: name, size; without: no picture"),
+        ("name-markup", "shown: picture, name, size"),
+        ("sizes-huge", "shown: picture, name; without: no size"),
+        ("redirect-elsewhere", "without: other host"),
+        ("slow", "without: late"),
+    ],
+)
+def test_what_roomle_does_not_say_is_left_out_and_the_log_says_why(
+    simulator: Simulator, window: Window, fault: str, told: str
+) -> None:
+    simulator.play(window.page, roomle=fault)
+
+    assert count(window.page) == BRANDS
+    assert f"The design: {told}" in window.page.locator("#received").inner_text()
+    assert window.page.title().startswith("Event ")
 
 
 def test_through_the_queue_the_mailers_lines_are_shown_too(

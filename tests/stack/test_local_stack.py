@@ -96,6 +96,8 @@ def test_the_stack_is_described_by_what_other_programs_need(stack: LocalStack) -
         "queue_url",
         "dead_letter_queue_url",
         "table",
+        "event_bus",
+        "event_bus_queue_url",
         "functions",
     }
     assert set(stack.deployed.functions) == {RECEIVER, MAILER}
@@ -118,6 +120,17 @@ def refusal(call: Any) -> str | None:
     return None
 
 
+def entry(bus: str) -> dict[str, str]:
+    return {"EventBusName": bus, "Source": "roomle-mail", "DetailType": "x", "Detail": "{}"}
+
+
+def test_the_receiver_can_publish(stack: LocalStack) -> None:
+    events = stack.client_of(RECEIVER, "events")
+    answer = events.put_events(Entries=[entry(fixtures.BUS)])
+    stack.forget_published()
+    assert answer["FailedEntryCount"] == 0
+
+
 @pytest.mark.parametrize("function", [RECEIVER, MAILER])
 def test_a_function_can_send(stack: LocalStack, function: str) -> None:
     assert refusal(lambda: send_email(stack.client_of(function, "sesv2"))) is None
@@ -133,10 +146,13 @@ def test_a_function_can_send(stack: LocalStack, function: str) -> None:
         (RECEIVER, "dynamodb", "scan", {"TableName": "TableName"}),
         (RECEIVER, "dynamodb", "delete_item", {"TableName": "TableName", "Key": {}}),
         (RECEIVER, "sesv2", "list_email_identities", {}),
+        (RECEIVER, "events", "put_events", {"Entries": [entry("another-bus")]}),
+        (RECEIVER, "events", "put_rule", {"Name": "x", "ScheduleExpression": "rate(1 day)"}),
         (MAILER, "secretsmanager", "get_secret_value", {"SecretId": "SecretName"}),
         (MAILER, "sqs", "send_message", {"QueueUrl": "QueueUrl", "MessageBody": "x"}),
         (MAILER, "sqs", "receive_message", {"QueueUrl": "DeadLetterQueueUrl"}),
         (MAILER, "dynamodb", "delete_item", {"TableName": "TableName", "Key": {}}),
+        (MAILER, "events", "put_events", {"Entries": [entry(fixtures.BUS)]}),
         (MAILER, "lambda", "list_functions", {}),
     ],
 )
@@ -146,7 +162,7 @@ def test_a_function_can_do_nothing_else(
     client = stack.client_of(function, service)
     outputs = stack.deployed.outputs
     filled = {
-        name: outputs.get(value, value) if isinstance(value, str) else {"key": {"S": "x"}}
+        name: outputs.get(value, value) if isinstance(value, str) else value or {"key": {"S": "x"}}
         for name, value in arguments.items()
     }
     code = refusal(lambda: getattr(client, call)(**filled))

@@ -101,8 +101,8 @@ def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
     found = by_state(result)
     assert (found["failed"], result.code) == (set(), 0)
     assert found["proved"] >= KINDS | {
-        "secret", "permissions", "resources", "repeat", "replay", "forgery", "expired token",
-        "dead letter", "redrive", "alarm", "dashboard", "alarms", "clean up",
+        "secret", "permissions", "resources", "event bus", "repeat", "replay", "forgery",
+        "expired token", "dead letter", "redrive", "alarm", "dashboard", "alarms", "clean up",
     }  # fmt: skip
     left_out = [each for each in result.json["results"] if each["state"] == "not tried"]
     assert {each["limit"] for each in left_out} == {limit.name for limit in LEFT_OUT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +68,21 @@ def test_the_advice_leaves_nothing_to_roomle_and_is_in_time(events: int) -> None
     assert results.in_time > 0.99
 
 
+def test_a_thousand_events_a_second_reach_a_warm_stack_and_the_bus() -> None:
+    load = Load(20_000, seconds=20)
+    parameters = replace(advise(load), event_bus=True)
+    results = simulate(load, parameters)
+
+    assert parameters.max_emails_per_hour >= 1_000 * model.HOUR
+    # Lambda adds a thousand environments in ten seconds.
+    assert set(results.ends) <= {"sent", "Roomle: Lambda throttled", "left in the queue"}
+    assert results.ends["sent"] > 15_000
+    published = results.work["published"]
+    assert published == results.events - results.ends["Roomle: Lambda throttled"]
+    assert results.cost()["EventBridge"] == pytest.approx(published / 1e6)
+    assert simulate(load, advise(load)).cost()["EventBridge"] == 0
+
+
 def test_the_defaults_do_for_three_thousand_an_hour() -> None:
     results = simulate(Load(3_000, 0.5), Parameters())
     assert results.fallbacks == 0
@@ -118,7 +134,7 @@ def test_the_document_has_every_table_once_and_those_without_a_run_are_current()
     names = re.findall(r"<!-- table (\w+) -->", text)
     assert sorted(names) == sorted(
         ["advice", "cost", "defaults", "inputs", "mailers", "measured", "rates", "regions",
-         "slower"]
+         "slower", "thousand"]
     )  # fmt: skip
     assert markdown.filled(text, report.PLAIN) == text, "run 'make capacity'"
     for picture in re.findall(r"\(capacity/(.*?)\)", text):

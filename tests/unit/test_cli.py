@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import typer
+from Crypto.Cipher import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roomle_mail import events, tokens
-from roomle_mail.errors import TokenRejected
+from roomle_mail.errors import SecretUnusable, TokenRejected
 from roomle_mail.tokens import Credential
-from roomle_mail_cli import lines, posting, reading, screen, sign
+from roomle_mail_cli import forms, keys, lines, posting, reading, screen, sign
 from roomle_mail_cli.app import app
 from roomle_mail_cli.screen import CliError
 from tests import ses_events
@@ -125,6 +126,105 @@ def test_each_fault_of_a_token_has_its_own_advice(name: str) -> None:
     assert advice in "\n".join(explanation.advice)
 
 
+# --- a text that can be read, but has another form --------------------------------------------
+
+STAMP = "2026-01-15T09:30:00"
+OTHER_FORMS = {
+    "{stamp}Z;anonymous;{key}": "it has no milliseconds",
+    "{stamp}.123456Z;anonymous;{key}": "microseconds instead of milliseconds",
+    "{stamp}.123456789Z;anonymous;{key}": "nanoseconds instead of milliseconds",
+    "{stamp}.1Z;anonymous;{key}": "1 digits behind the seconds",
+    "{stamp},123Z;anonymous;{key}": "a comma before the milliseconds",
+    "{stamp}.123+02:00;anonymous;{key}": "the zone +02:00 has a colon",
+    "{stamp}.123;anonymous;{key}": "it has no zone",
+    "{stamp}.123z;anonymous;{key}": "the zone z is none of Java's X",
+    "{stamp}.123 CET;anonymous;{key}": "the zone CET is none of Java's X",
+    "{stamp}.123+01[Europe/Vienna];anonymous;{key}": "it names a place, [Europe/Vienna]",
+    "2026-01-15 09:30:00.123Z;anonymous;{key}": "there is no T between date and time",
+    "2026-01-15T09:30Z;anonymous;{key}": "it has no seconds",
+    "20260115T093000.123Z;anonymous;{key}": "the date has no hyphens",
+    "2026-01-32T09:30:00.123Z;anonymous;{key}": "there is no such moment",
+    "Thu, 15 Jan 2026 09:30:00 GMT;anonymous;{key}": "Its time is written in another way",
+    "1768469400;anonymous;{key}": "Its time is seconds since 1970",
+    "1768469400123;anonymous;{key}": "Its time is milliseconds since 1970",
+    "1768469400.5;anonymous;{key}": "Its time is seconds since 1970",
+    "{stamp}.123Z;anonymous;{key}\n": "It ends with a line break",
+    "{stamp}.123Z;anonymous;{key}\r\n": "It ends with a line break",
+    " {stamp}.123Z;anonymous;{key}": "It begins or ends with a blank",
+    "{stamp}.123Z;anonymous": "It has no API key: one part is missing",
+    "{stamp}.123Z;anonymous;": "It has no API key: the last part is empty",
+    "{stamp}.123Z;{key}": "It has no session token",
+    "{stamp}.123Z": "It has neither a session token nor an API key",
+}
+WAYS: list[sign.Form] = [
+    {"iv": "zero"}, {"iv": "key"}, {"iv": "prefix"}, {"algorithm": "02"}, {"algorithm": "none"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("text", OTHER_FORMS)
+def test_a_readable_text_of_another_form_is_explained_and_the_secret_is_not_blamed(
+    text: str, way: sign.Form
+) -> None:
+    written = text.format(stamp=STAMP, key=API_KEY).encode()
+    explanation = explained(sign.encode(sign.encrypt(written, secret=SECRET, form=way), way))
+
+    told = "\n".join(explanation.advice)
+    assert not explanation.accepted
+    assert OTHER_FORMS[text] in told
+    assert f"The secret of '{API_KEY}' is right" in told
+    assert "differ" not in told
+    assert explanation.best is not None
+    assert explanation.best.iv == (None if way.get("algorithm") == "02" else way.get("iv", "zero"))
+
+
+def test_several_differences_are_told_at_once_with_the_other_api_key() -> None:
+    text = b"2026-01-15 09:30:00+01:00;anonymous;another\n"
+    told = "\n".join(explained(sign.encode(sign.encrypt(text, secret=SECRET, form={}), {})).advice)
+    for each in ("line break", "no T between", "no milliseconds", "has a colon", "'another'"):
+        assert each in told
+
+
+def test_what_may_be_a_session_token_is_not_shown_where_parts_are_missing(
+    cli: CommandLine,
+) -> None:
+    text = f"{STAMP}Z;{SESSION}".encode()
+    header = sign.encode(sign.encrypt(text, secret=SECRET, form={}), {})
+    for arguments in ([], ["--json"]):
+        result = cli("verify", header, "--secret-stdin", "--api-key", API_KEY, *arguments,
+                     stdin=SECRET)  # fmt: skip
+        assert "no API key" in result.out
+        assert SESSION not in result.out + result.err
+
+
+def test_padding_with_zero_bytes_is_recognised() -> None:
+    text = f"{STAMP}.123Z;anonymous;{API_KEY}".encode()
+    text += bytes(-len(text) % 16 or 16)
+    data = AES.new(SECRET.encode(), AES.MODE_CBC, iv=bytes(16)).encrypt(text)
+    assert "zero bytes for padding" in "\n".join(explained(sign.encode(data, {})).advice)
+
+
+def test_a_published_example_of_a_text_without_milliseconds(cli: CommandLine) -> None:
+    header = "01-iBHBunfM4hIter4wF0SeTz5kwpSxRZ4sYMCUBeoihf0xmsS8lW1+6kDSzx9dvMZw"
+    result = cli("verify", header, "--secret-stdin", "--api-key", "shopKey7",
+                 stdin="sofa-and-chair-1")  # fmt: skip
+    assert result.code == 1
+    assert "2026-07-01T10:00:00Z: it has no milliseconds" in result.out
+    assert "is right: don't change it" in result.out
+
+
+@given(st.text(max_size=60))
+def test_every_text_is_described_without_an_error(text: str) -> None:
+    assert isinstance(forms.differences(text, API_KEY), list)
+    assert forms.moment(text) is None or forms.is_time(text.strip())
+
+
+@given(FORMS)
+def test_a_text_of_roomles_form_has_no_differences(form: Any) -> None:
+    written = sign.format_timestamp(NOW, zone=form["zone"])
+    assert forms.differences(f"{written};{form['session'].strip()};{API_KEY}", API_KEY) == []
+
+
 def without_its_vector(vector: bytes) -> str:
     """A token with an unknown vector: made with `vector`, which is not sent."""
     form = sign.Form(iv="prefix", nonce=vector)
@@ -167,6 +267,70 @@ def test_sign_makes_what_the_receiver_accepts(cli: CommandLine) -> None:
     )
     assert not claims.is_expired(time.time(), max_age=300)
     assert claims.credential == CREDENTIAL
+
+
+# --- the secret -------------------------------------------------------------------------------
+
+GOOD = json.dumps({API_KEY: SECRET})
+WRONG_SECRETS: dict[str, tuple[str, str]] = {
+    "": ("it is empty", "roomle-mail secret set API_KEY"),
+    "no json": ("it is not JSON", "roomle-mail secret set API_KEY --replace"),
+    GOOD[:-1]: (f"character {len(GOOD)} of {len(GOOD) - 1}", "--replace"),
+    "[1]": ("not an object", "--replace"),
+    "{}": ("at least one API key", "--replace"),
+    '{"k": 1}': ("the secret of 'k' is not a text but int", "roomle-mail secret set k"),
+    '{"k": "short"}': ("the secret of 'k' has 5 characters", "roomle-mail secret set k"),
+    json.dumps({"k": f"{SECRET}\n"}): ("17 characters, 1 of them blanks or line breaks", "set k"),
+    json.dumps({"k": "example-secrét-0"}): ("number 13 is not ASCII", "secret set k"),
+    json.dumps({"k": "a-Secr3t_Str1ng!"}): ("that Roomle published", "secret set k"),
+    json.dumps({"a;b": SECRET}): ("API key number 1 (3 characters)", "--replace < keys.json"),
+    json.dumps({API_KEY: SECRET, "b": "x", "c": "yy"}): ("'b' has 1 char", "< keys.json"),
+}
+
+
+@pytest.mark.parametrize("text", WRONG_SECRETS)
+def test_a_wrong_secret_is_explained_by_its_part_and_length_with_what_mends_it(text: str) -> None:
+    what, fix = WRONG_SECRETS[text]
+    found = keys.fault(text, allow_published=False)
+    assert found is not None
+    assert what in found.what
+    assert fix in found.fix
+    assert SECRET not in found.what + found.fix
+
+
+VALUES = st.one_of(
+    st.text(max_size=33),
+    st.sampled_from([SECRET, SECRET * 2, "a-Secr3t_Str1ng!", SECRET[:-1], f"{SECRET}\n"]),
+    st.integers(),
+    st.none(),
+)
+
+
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.dictionaries(st.one_of(st.text(max_size=5), st.just("k")), VALUES).map(json.dumps),
+        st.lists(st.integers()).map(json.dumps),
+        st.just("[" * 100_000),
+    )
+)
+def test_a_secret_is_wrong_exactly_where_the_receiver_refuses_it(text: str) -> None:
+    try:
+        keys.parse(text, allow_published=False)
+        usable = True
+    except SecretUnusable:
+        usable = False
+    found = keys.fault(text, allow_published=False)
+    assert (found is None) == usable
+    assert found is None or (found.what and found.fix)
+
+
+def test_a_line_break_at_the_end_is_told_and_does_not_count(cli: CommandLine) -> None:
+    arguments = ("sign", "--secret-stdin", "--api-key", API_KEY)
+    with_break, without = cli(*arguments, stdin=f"{SECRET}\r\n"), cli(*arguments, stdin=SECRET)
+    assert (with_break.code, without.code) == (0, 0)
+    assert "line break" in with_break.err
+    assert without.err == ""
 
 
 # --- events -----------------------------------------------------------------------------------

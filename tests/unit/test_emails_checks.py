@@ -20,14 +20,6 @@ SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfigu
 INTO_TEXT = "write it into the text part (.txt) too"
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of what a brand edits."""
-    folder = tmp_path / "emails"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    return folder
-
-
 def problems(source: Path) -> list[str]:
     with pytest.raises(BuildFailed) as failed:
         compile_package(source)

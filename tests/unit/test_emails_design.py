@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from emails_build.package import compile_package
 from emails_build.problems import BuildFailed
 from roomle_mail.emails import Brand, Catalog, Design, Email
 from roomle_mail.events import EVENTS, Event
-from tests.emails_package import EMAILS
 from tests.emails_reading import RECEIVED, Page, message
 
 CATALOG = Catalog.load()
@@ -308,14 +306,6 @@ def test_a_date_is_in_the_brands_time_zone(zone: str | None, received: str, date
 
 
 # --- texts with a design's name ------------------------------------------------------------------
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of what a brand edits."""
-    folder = tmp_path / "emails"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    return folder
 
 
 def edit(source: Path, name: str, old: str, new: str) -> int:

@@ -23,6 +23,7 @@ STACK = Stack(
     emulator=Emulator(port=1, folder=Path("none")),
     roomle=RoomleApi(),
     outputs={},
+    bus_queue_url="",
     webhook_url="",
     functions={},
 )
@@ -134,6 +135,31 @@ def test_the_demo_accepts_the_expected_result(
     arrived: list[Email], expected: list[emails.Email]
 ) -> None:
     assert demo.faults_of(arrived, expected) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcomes", "fine"),
+    [
+        (200, "sent", ["sent"], True),
+        (200, "sent", [], False),
+        (200, "sent", ["sent", "sent"], False),
+        (200, "sent", ["failed"], False),
+        (200, "forwarded", ["forwarded"], True),
+        (501, "no-template", ["failed"], True),
+        (422, "invalid-event", ["failed"], True),
+        (422, "invalid-event", [], True),
+        (401, "unauthorized", [], True),
+        (401, "unauthorized", ["failed"], False),
+    ],
+)
+def test_the_demo_looks_at_what_the_event_bus_got(
+    status: int, code: str, outcomes: list[str], *, fine: bool
+) -> None:
+    published = [{"detail": {"outcome": outcome}} for outcome in outcomes]
+
+    faults = demo.faults_of_bus(published, {"status": status, "code": code})
+
+    assert (faults == []) is fine
 
 
 @pytest.mark.parametrize(

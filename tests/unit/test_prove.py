@@ -15,7 +15,17 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roomle_mail_cli import causes, limits, lines, observation, posting, proof, sign, steps
+from roomle_mail_cli import (
+    causes,
+    diagnosis,
+    limits,
+    lines,
+    observation,
+    posting,
+    proof,
+    sign,
+    steps,
+)
 from roomle_mail_cli.deployment import Deployment, aws_errors
 from roomle_mail_cli.screen import CliError, Exit
 from tests import operations
@@ -105,7 +115,7 @@ def raised(error: Exception) -> CliError:
 def test_a_call_that_aws_does_not_allow_is_not_a_failure_of_the_stack(
     monkeypatch: pytest.MonkeyPatch, code: str, state: str, unable: bool
 ) -> None:
-    monkeypatch.setattr(causes, "broken", lambda _: None)
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
     err = raised(ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeIt"))
     found = proof.of_error(run(), "step", err)
     assert (found.state, found.unable) == (state, unable)
@@ -200,7 +210,7 @@ SENT: dict[str, Any] = {
     "service": "receiver", "message": "sent", "event": "email.savedConfiguration",
     "brand": "default", "language": "en", "answer": 200, "event_id": FIXED_ID, "message_id": "m",
     "recipient": "0" * 32, "correlation_id": "c", "duration_ms": 1.0, "age_ms": 2.0,
-    "time_to_ses_ms": 1.0,
+    "time_to_ses_ms": 1.0, "published_id": "p",
 }  # fmt: skip
 GIVEN_UP = SENT | {"service": "mailer", "message": "dead-lettered", "reason": "NoTemplate",
                    "receives": 1}  # fmt: skip
@@ -287,7 +297,7 @@ def test_the_fields_that_a_proof_knows_are_those_of_the_queries() -> None:
 def test_a_query_that_names_a_field_wrongly_fails(
     monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
-    monkeypatch.setattr(causes, "broken", lambda _: None)
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
     found = [x for x in asked((wrong, f"{wrong}z")) if x.state == "failed"]
     assert found
     assert all(f"{wrong}z" in each.found and each.fix for each in found)
@@ -314,15 +324,15 @@ def test_the_lines_behind_a_query_are_asked_for_with_its_own_filter() -> None:
 def test_each_reason_in_the_log_has_a_cause_and_a_command(
     monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
-    monkeypatch.setattr(causes, "broken", lambda _: None)
-    found = causes.of_line(deployment(), {"reason": reason, "detail": "ADetail"})
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
+    found = diagnosis.of_line(deployment(), {"reason": reason, "detail": "ADetail"})
     assert found is not None
     assert found.fix
     assert "ADetail" in found.why
 
 
 def test_a_line_without_a_reason_names_no_cause() -> None:
-    assert causes.of_line(deployment(), {"message": "sent"}) is None
+    assert diagnosis.of_line(deployment(), {"message": "sent"}) is None
 
 
 def test_events_go_to_the_simulator_with_unique_labels() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from roomle_mail import telemetry
+from roomle_mail import publishing, telemetry
 from roomle_mail.idempotency import CLAIM_LAPSES_AFTER
 from roomle_mail.mailer import EMAIL_TAKES, Message
 from roomle_mail.settings import Settings
@@ -689,3 +689,63 @@ def test_samconfig_names_no_account() -> None:
     text = (ROOT / "samconfig.toml").read_text()
 
     assert not re.search(r"\b\d{12}\b|arn:|s3_bucket|profile|region =", text)
+
+
+# Other systems ---------------------------------------------------------------------------------
+
+
+def bus_permissions(**parameters: str) -> set[tuple[str, str]]:
+    found = permissions(Stack(**parameters), "ReceiverFunction")
+    return {each for each in found if each[0].startswith("events:")}
+
+
+@pytest.mark.parametrize(
+    ("bus", "arn"),
+    [
+        ("default", "arn:aws:events:eu-central-1:123456789012:event-bus/default"),
+        ("shop.v1", "arn:aws:events:eu-central-1:123456789012:event-bus/shop.v1"),
+        (
+            "arn:aws:events:eu-central-1:210987654321:event-bus/shop",
+            "arn:aws:events:eu-central-1:210987654321:event-bus/shop",
+        ),
+        (
+            "arn:aws-cn:events:cn-north-1:123456789012:event-bus/shop",
+            "arn:aws-cn:events:cn-north-1:123456789012:event-bus/shop",
+        ),
+    ],
+)
+def test_the_receiver_may_put_events_on_its_bus_and_on_no_other(bus: str, arn: str) -> None:
+    assert bus_permissions(EventBus=bus) == {("events:PutEvents", arn)}
+    (statement,) = Stack(EventBus=bus).properties("PublishingPolicy")["PolicyDocument"]["Statement"]
+    assert statement["Condition"] == {
+        "ForAllValues:StringEquals": {"events:source": publishing.SOURCE}
+    }
+
+
+def test_without_a_bus_nothing_of_it_is_created(stack: Stack) -> None:
+    assert bus_permissions() == set()
+    assert not {"PublishingPolicy", "UnpublishedAlarm"} & set(stack.resources)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ("", True),
+        ("default", True),
+        ("arn:aws:events:eu-central-1:123456789012:event-bus/shop", True),
+        ("*", False),
+        ("a bus", False),
+        ("arn:aws:events:eu-central-1:123456789012:event-bus/*", False),
+        ("arn:aws:sqs:eu-central-1:123456789012:queue", False),
+        ("arn:aws:events:eu-central-1:123456789012:rule/shop", False),
+    ],
+)
+def test_a_bus_is_a_name_an_arn_or_nothing(value: str, *, allowed: bool) -> None:
+    assert bool(re.fullmatch(PARAMETERS["EventBus"]["AllowedPattern"], value)) is allowed
+
+
+def test_addresses_are_published_only_on_request_and_only_with_a_bus() -> None:
+    assert PARAMETERS["PublishAddresses"]["Default"] == "false"
+    assert Stack(PublishAddresses="true", EventBus="shop").resources
+    with pytest.raises(AssertionError, match="PublishAddresses=true"):
+        Stack(PublishAddresses="true")

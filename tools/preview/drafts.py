@@ -15,6 +15,7 @@ from roomle_mail.errors import NoTemplate
 from roomle_mail.events import EVENTS, EXPORT, Event
 from roomle_mail_cli import project
 from tools import fixtures
+from tools.preview import blocks
 from tools.sam import ROOT
 
 FAILED = "-failed"
@@ -80,7 +81,8 @@ class Look:
 class Choice:
     """One of the emails: `whole` has every link that Roomle may send, else only required ones.
 
-    `design` is one of DESIGNS.
+    `design` is one of DESIGNS. `blocks` are its optional parts: those that are set, all, none, or a
+    single one.
     """
 
     look: Look
@@ -88,6 +90,7 @@ class Choice:
     kind: Kind
     whole: bool = True
     design: str = DESIGNS[0]
+    blocks: str = "set"
 
 
 class Drafts:
@@ -155,7 +158,7 @@ class Drafts:
         """The email; None if Roomle sends its own; a problem if it can't be rendered."""
         try:
             return self._catalog.compose(
-                sample(choice), brand_of(choice), received=RECEIVED, design=design_of(choice)
+                sample(choice), self._brand(choice), received=RECEIVED, design=design_of(choice)
             )
         except NoTemplate:
             return None
@@ -166,8 +169,14 @@ class Drafts:
     def check(self, choice: Choice, email: Email) -> list[Problem]:
         """What is wrong with the finished email."""
         content = Content(email.subject, "", email.text, email.html)
-        brand = choice.look.brand
+        brand = self._brand(choice)
         return list(self._draft.check(choice.kind.key, brand, choice.language, content))
+
+    def _brand(self, choice: Choice) -> Brand:
+        texts = json.loads(self._files[f"texts/{choice.language}.json"])
+        return blocks.shown(
+            brand_of(choice), choice.language, choice.kind.key, texts, choice.blocks
+        )
 
     def problems_of(self, choice: Choice) -> tuple[list[Problem], list[Problem]]:
         """The build's problems: those that may affect this email, and all others."""
@@ -244,7 +253,7 @@ class Folder:
         """Return a value that changes when a file is edited, added or removed."""
         found = [
             (str(path), path.stat().st_mtime_ns)
-            for pattern in ("*.toml", "texts/*", "templates/**/*")
+            for pattern in ("*.toml", "texts/*", "templates/**/*", "pictures/**/*")
             for path in sorted(self.source.glob(pattern))
             if path.is_file()
         ]

@@ -15,6 +15,7 @@ from emails_build.problems import BuildFailed, Problem
 from roomle_mail.emails import Email
 from tools import pages
 from tools.pages.emails import SCHEMES, InboxLine, Picture, Scheme, framed
+from tools.preview import blocks
 from tools.preview.drafts import DESIGNS, KINDS, Choice, Drafts, Folder, design_of, relative
 from tools.roomle_api.pictures import sofa
 
@@ -27,9 +28,10 @@ ALLOWED = {
     "email": tuple(kind.key for kind in KINDS),
     "width": ("both", "desktop", "phone"),
     "scheme": ("light", "dark", "both"),
-    "images": ("blocked", "loaded"),
+    "images": ("own", "loaded", "blocked"),
     "links": ("all", "fewest"),
     "design": DESIGNS,
+    "blocks": ("set", "all", "none", *blocks.NAMES),
 }
 
 
@@ -48,6 +50,7 @@ class View:
     images: str = ALLOWED["images"][0]
     links: str = ALLOWED["links"][0]
     design: str = ALLOWED["design"][0]
+    blocks: str = ALLOWED["blocks"][0]
 
     @classmethod
     def of(cls, arguments: Mapping[str, str]) -> "View":
@@ -64,7 +67,7 @@ class View:
         offered = look.brand.languages
         language = self.language if self.language in offered else look.brand.language
         kind = next(kind for kind in KINDS if kind.key == self.email)
-        return Choice(look, language, kind, self.links == "all", self.design)
+        return Choice(look, language, kind, self.links == "all", self.design, self.blocks)
 
     def address(self, path: str = "/", **changes: str) -> str:
         """The address of another view."""
@@ -133,9 +136,14 @@ def shown(view: View, drafts: Drafts) -> Response | None:
     if not isinstance(found, Email):
         return None
     one = view.schemes[0] if len(view.schemes) == 1 else None
-    loaded = view.images == "loaded"
-    html = with_design(found.html, choice) if loaded else found.html
-    return framed(html, pictures(found), one, remote_images=loaded)
+    html = found.html if view.images == "blocked" else with_design(found.html, choice)
+    return framed(
+        html,
+        pictures(found),
+        one,
+        own_files=drafts.source / "pictures" if view.images == "own" else None,
+        remote_images=view.images == "loaded",
+    )
 
 
 def show(view: View, drafts: Drafts, folder: Folder) -> str:
@@ -163,6 +171,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
         optional=email is not None and differs(email, other),
         shows_design=len({drafts.text(replace(choice, design=each)) for each in DESIGNS}) > 1,
         widths=WIDTHS,
+        blocks=tuple(blocks.NAMES.items()),
         size=len(email.html.encode()) if email else 0,
         limit=MAX_HTML,
     )

@@ -60,7 +60,6 @@ class Camera:
             choice.language,
             choice.kind.key,
             width="desktop",
-            images="loaded" if choice.design == "all" else "blocked",
             design=choice.design,
         )
         place = target / re.sub(r"[^\w.-]+", "-", choice.look.key) / choice.language

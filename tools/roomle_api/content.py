@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote
 
+from roomle_mail.emails import Design
+
 type Kind = Literal["configuration", "component", "item", "plan", "picture", "item-picture"]
 
 # Roomle's documented base ends in /v2, its web SDK's in /api/v2. Its uploads and its catalogue are
@@ -143,6 +145,18 @@ def answer(call: Call, language: str) -> dict[str, Any]:
         # Roomle sends the parts as JSON in a text.
         "parts": json.dumps({"fullList": parts}),
     }
+
+
+def design_of(content_id: str, language: str) -> Design:
+    """What an email can show of an id, where nothing is wrong."""
+    if content_id.startswith("ps_"):
+        return Design(picture_of(content_id, "plan"))
+    kind: Kind = "configuration" if content_id.count(":") > 1 else "item"
+    width, depth, height = SIZES.get(_product(content_id), SOFA_SIZE)
+    label, spoken = label_of(content_id, language)
+    asked = language.replace("_", "-").partition("-")[0].casefold()
+    name = label if spoken == asked else None
+    return Design(picture_of(content_id, kind), name, width, depth, height)
 
 
 def colour_of(content_id: str) -> tuple[int, int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 from roomle_mail import tokens
 from roomle_mail.errors import TokenRejected
@@ -20,6 +21,8 @@ from tools.stack.emulator import HOST
 # said, so the stand-in can do without by default.
 HEADERS = ("apiKey", "token", "currentTenant", "language")
 NEEDED = ("apiKey", "token", "language")
+ROOMLE = ".roomle.com"
+WORKS = faults.Fault("works")
 # For other programs: GET lists the faults, PUT sets one by its name, DELETE ends it.
 SWITCH = "/_faults"
 
@@ -65,15 +68,28 @@ class RoomleApi:
         if call.needs_credentials and (problem := self._refusal(headers)):
             faults.send(handler, Reply.error(HTTPStatus.UNAUTHORIZED, problem))
             return
-        if call.is_unknown:
-            faults.send(handler, Reply.error(HTTPStatus.NOT_FOUND, "unknown id"))
-            return
-        chosen = faults.of_id(call.id) or self.fault
-        fault, strikes = faults.choice(chosen) if chosen else (faults.Fault("works"), ())
-        if call.kind not in strikes:
-            fault = faults.Fault("works")
-        reply = fault.reply(call, self._reply(call, fault, headers))
+        fault, reply = self._decide(call, headers)
         (fault.send or faults.send)(handler, reply)
+
+    def picture(self, url: str) -> tuple[str, bytes] | None:
+        """The media type and the bytes of a picture, as a mail program gets it; None for none."""
+        parts = urlsplit(url)
+        call = Call.of(parts.path)
+        if call is None or call.kind != "picture" or not f".{parts.hostname}".endswith(ROOMLE):
+            return None
+        _, reply = self._decide(call, {})
+        media_type = reply.headers.get("Content-Type", "")
+        return (media_type, reply.body) if media_type.startswith("image/") else None
+
+    def _decide(self, call: Call, headers: Mapping[str, str]) -> tuple[faults.Fault, Reply]:
+        """What is wrong with a call's answer, and the answer."""
+        if call.is_unknown:
+            return WORKS, Reply.error(HTTPStatus.NOT_FOUND, "unknown id")
+        chosen = faults.of_id(call.id) or self.fault
+        fault, strikes = faults.choice(chosen) if chosen else (WORKS, ())
+        if call.kind not in strikes:
+            fault = WORKS
+        return fault, fault.reply(call, self._reply(call, fault, headers))
 
     def _reply(self, call: Call, fault: faults.Fault, headers: Mapping[str, str]) -> Reply:
         if call.kind == "item-picture":

@@ -11,8 +11,9 @@ from re import fullmatch
 from flask import Flask, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Redirect
 
+from roomle_mail_cli import project
 from tools import pages
-from tools.pages.emails import InboxLine, framed
+from tools.pages.emails import InboxLine, framed, with_remote
 from tools.simulator import scenario as scenarios
 from tools.simulator.runs import Run, Runs
 from tools.simulator.scenario import Scenario, configurators
@@ -71,7 +72,9 @@ def application(stage: Stage) -> Flask:
         if place >= len(run.emails):
             abort(404)
         taken = run.emails[place]
-        return framed(taken.html, taken.pictures, None)
+        # The design's picture is where no browser finds it: on Roomle's hosts.
+        html = with_remote(taken.html, stage.stack.roomle.picture)
+        return framed(html, taken.pictures, None, own_files=project.emails() / "pictures")
 
     return app
 

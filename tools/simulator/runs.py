@@ -23,6 +23,7 @@ MEANINGS = {
     "sent": "SES has taken the brand’s email.",
     "queued": "The event is in the queue, and the mailer sends the brand’s email from there.",
     "ignored": "This event calls for no email, so nothing is sent.",
+    "forwarded": "This event calls for no email; the event bus has it.",
     "suppressed": "This address has reached the hourly limit of emails.",
     "unauthorized": "The token does not prove that Roomle sent this, so the event is refused.",
     "malformed": "The body is not JSON.",
@@ -67,6 +68,11 @@ class Line:
         """The name of the error in the code, and AWS's error code."""
         told = (self.facts.get(name) for name in ("reason", "detail", "problem", "hint"))
         return ", ".join(str(each) for each in told if each)
+
+    @property
+    def design(self) -> str:
+        """What the email shows of the design, and why not more."""
+        return str(self.facts.get("design") or "")
 
     @property
     def worth_reading(self) -> bool:
@@ -119,6 +125,7 @@ class Run:
     def _post(self) -> None:
         scenario, stage, session = self.scenario, self.stage, secrets.token_hex(8)
         stage.deliver_by(scenario.delivery)
+        stage.play_roomle(scenario.roomle_fault)
         token = scenario.token_for(stage, session)
         if scenario.token == "replayed":
             first = replace(scenario, email=f"first.{scenario.email}")
@@ -194,10 +201,26 @@ class Run:
         ]
 
     @property
+    def published(self) -> list[Mapping[str, Any]]:
+        """What the event bus got of this event."""
+        if not self.event_id:
+            return []
+        return [
+            event
+            for event in self.stage.published()
+            if event["detail"]["event_id"] == self.event_id
+        ]
+
+    @property
     def roomles(self) -> int:
         """How many emails Roomle sends itself: one if any answer asks for it."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
         return int(self.scenario.expected and refused)
+
+    @property
+    def design(self) -> str:
+        """What the last email shows of the design, in the log's words."""
+        return next((line.design for line in reversed(self.lines) if line.design), "")
 
     @property
     def settled(self) -> bool:

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from roomle_mail_cli import project, sign
 from tools import fixtures
-from tools.simulator.stage import DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
+from tools.roomle_api import faults as roomle_faults
+from tools.simulator.stage import BUS, DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import faults
 from tools.stack.faults import Behaviour
 
@@ -69,6 +70,18 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
         "works": "works",
         "fails": "fails (500)",
     },
+    "bus": {
+        "works": "takes the event",
+        "throttles": "throttles",
+        "fails": "fails (500)",
+        "hangs": "hangs",
+        "answer-lost": "takes it, but its answer gets lost",
+    },
+    "roomle": {
+        "works": "answers",
+        **{name: fault.label for name, fault in roomle_faults.FAULTS.items()},
+        "picture-404": "has no picture yet, but says that it has",
+    },
     "delivery": {
         "ses,sqs": "by SES, else by the queue",
         "ses": "by SES only",
@@ -80,6 +93,8 @@ TITLES = {
     "ses": "SES",
     "queue": "The queue",
     "memory": "The memory (DynamoDB)",
+    "bus": "The event bus",
+    "roomle": "Roomle’s API",
     "delivery": "The stack delivers",
 }
 
@@ -101,6 +116,8 @@ class Scenario:
     ses: str = "works"
     queue: str = "works"
     memory: str = "works"
+    bus: str = "works"
+    roomle: str = "works"
     delivery: str = "ses,sqs"
 
     @classmethod
@@ -135,6 +152,11 @@ class Scenario:
     def expected(self) -> bool:
         """Whether the event calls for an email."""
         return self.event.casefold().startswith("email")
+
+    @property
+    def roomle_fault(self) -> str | None:
+        """What is wrong with Roomle's API; None if nothing is."""
+        return None if self.roomle == "works" else self.roomle
 
     @property
     def amiss(self) -> list[str]:
@@ -183,6 +205,7 @@ class Scenario:
             (RECEIVER, SES): ses.get(self.ses),
             (RECEIVER, SQS): others.get(self.queue),
             (RECEIVER, DYNAMODB): others.get(self.memory),
+            (RECEIVER, BUS): others.get(self.bus),
         }
         return {place: fault for place, fault in chosen.items() if fault}
 

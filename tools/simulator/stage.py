@@ -20,8 +20,8 @@ from tools.stack.webhook import Answer
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
 LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 # By botocore's names.
-SES, SQS, DYNAMODB = "SESV2", "SQS", "DYNAMODB"
-SERVICES = {RECEIVER: (SES, SQS, DYNAMODB), MAILER: (SES,)}
+SES, SQS, DYNAMODB, BUS = "SESV2", "SQS", "DYNAMODB", "EVENTBRIDGE"
+SERVICES = {RECEIVER: (SES, SQS, DYNAMODB, BUS), MAILER: (SES,)}
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,19 @@ class Stage:
         if variables["DELIVERY"] != channels:
             self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
 
+    def play_roomle(self, fault: str | None) -> None:
+        """Set what is wrong with Roomle's API.
+
+        After an outage the functions leave Roomle alone for minutes, so they are started again when
+        it changes. While it stays, they show that.
+        """
+        if fault == self.stack.roomle.fault:
+            return
+        self.stack.roomle.fault = fault
+        for function in SERVICES:
+            changed = {**self.variables(function), "ROOMLE_CHANGED": str(time.time())}
+            self.set_variables(function, changed)
+
     def read_logs(self) -> None:
         """Add the functions' new log lines to `lines`."""
         pages = self.emulator.client("logs").get_paginator("filter_log_events")
@@ -186,6 +199,10 @@ class Stage:
         url = self.stack.outputs["QueueUrl"]
         return [message.body for message in webhook.messages_in(self.emulator, url)]
 
+    def published(self) -> list[dict[str, Any]]:
+        """What the event bus got."""
+        return webhook.published(self.emulator, self.stack.bus_queue_url)
+
 
 @contextlib.contextmanager
 def standing(stack: Stack) -> Iterator[Stage]:
@@ -204,3 +221,4 @@ def standing(stack: Stack) -> Iterator[Stage]:
         finally:
             for function, variables in before.items():
                 stage.set_variables(function, variables)
+            stack.roomle.fault = None

@@ -16,10 +16,11 @@ import yaml
 
 from emails_build import package
 from roomle_mail.errors import SecretUnusable
+from roomle_mail.publishing import SOURCE
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import keys, project
 from roomle_mail_cli.sign import EXAMPLE_API_KEY, EXAMPLE_SECRET
-from tools import sam
+from tools import fixtures, sam
 from tools.roomle_api import server
 from tools.roomle_api.server import RoomleApi
 from tools.stack import emulator, processes, template
@@ -40,13 +41,15 @@ HTTP_API = "AWS::ApiGatewayV2::Api"
 class Stack:
     """A deployed stack. Key and secret are Roomle's public example.
 
-    `roomle` is the stand-in that its functions ask for designs; its faults can be switched on.
+    A rule passes on what the event bus gets to the queue `bus_queue_url`. `roomle` is the stand-in
+    that its functions ask for designs; its faults can be switched on.
     """
 
     emulator: Emulator
     roomle: RoomleApi
     outputs: dict[str, str]
     webhook_url: str
+    bus_queue_url: str
     functions: dict[str, str]
     """Logical id -> physical name, as CloudFormation chose it."""
     emails: Path = BUILT_EMAILS
@@ -73,6 +76,8 @@ class Stack:
             "queue_url": self.outputs["QueueUrl"],
             "dead_letter_queue_url": self.outputs["DeadLetterQueueUrl"],
             "table": self.outputs["TableName"],
+            "event_bus": fixtures.BUS,
+            "event_bus_queue_url": self.bus_queue_url,
             "functions": self.functions,
         }
 
@@ -135,6 +140,7 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     processes.say("deploy", "uploading and creating the stack, some ten seconds")
     parameters = {
         "LocalStack": "true",
+        "EventBus": fixtures.BUS,
         "Architecture": template.architecture(),
         "SenderIdentities": ",".join(sorted(senders)),
     }
@@ -182,6 +188,7 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
         roomle=roomle,
         outputs=outputs,
         webhook_url=add_routes(aws, resources) + "/webhook",
+        bus_queue_url=create_bus(aws),
         functions={
             r["LogicalResourceId"]: r["PhysicalResourceId"]
             for r in created
@@ -225,6 +232,19 @@ def show_designs(emails: Path) -> list[str]:
             path.write_text(json.dumps(brand, ensure_ascii=False), encoding="utf-8")
             changed.append(path.stem)
     return changed
+
+
+def create_bus(aws: Emulator) -> str:
+    """Create the event bus, and a rule that passes everything on to a queue; return its URL."""
+    events, sqs = aws.client("events"), aws.client("sqs")
+    events.create_event_bus(Name=fixtures.BUS)
+    url: str = sqs.create_queue(QueueName=f"{fixtures.BUS}-bus")["QueueUrl"]
+    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    pattern = json.dumps({"source": [SOURCE]})
+    events.put_rule(Name="everything", EventBusName=fixtures.BUS, EventPattern=pattern)
+    targets = [{"Id": "queue", "Arn": asked["Attributes"]["QueueArn"]}]
+    events.put_targets(Rule="everything", EventBusName=fixtures.BUS, Targets=targets)
+    return url
 
 
 def add_routes(aws: Emulator, resources: dict[str, str]) -> str:

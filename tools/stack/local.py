@@ -123,6 +123,14 @@ class LocalStack:
         """Return the messages in the dead-letter queue; removes none."""
         return webhook.messages_in(self.emulator, self.deployed.outputs["DeadLetterQueueUrl"])
 
+    def published(self) -> list[dict[str, Any]]:
+        """Return all events that the event bus got since the stack was deployed, oldest first."""
+        return webhook.published(self.emulator, self.deployed.bus_queue_url)
+
+    def forget_published(self) -> None:
+        """Forget what the event bus got, so that the next test finds only its own events."""
+        self.client("sqs").purge_queue(QueueUrl=self.deployed.bus_queue_url)
+
     def forget_dead_letters(self) -> None:
         """Empty the dead-letter queue, so that the next test finds only its own messages."""
         self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["DeadLetterQueueUrl"])
@@ -245,8 +253,8 @@ class LocalStack:
         """Replace an AWS service by another server, for one function.
 
         `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2: SESV2,
-        SQS, DYNAMODB, SECRETS_MANAGER. Yields a list of requests as "METHOD path target", which
-        grows as they come.
+        SQS, DYNAMODB, SECRETS_MANAGER, EVENTBRIDGE. Yields a list of requests as "METHOD path
+        target", which grows as they come.
         """
         with serving(behaviour) as (url, requests):
             changes = {f"AWS_ENDPOINT_URL_{service}": url}

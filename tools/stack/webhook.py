@@ -98,6 +98,11 @@ def sent_emails(emulator: Emulator) -> list[Email]:
     ]
 
 
+def published(emulator: Emulator, bus_queue_url: str) -> list[dict[str, Any]]:
+    """Return all events that the event bus got, oldest first, as its rules' targets get them."""
+    return [json.loads(message.body) for message in messages_in(emulator, bus_queue_url)]
+
+
 def messages_in(emulator: Emulator, queue_url: str) -> list[Message]:
     """Return all messages of a queue, including hidden ones, without changing them."""
     page = emulator.get(f"/_ministack/sqs/messages?QueueUrl={quote(queue_url)}")["messages"]

@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -41,6 +41,7 @@ _CATALOG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Characters of an encoded From header: SES's API reference, "SendEmail", FromEmailAddress.
 _MAX_SENDER = 320
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -104,6 +105,43 @@ def _catalog(value: str) -> str:
     return value
 
 
+def _phone(value: str) -> str:
+    if not re.fullmatch(r"\+\d[\d ()/-]{4,25}\d", value):
+        raise ValueError
+    return value
+
+
+def _ratio(value: str) -> str:
+    found = re.fullmatch(r"([1-9]\d{0,3}):([1-9]\d{0,3})", value)
+    if found is None or not 1 / 3 <= int(found[1]) / int(found[2]) <= 5:  # noqa: PLR2004
+        raise ValueError
+    return value
+
+
+def _families(value: str) -> str:
+    names = [name.strip(" '\"") for name in value.split(",")]
+    if not all(re.fullmatch(r"-?[A-Za-z][A-Za-z0-9 -]{0,60}", name) for name in names):
+        raise ValueError
+    if names[-1] not in {"serif", "sans-serif", "monospace", "system-ui", "cursive"}:
+        message = f'expected a fallback at its end: "{value}, sans-serif"'
+        raise ValueError(message)
+    # Quoted, as a word of a name may begin with a digit.
+    return ", ".join(f"'{name}'" if " " in name else name for name in names)
+
+
+def _font_file(value: str) -> str:
+    # The link is written into a style sheet.
+    if not re.fullmatch(r"""[^\s"'()<>\\]+\.woff2?(?:[?#][^\s"'()<>\\]*)?""", value, re.IGNORECASE):
+        message = "mail programs load fonts as WOFF2 or WOFF"
+        raise ValueError(message)
+    return _https(value)
+
+
+def _in(value: str | Mapping[str, str] | None, language: str) -> str | None:
+    """A value in a language, if it has one there."""
+    return value if value is None or isinstance(value, str) else value.get(language)
+
+
 def _timezone(value: str) -> str:
     if value not in timezones.names():
         close = difflib.get_close_matches(value, timezones.names(), n=1)
@@ -133,10 +171,23 @@ _Host = Annotated[str, AfterValidator(_host)]
 _Timezone = Annotated[str, AfterValidator(_timezone)]
 _Catalog = Annotated[str, AfterValidator(_catalog)]
 _Picture = Annotated[str, AfterValidator(_picture)]
+_Link = Annotated[str, AfterValidator(_https)]
+_Phone = Annotated[str, AfterValidator(_phone)]
+_Ratio = Annotated[str, AfterValidator(_ratio)]
+_Family = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9 -]{0,60}$")]
+_Families = Annotated[str, AfterValidator(_families)]
+_Font = Annotated[str, AfterValidator(_font_file)]
 _Language = Annotated[str, AfterValidator(_known_language)]
 _PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
 
 _A_COLOUR = 'a colour such as "#1f4d43"'
+_A_LINK = "a link that begins with https://, or a table of them by language"
+_A_FONT = "a link to a font in WOFF2 or WOFF that begins with https://"
+_A_RATIO = 'width and height of the picture, such as "16:9"'
+# In pixels.
+_CARD, _PICTURE, _WIDEST_PICTURE = 600, 288, 480
+_BY_LANGUAGE = ("second_button", "note_link", "hours")
+_SYSTEM_FONT = "-apple-system, BlinkMacSystemFont, Segoe UI, Helvetica, Arial, sans-serif"
 _A_PICTURE = "a link to a PNG, JPEG or GIF picture that begins with https://"
 
 
@@ -161,6 +212,50 @@ class Colours(_Model):
     surface: _Colour = Field(default="#ffffff", description=_A_COLOUR)
     text: _Colour = Field(default="#1c1c1e", description=_A_COLOUR)
     dark: DarkColours = Field(default_factory=DarkColours, description="a table of colours")
+
+
+class Blocks(_Model):
+    """Optional parts of the emails, which are shown where their line and their text exist."""
+
+    hero: _Picture | None = Field(default=None, description=_A_PICTURE)
+    hero_ratio: _Ratio = Field(default="3:2", description=_A_RATIO)
+    second_button: _PerLanguage | None = Field(default=None, description=_A_LINK)
+    note_link: _PerLanguage | None = Field(default=None, description=_A_LINK)
+    phone: _Phone | None = Field(
+        default=None, description='a telephone number with its country, such as "+43 1 234 56 78"'
+    )
+    hours: _PerLanguage | None = Field(
+        default=None, description="lines of text, or a table of them by language"
+    )
+    social: dict[str, _Link] = Field(
+        default_factory=dict,
+        description='links by name, such as { Instagram = "https://www.instagram.com/brand" }',
+    )
+
+    def data(self, language: str) -> dict[str, Any]:
+        """What the templates show in a language."""
+        lines = {name: _in(getattr(self, name), language) for name in _BY_LANGUAGE}
+        hours = [_SPACES.sub(" ", line.strip()) for line in (lines.pop("hours") or "").splitlines()]
+        width, height = map(int, self.hero_ratio.split(":"))
+        shown = {
+            **lines,
+            "hero": self.hero,
+            "hero_height": round(_CARD * height / width),
+            "hero_ratio": f"{width} / {height}",
+            "phone": self.phone,
+            "phone_link": self.phone and re.sub(r"[^+\d]", "", self.phone),
+            "hours": [line for line in hours if line],
+            "social": [{"name": name, "link": link} for name, link in self.social.items()],
+        }
+        return {name: value for name, value in shown.items() if value}
+
+
+class WebFont(_Model):
+    """A font that mail programs fetch; those that don't show the brand's `font`."""
+
+    name: _Family = Field(description='the name of the font, such as "Brand Sans"')
+    regular: _Font = Field(description=_A_FONT)
+    bold: _Font | None = Field(default=None, description=_A_FONT)
 
 
 class Brand(_Model):
@@ -228,6 +323,24 @@ class Brand(_Model):
         description="a width in pixels from 16 to 504, without quotes",
     )
     colours: Colours = Field(description="a table of colours with at least `button`")
+    font: _Families = Field(
+        default=_SYSTEM_FONT,
+        description='names of fonts, the last a fallback, such as "Georgia, serif"',
+    )
+    web_font: WebFont | None = Field(
+        default=None, description="a table with the `name` of the font and its file, `regular`"
+    )
+    corner_radius: int = Field(
+        default=8, ge=0, le=28, description="a radius in pixels from 0 to 28, without quotes"
+    )
+    align: Literal["start", "center"] = Field(default="start", description='"start" or "center"')
+    picture_ratio: _Ratio = Field(default="1:1", description=_A_RATIO)
+    blocks: Blocks = Field(
+        default_factory=Blocks, description="a table of optional parts of the emails"
+    )
+    extra: dict[str, Any] = Field(
+        default_factory=dict, description="a table of values for your own templates"
+    )
     imprint: _PerLanguage = Field(
         description="the imprint's lines, or a table of them by language",
     )
@@ -274,6 +387,15 @@ class Brand(_Model):
             except ValueError as err:
                 hint = f"; {err}" if str(err) else ""
                 raise _Misfit(where, f'got "{link}"{hint}') from None
+        for name in ("second_button", "note_link"):
+            for where, link in _places(name, getattr(self.blocks, name) or {}):
+                try:
+                    _https(link)
+                except ValueError as err:
+                    hint = f"; {err}" if str(err) else ""
+                    raise _Misfit(("blocks", *where), f'got "{link}"{hint}') from None
+        for where, why in _wrong_extra(self.extra, ("extra",), self.languages):
+            raise _Misfit(where, why)
         for where, text in _places("imprint", self.imprint):
             if found := typed_markup(text):
                 raise _Misfit(where, f'"{found}" would be shown as it is written')
@@ -286,6 +408,9 @@ class Brand(_Model):
         # The brand's dark button stays as it is; the light one is lightened until it stands out.
         dark_button = dark.button or colours.readable(light.button, dark.surface, colours.CONTROL)
         logos = {"logo": self.logo, "logo_dark": self.logo_dark}
+        font = self.web_font
+        wide, high = map(int, self.picture_ratio.split(":"))
+        picture_width = min(_WIDEST_PICTURE, round(_PICTURE * wide / high))
         return {
             "sender": sender(self.sender_name or self.name, self.sender),
             "reply_to": self.reply_to,
@@ -303,6 +428,16 @@ class Brand(_Model):
                 "name": self.name,
                 **{key: link for key, link in logos.items() if link},
                 "logo_width": self.logo_width,
+                "font": f"'{font.name}', {self.font}" if font else self.font,
+                "fallback_font": self.font,
+                **({"web_font": font.model_dump(exclude_none=True)} if font else {}),
+                "corner_radius": self.corner_radius,
+                "card_radius": round(1.5 * self.corner_radius),
+                "align": self.align,
+                "picture_width": picture_width,
+                "picture_height": round(picture_width * high / wide),
+                "blocks": {tag: self.blocks.data(tag) for tag in self.languages},
+                "extra": {tag: self._extra(self.extra, tag) for tag in self.languages},
                 "colours": {
                     "light": colours.scheme(
                         light.button, light.background, light.surface, light.text
@@ -314,6 +449,14 @@ class Brand(_Model):
             },
             "texts": self.texts,
         }
+
+    def _extra(self, value: Any, language: str) -> Any:  # noqa: ANN401 (any value of TOML)
+        """The brand's own values; a table with languages as its keys is one value for each."""
+        if not isinstance(value, dict):
+            return value
+        if value and value.keys() <= {*self.languages}:
+            return value.get(language, "")
+        return {key: self._extra(inner, language) for key, inner in value.items()}
 
     @staticmethod
     def _of(value: str | Mapping[str, str], language: str) -> str:
@@ -327,6 +470,37 @@ class _Misfit(ValueError):
     def __init__(self, where: str | tuple[str, ...], why: str) -> None:
         super().__init__(why)
         self.path = (where,) if isinstance(where, str) else where
+
+
+def _wrong_extra(
+    value: object, where: tuple[str, ...], languages: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What can't be shown of the brand's own values."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not _KEY.fullmatch(key) and key not in languages:
+                yield where, f'"{key}" can\'t be a name in templates: use letters, digits and _'
+            yield from _wrong_extra(inner, (*where, key), languages)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _wrong_extra(inner, where, languages)
+    elif isinstance(value, str):
+        if why := _wrong_value(value):
+            yield where, why
+    elif not isinstance(value, int | float):
+        yield where, "expected a text, a number, true or false, a list or a table"
+
+
+def _wrong_value(value: str) -> str | None:
+    if found := typed_markup(value):
+        return f'"{found}" would be shown as it is written'
+    if "://" in value:
+        try:
+            _https(value)
+        except ValueError as err:
+            hint = f"; {err}" if str(err) else ""
+            return f'expected a link that begins with https://, got "{value}"{hint}'
+    return None
 
 
 def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -463,9 +637,11 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
         if field is None:
             break
         depth, expected = depth + 1, field.description or expected
-        if not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        kinds = (field.annotation, *get_args(field.annotation))
+        inner = [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not inner:
             break
-        model = field.annotation
+        model = inner[0]
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
     # The rest is pydantic's own, such as the branch of a union, but in `texts` it is keys.

@@ -81,7 +81,7 @@ class Finding(NamedTuple):
 
 def findings(text: str, html: str) -> tuple[Finding, ...]:
     """List all that is wrong with an email, in words for its designer."""
-    return *_size(html), *_found_in(_Form(text, html))
+    return *_size(html), *_left(f"{text} {html}"), *_found_in(_Form(text, html))
 
 
 class _Form:
@@ -119,6 +119,13 @@ def _size(html: str) -> Iterator[Finding]:
         yield Finding(
             f"{length:,} bytes, expected at most {MAX_HTML:,}: mail programs clip longer ones"
         )
+
+
+def _left(shown: str) -> Iterator[Finding]:
+    """Find the place of a link that no paragraph has filled."""
+    if "{link}" in shown:
+        why = "{link} would be shown as it is written: show its text by shared/paragraph"
+        yield Finding(why, ("{link}",))
 
 
 def _pictures(root: Element) -> Iterator[Finding]:

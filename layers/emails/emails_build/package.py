@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import shutil
 from dataclasses import dataclass
 from functools import cached_property
+from html import unescape
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,14 @@ from minijinja import TemplateError
 from emails_build import checks, markup
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Problem, locate, read_text
-from emails_build.templates import FAILED, Template, read_templates
-from emails_build.texts import Texts, draft_texts, everything_used, normalised, unknown
+from emails_build.templates import (
+    FAILED,
+    Template,
+    read_own_templates,
+    read_templates,
+    unused,
+)
+from emails_build.texts import INBOX, Texts, Uses, draft_texts, missing_text, normalised, unknown
 from roomle_mail.emails import MAX_NAME, WITH_DESIGN, Brand, Catalog, Content, shard_of
 
 if TYPE_CHECKING:
@@ -30,6 +38,13 @@ _NUMBER = re.compile(r"\d[\d,.]*")
 _DATE = "27 Nov 2026, 14:05 UTC"
 # As long as they may be.
 _NAME, _SIZE = "W" * MAX_NAME, "10000.5 × 10000.5 × 10000.5 cm"
+# The blocks of a brand, and what each needs beside its line.
+_BLOCKS = {
+    "hero": "",
+    "phone": "",
+    "second_button": ": expected the text `second_button` in texts/{}.toml",
+    "note_link": ": expected the texts `note` and `note_label` in texts/{}.toml or the brand's own",
+}
 _SAMPLES = {
     "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
     "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
@@ -76,13 +91,20 @@ class Draft:
     source: Path
     files: dict[str, str]
     templates: Mapping[str, Template]
+    own: Mapping[str, Mapping[str, Template]]
+    """The templates of brands with a folder of their own."""
     brands: Brands
     found: tuple[Problem, ...]
+
+    def templates_of(self, brand: Brand) -> Mapping[str, Template]:
+        """The emails of a brand."""
+        return self.own.get(brand.id, self.templates)
 
     @property
     def problems(self) -> list[Problem]:
         """The problems of the files, and of emails that can't be rendered."""
-        return list(dict.fromkeys([*self.found, *self._rendering_problems()]))
+        rendering = list(self._rendering_problems())
+        return list(dict.fromkeys([*self.found, *(rendering or self._unseen_blocks())]))
 
     def problems_of_emails(self) -> list[Problem]:
         """The problems of every event x language x brand that can be rendered."""
@@ -103,7 +125,7 @@ class Draft:
 
     def check(self, name: str, brand: Brand, language: str, email: Content) -> Iterator[Problem]:
         """What is wrong with a rendered email, on the lines that cause it."""
-        template = self.templates[name]
+        template = self.templates_of(brand)[name]
         for finding in checks.findings(email.text, email.html):
             line = template.find_shown(finding.clues, self._words(name, brand, language))
             yield (
@@ -130,7 +152,7 @@ class Draft:
     def _render(self) -> Iterator[Rendering]:
         catalog = Catalog(self.files.__getitem__)
         for where, brand in _looks(catalog, self.brands):
-            for template, language in product(self.templates.values(), brand.languages):
+            for template, language in product(self.templates_of(brand).values(), brand.languages):
                 for whole, known in product((True, False), repeat=2):
                     links = template.uses if whole else template.requires
                     email: Content | TemplateError
@@ -181,6 +203,23 @@ class Draft:
         )
         return Problem(file, locate(read_text(file), path), why)
 
+    def _unseen_blocks(self) -> Iterator[Problem]:
+        """What a brand has in `blocks`, but none of its emails in a language."""
+        file = self.source / "brands.toml"
+        shown: dict[tuple[str, str], str] = {}
+        for each in self.renderings:
+            if isinstance(each.email, Content):
+                key = each.where, each.language
+                shown[key] = shown.get(key, "") + unescape(each.email.html)
+        brands = {each.where: each.brand for each in self.renderings}
+        for (where, language), html in shown.items():
+            for name, value in brands[where].look["blocks"][language].items():
+                if isinstance(value, str) and name in _BLOCKS and value not in html:
+                    path = (*where.split(".", 1), "blocks", name)
+                    why = f"no email in {language} shows it{_BLOCKS[name].format(language)}"
+                    line = locate(read_text(file), path)
+                    yield Problem(file, line, f"{'.'.join(path)}: {why}")
+
     def _words(self, name: str, brand: Brand, language: str) -> dict[str, str]:
         """What a template's placeholders stand for."""
         texts = json.loads(self.files[f"texts/{language}.json"])
@@ -199,18 +238,86 @@ def draft_package(source: Path) -> Draft:
 
     Raises BuildFailed if nothing can be shown.
     """
-    templates = read_templates(source / "templates")
-    uses = {name: template.texts for name, template in templates.items()}
+    folder = source / "templates"
+    templates = read_templates(folder)
+    own = read_own_templates(folder, templates)
+    uses = _uses(templates, own)
     languages, problems = draft_texts(source / "texts", uses)
+    problems = _told_by_template(templates, languages, problems)
     file = source / "brands.toml"
     try:
         brands = read_brands(file, list(languages))
     except BuildFailed as failed:
         raise BuildFailed([*problems, *failed.problems]) from None
     problems += _own_text_problems(file, brands, uses)
-    problems += [problem for template in templates.values() for problem in template.problems]
-    files = dict(_files(templates, languages, brands))
-    return Draft(source, files, templates, brands, tuple(problems))
+    for brand, emails in own.items():
+        if brand not in brands.brands:
+            why = f"isn't a brand in brands.toml: expected one of {', '.join(brands.brands)}"
+            problems.append(Problem(folder / brand, 0, why))
+        problems += unused(folder / brand, emails.values())
+    everything = [
+        *templates.values(),
+        *(each for emails in own.values() for each in emails.values()),
+    ]
+    problems += [problem for template in everything for problem in template.problems]
+    problems += _unused_extra(file, brands, templates, own)
+    files = dict(_files(templates, own, languages, brands))
+    return Draft(source, files, templates, own, brands, tuple(problems))
+
+
+def _uses(templates: Mapping[str, Template], own: Mapping[str, Mapping[str, Template]]) -> Uses:
+    """What texts the templates show; a brand's own may be in the brand's own texts."""
+    shown: dict[str, frozenset[str]] = {}
+    required: dict[str, frozenset[str]] = {}
+    for emails in (templates, *own.values()):
+        for name, template in emails.items():
+            shown[name] = shown.get(name, frozenset()) | template.texts
+            required.setdefault(name, template.texts - template.optional)
+    return Uses(shown, required)
+
+
+def _told_by_template(
+    templates: Mapping[str, Template], languages: Mapping[str, Texts], problems: list[Problem]
+) -> list[Problem]:
+    """The problems of texts; what no language has is more likely a slip in the template."""
+    for name, template in templates.items():
+        said = [{**texts.raw["shared"], **texts.raw[name]} for texts in languages.values()]
+        for key in sorted(template.texts - INBOX):
+            line = next((each for each in template.lines if f"t.{key}" in each.text), None)
+            missing = [texts.get(key, missing_text(name, key)) for texts in said]
+            if line is None or any(text != missing_text(name, key) for text in missing):
+                continue
+            others = {other for texts in said for other in texts} - {key}
+            close = difflib.get_close_matches(key, others, n=1, cutoff=0.75)
+            hint = f": write it into each file of texts/, under [{name}] or [shared]"
+            if close:
+                hint = f", did you mean `t.{close[0]}`?"
+            elif key in template.optional or len(said) == 1:
+                continue
+            told = f"{name}.{key}: is missing"
+            problems = [each for each in problems if not each.message.startswith(told)]
+            problems.insert(0, line.problem(f"t.{key}: no language has this text{hint}"))
+    return problems
+
+
+def _unused_extra(
+    file: Path,
+    brands: Brands,
+    templates: Mapping[str, Template],
+    own: Mapping[str, Mapping[str, Template]],
+) -> list[Problem]:
+    """Values of `extra` that no template of the brand shows."""
+    text, found = read_text(file), []
+    for brand, data in brands.brands.items():
+        used = {key for each in own.get(brand, templates).values() for key in each.extra}
+        for key in {key for values in data["look"]["extra"].values() for key in values}:
+            if key not in used and "*" not in used:
+                path = ("brands", brand, "extra", key)
+                close = difflib.get_close_matches(key, used, n=1)
+                hint = f", did you mean `{close[0]}`?" if close else ""
+                why = f"no template shows {{{{ brand.extra.{key} }}}}{hint}"
+                found.append(Problem(file, locate(text, path), f"{'.'.join(path)}: {why}"))
+    return found
 
 
 def write(files: Mapping[str, str], target: Path) -> None:
@@ -225,22 +332,21 @@ def write(files: Mapping[str, str], target: Path) -> None:
 
 def _files(
     templates: Mapping[str, Template],
+    own: Mapping[str, Mapping[str, Template]],
     languages: Mapping[str, Texts],
     brands: Brands,
 ) -> Iterator[tuple[str, str]]:
     yield "__init__.py", '"""The brands, texts and templates of the emails: built, not edited."""\n'
-    outcomes: dict[str, dict[str, Any]] = {}
-    for name, template in templates.items():
-        outcome = "failure" if name.endswith(FAILED) else "success"
-        outcomes.setdefault(name.removesuffix(FAILED), {})[outcome] = {
-            "name": name,
-            "uses": template.uses,
-            "requires": template.requires,
-            "qr": template.qr,
-        }
-        yield f"templates/{name}.html", template.html
-        yield f"templates/{name}.txt", template.text
-    yield "catalog.json", _json({"default": brands.default, "templates": outcomes})
+    for place, emails in {"": templates, **{f"{brand}/": own[brand] for brand in own}}.items():
+        for name, template in emails.items():
+            yield f"templates/{place}{name}.html", template.html
+            yield f"templates/{place}{name}.txt", template.text
+    index = {
+        "default": brands.default,
+        "templates": _outcomes(templates),
+        "own": {brand: _outcomes(emails) for brand, emails in own.items()},
+    }
+    yield "catalog.json", _json(index)
     for tag, texts in languages.items():
         yield f"texts/{tag}.json", _json(texts.data())
     for identifier, data in brands.brands.items():
@@ -253,6 +359,20 @@ def _files(
         yield f"configurators/{shard}.json", _json(content)
 
 
+def _outcomes(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
+    """What each email needs, by event and whether it succeeded."""
+    outcomes: dict[str, dict[str, Any]] = {}
+    for name, template in templates.items():
+        outcome = "failure" if name.endswith(FAILED) else "success"
+        outcomes.setdefault(name.removesuffix(FAILED), {})[outcome] = {
+            "name": name,
+            "uses": template.uses,
+            "requires": template.requires,
+            "qr": template.qr,
+        }
+    return outcomes
+
+
 def _with_own_texts(data: Mapping[str, Any]) -> dict[str, Any]:
     own = data.get("texts", {})
     texts = {"texts": {tag: normalised(sections) for tag, sections in own.items()}}
@@ -263,10 +383,7 @@ def _json(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _own_text_problems(
-    file: Path, brands: Brands, uses: Mapping[str, frozenset[str]]
-) -> list[Problem]:
-    anywhere = everything_used(uses)
+def _own_text_problems(file: Path, brands: Brands, uses: Uses) -> list[Problem]:
     owners = [("brands", key, data) for key, data in brands.brands.items()] + [
         ("configurators", key, data.get("differs", {}))
         for key, data in brands.configurators.items()
@@ -275,7 +392,7 @@ def _own_text_problems(
         ((kind, key, "texts", tag, *path), message)
         for kind, key, data in owners
         for tag, sections in data.get("texts", {}).items()
-        for path, message in unknown(sections, uses, anywhere)
+        for path, message in unknown(sections, uses)
     ]
     text = read_text(file)
     return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]

@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _RAW = re.compile(r"(\{%[-+]?\s*raw\s*[-+]?%\}).*?(?=\{%[-+]?\s*endraw\b)", re.DOTALL)
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}")
 _ONE_BRACE = re.compile(
-    r"(?<!\{)\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
+    r"(?<![{\"'])\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
 )
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
 _INNER = {"else": ("if", "for"), "elif": ("if",)}

@@ -15,13 +15,14 @@ from emails_build.texts import INBOX
 from roomle_mail.events import EVENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LINKS = ("url", "result_url")
 FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
+_PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
@@ -42,6 +43,10 @@ class Template:
     requires: tuple[str, ...]
     qr: str | None
     texts: frozenset[str]
+    optional: frozenset[str]
+    """Those of `texts` that are only shown after asking whether there are any."""
+    extra: frozenset[str]
+    """The brand's own values that it shows; `*` for any."""
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
     """Its problems, although it can be rendered."""
@@ -86,45 +91,101 @@ class Template:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Where an email's files are: in a brand's folder, or else in the one of all."""
+
+    folders: tuple[Path, ...]
+    email: str
+
+    def find(self, name: str) -> Path:
+        found = (folder / name for folder in self.folders if (folder / name).exists())
+        return next(found, self.folders[-1] / name)
+
+
 def read_templates(folder: Path) -> dict[str, Template]:
     """Compile all emails; raises BuildFailed."""
+    known = [event.removeprefix("email.") for event in EVENTS]
+    names = _emails_in(folder)
+    if not names:
+        example = f"{known[0]}.mjml"
+        raise BuildFailed([Problem(folder, 0, f"expected templates such as {example}")])
+    return _compile([folder], names)
+
+
+def read_own_templates(
+    folder: Path, common: Mapping[str, Template]
+) -> dict[str, dict[str, Template]]:
+    """Compile all emails of each brand that has a folder of its own; raises BuildFailed."""
+    shared = {part for each in common.values() for part in _parts(each, folder)}
+    return {
+        own.name: _compile([own, folder], sorted({*common, *_emails_in(own)}))
+        for own in sorted(folder.iterdir())
+        if own.is_dir()
+        and own.name != "shared"
+        and own.name not in shared
+        and not own.name.startswith(".")
+    }
+
+
+def unused(folder: Path, templates: Iterable[Template]) -> Iterator[Problem]:
+    """Files of a brand's folder that none of its emails has."""
+    used = {line.file for template in templates for line in template.lines}
+    for file in sorted(folder.rglob("*.*")):
+        if file.is_file() and file not in used and not file.name.startswith("."):
+            why = "isn't used: expected the name of a file in templates/ that it replaces"
+            yield Problem(file, 0, why)
+
+
+def _parts(template: Template, folder: Path) -> Iterator[str]:
+    """The folders that a template includes files from."""
+    for line in template.lines:
+        first, *rest = line.file.relative_to(folder).parts
+        if rest:
+            yield first
+
+
+def _emails_in(folder: Path) -> list[str]:
+    # Names that start with a dot belong to editors and systems: `.#de.toml`, `._de.toml`.
+    return sorted(file.stem for file in folder.glob("*.mjml") if not file.name.startswith("."))
+
+
+def _compile(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Template]:
     problems: list[Problem] = []
     templates: dict[str, Template] = {}
     known = [event.removeprefix("email.") for event in EVENTS]
-    # Names that start with a dot belong to editors and systems: `.#de.toml`, `._de.toml`.
-    files = sorted(file for file in folder.glob("*.mjml") if not file.name.startswith("."))
-    if not files:
-        problems.append(Problem(folder, 0, f"expected templates such as {known[0]}.mjml"))
-    for file in files:
-        if file.stem.removesuffix(FAILED) not in known:
+    for name in names:
+        sources = _Sources(tuple(folders), name)
+        if name.removesuffix(FAILED) not in known:
             expected = f"{', '.join(known)}, each perhaps with {FAILED}"
-            problems.append(Problem(file, 0, f"isn't an email of Roomle's: expected {expected}"))
+            why = f"isn't an email of Roomle's: expected {expected}"
+            problems.append(Problem(sources.find(f"{name}.mjml"), 0, why))
             continue
         try:
-            templates[file.stem] = _read(file)
+            templates[name] = _read(sources)
         except BuildFailed as failed:
             problems += failed.problems
     problems += [
         Problem(text, 0, f"has no {text.stem}.mjml next to it")
-        for text in sorted(folder.glob("*.txt"))
-        if text.with_suffix(".mjml") not in files and not text.name.startswith(".")
+        for text in sorted(folders[0].glob("*.txt"))
+        if text.stem not in names and not text.name.startswith(".")
     ]
     if problems:
         raise BuildFailed(problems)
     return templates
 
 
-def _read(file: Path) -> Template:
-    plain = file.with_suffix(".txt")
+def _read(sources: _Sources) -> Template:
+    file, plain = (sources.find(f"{sources.email}{ending}") for ending in (".mjml", ".txt"))
     if not plain.exists():
         raise BuildFailed([Problem(plain, 0, f"is missing: {file.name} needs its text part")])
-    mjml = list(_expanded(file.parent / "shared" / "layout.mjml", file))
-    text = list(_expanded(file.parent / "shared" / "layout.txt", plain))
+    mjml = list(_expanded(sources.find("shared/layout.mjml"), sources))
+    text = list(_expanded(sources.find("shared/layout.txt"), sources))
     if problems := [*syntax.problems(mjml), *syntax.problems(text)]:
         raise BuildFailed(problems)
     html_source = _compiled(mjml)
     text_source = "".join(line.text + "\n" for line in text)
-    environment = Environment(undefined_behavior="strict")
+    environment = Environment(undefined_behavior="semi_strict")  # type: ignore[call-overload]
     names: set[str] = set()
     for name, source, lines in (("html", html_source, mjml), ("txt", text_source, text)):
         try:
@@ -132,35 +193,49 @@ def _read(file: Path) -> Template:
         except TemplateError as err:
             raise BuildFailed([_misspelt(err, lines)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
+    sourced = [" ".join(_PLACEHOLDER.findall(source)) for source in (html_source, text_source)]
     uses = tuple(link for link in LINKS if link in names)
-    optional = {
-        link
-        for link in uses
-        if all(
-            re.search(rf"\bif\s+{link}\s+is\s+defined\b", source)
-            for source in (html_source, text_source)
-            if re.search(rf"\b{link}\b", source)
-        )
-    }
-    requires = tuple(link for link in uses if link not in optional)
+    requires = tuple(link for link in uses if not _asked(link, sourced))
     if _QR in names and not requires:
         line = next(line for line in (*mjml, *text) if re.search(rf"\b{_QR}\b", line.text))
         raise BuildFailed([line.problem("expected a link for its QR code, such as {{ url }}")])
+    texts = _below("t", names)
     return Template(
-        name=file.stem,
+        name=sources.email,
         html=html_source,
         text=text_source,
         uses=uses,
         requires=requires,
         qr=requires[0] if _QR in names else None,
-        texts=INBOX | {name.removeprefix("t.") for name in names if name.startswith("t.")},
+        texts=INBOX | texts,
+        optional=frozenset(key for key in texts if _asked(f"t.{key}", sourced)) - INBOX,
+        extra=_below("brand.extra", names) | ({"*"} if "brand.extra" in names else set()),
         lines=(*mjml, *text),
         problems=(*markup.problems(mjml), *markup.strangers(mjml, html_source)),
     )
 
 
+def _below(name: str, names: Iterable[str]) -> frozenset[str]:
+    """The first names after a name and a dot."""
+    start = f"{name}."
+    return frozenset(
+        each.removeprefix(start).partition(".")[0] for each in names if each.startswith(start)
+    )
+
+
+def _asked(name: str, sources: Iterable[str]) -> bool:
+    """Whether each source that has a value asks first whether it is defined."""
+    value = rf"(?<![\w.]){re.escape(name)}(?![\w.])"
+    asks = (
+        rf"\bif(?:\s+|\b[^%]*?(?:\band|\bor|\bnot|\()\s*){value}"
+        rf"(?=\s*(?:-?%\}}|\band\b|\bor\b|\)|is\s+(?:not\s+)?defined\b))"
+        rf"|{value}\s*(?:or\b|\|\s*default\b)"
+    )
+    return all(re.search(asks, source) for source in sources if re.search(value, source))
+
+
 def _expanded(
-    file: Path, content: Path, via: Line | None = None, within: tuple[Path, ...] = ()
+    file: Path, sources: _Sources, via: Line | None = None, within: tuple[Path, ...] = ()
 ) -> Iterator[Line]:
     """The lines of a file and of everything that it includes, without comments."""
     if file in within:
@@ -175,22 +250,23 @@ def _expanded(
         line = Line(words, file, number)
         included = include.fullmatch(words)
         if included:
-            yield from _expanded(*_included(line, included["path"], content), line, (*within, file))
+            part = _included(line, included["path"], sources)
+            yield from _expanded(part, sources, line, (*within, file))
         elif _INCLUDES.search(words):
             raise BuildFailed([line.problem(_expected_include(words, file))])
         else:
             yield line
 
 
-def _included(line: Line, path: str, content: Path) -> tuple[Path, Path]:
+def _included(line: Line, path: str, sources: _Sources) -> Path:
     # As in MJML, an include may omit the file's ending.
     path = path.removeprefix("./")
     file = path if "." in path.rpartition("/")[2] else f"{path}{line.file.suffix}"
     if file.rpartition(".")[0] == _CONTENT:
-        return content, content
+        return sources.find(f"{sources.email}{line.file.suffix}")
     if ".." in path.split("/") or path.startswith("/") or "\\" in path or "{" in path:
         raise BuildFailed([line.problem(f'expected a path within templates/, got "{path}"')])
-    return content.parent / file, content
+    return sources.find(file)
 
 
 def _expected_include(words: str, file: Path) -> str:

@@ -19,6 +19,9 @@ _TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 _DESIGN = "{design}"
 _ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
+# Where shared/paragraph puts a link; only texts that are shown by it may have one.
+_LINK = "{link}"
+_WITHOUT_LINK = frozenset({"subject", "preview", "heading", "text", "button", "reason"})
 # HTML's tags and character references, and Markdown's links.
 _MARKUP = re.compile(
     r"</?[A-Za-z][^<>]*>|<(?:a|img|span|div|font)\s|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);"
@@ -46,17 +49,33 @@ class Texts:
         )
 
 
-def read_texts(folder: Path, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Texts]:
-    """Read and check all languages; `uses` are the keys that each template shows."""
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """The keys of texts that templates show, by email, and those of them that have to be there."""
+
+    shown: Mapping[str, AbstractSet[str]]
+    required: Mapping[str, AbstractSet[str]]
+
+    @property
+    def anywhere(self) -> frozenset[str]:
+        """The keys that any template shows."""
+        return frozenset().union(*self.shown.values())
+
+    def may_be_empty(self, email: str, key: str) -> bool:
+        """Whether a text may be missing or empty."""
+        emails = self.required if email == SHARED else (email,)
+        return not any(key in self.required.get(each, ()) for each in emails)
+
+
+def read_texts(folder: Path, uses: Uses) -> dict[str, Texts]:
+    """Read and check all languages."""
     languages, problems = draft_texts(folder, uses)
     if problems:
         raise BuildFailed(problems)
     return languages
 
 
-def draft_texts(
-    folder: Path, uses: Mapping[str, AbstractSet[str]]
-) -> tuple[dict[str, Texts], list[Problem]]:
+def draft_texts(folder: Path, uses: Uses) -> tuple[dict[str, Texts], list[Problem]]:
     """All languages, with marks in place of missing texts, and all problems.
 
     Raises BuildFailed if a file can't be read at all.
@@ -87,13 +106,17 @@ def draft_texts(
     return languages, problems
 
 
-def _completed(texts: Texts, uses: Mapping[str, AbstractSet[str]]) -> dict[str, Any]:
+def _completed(texts: Texts, uses: Uses) -> dict[str, Any]:
     """The existing texts, and a conspicuous mark for each missing one, for the preview."""
 
     def section(name: str) -> dict[str, str]:
         found = texts.raw.get(name)
         items = found.items() if isinstance(found, dict) else ()
-        return {key: text for key, text in items if isinstance(text, str) and text.strip()}
+        return {
+            key: text
+            for key, text in items
+            if isinstance(text, str) and (text.strip() or uses.may_be_empty(name, key))
+        }
 
     shared = section(SHARED)
     raw: dict[str, Any] = {
@@ -101,25 +124,28 @@ def _completed(texts: Texts, uses: Mapping[str, AbstractSet[str]]) -> dict[str, 
         "dir": "rtl" if texts.raw.get("dir") == "rtl" else "ltr",
         SHARED: shared,
     }
-    for template, keys in uses.items():
+    for template, keys in uses.required.items():
         own = section(template)
         missing = keys - own.keys() - shared.keys()
-        raw[template] = own | {key: f"[{template}.{key} is missing]" for key in missing}
+        raw[template] = own | {key: missing_text(template, key) for key in missing}
     return raw
 
 
-def _wrong(
-    texts: Texts, uses: Mapping[str, AbstractSet[str]]
-) -> Iterator[tuple[Sequence[str], str]]:
+def missing_text(email: str, key: str) -> str:
+    """What the preview shows in place of a missing text."""
+    return f"[{email}.{key} is missing]"
+
+
+def _wrong(texts: Texts, uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
     raw = texts.raw
     if not isinstance(raw.get("name"), str):
         yield ("name",), 'is missing: expected the language\'s own name, such as "Deutsch"'
     if raw.get("dir") not in {"ltr", "rtl"}:
         yield ("dir",), 'expected "ltr" or, for a script from right to left, "rtl"'
     sections = {key: value for key, value in raw.items() if key not in {"name", "dir"}}
-    yield from unknown(sections, uses, everything_used(uses))
+    yield from unknown(sections, uses)
     shared = sections.get(SHARED, {})
-    for template, keys in uses.items():
+    for template, keys in uses.required.items():
         section = sections.get(template)
         if not isinstance(section, dict):
             yield (template,), f"is missing: expected the section [{template}]"
@@ -130,30 +156,25 @@ def _wrong(
             yield (template, key), f"is missing: expected a text{why if special else ''}"
 
 
-def everything_used(uses: Mapping[str, AbstractSet[str]]) -> frozenset[str]:
-    """The keys that any template shows."""
-    return frozenset().union(*uses.values())
-
-
-def unknown(
-    sections: Mapping[str, Any], uses: Mapping[str, AbstractSet[str]], anywhere: AbstractSet[str]
-) -> Iterator[tuple[Sequence[str], str]]:
+def unknown(sections: Mapping[str, Any], uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
     """Keys that no template shows, and values that are not texts."""
     for name, section in sections.items():
-        if name != SHARED and name not in uses:
-            yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses])}"
+        if name != SHARED and name not in uses.shown:
+            yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses.shown])}"
             continue
         if not isinstance(section, dict):
             yield (name,), f"expected a section, written [{name}]"
             continue
-        keys = anywhere if name == SHARED else uses[name]
+        keys = uses.anywhere if name == SHARED else uses.shown[name]
         for key, value in section.items():
             if key.removesuffix(WITH_DESIGN) not in keys:
                 yield (name, key), f"isn't shown: expected one of {', '.join(sorted(keys))}"
-            elif not isinstance(value, str) or not value.strip():
+            elif not isinstance(value, str):
                 yield (name, key), "expected a text in quotes"
-            else:
+            elif value.strip():
                 yield from (((name, key), message) for message in _wrong_text(key, value))
+            elif not uses.may_be_empty(name, key):
+                yield (name, key), "expected a text in quotes"
 
 
 def typed_markup(value: str) -> str | None:
@@ -175,6 +196,8 @@ def _wrong_text(key: str, value: str) -> Iterator[str]:
                 f"a design's name may be unknown: write the text with {_DESIGN} as "
                 f"`{key}{WITH_DESIGN}`, and keep `{key}` without it for designs without a name"
             )
+        elif inside == _LINK and key not in _WITHOUT_LINK:
+            continue
         elif inside not in {*_ALWAYS_KNOWN, _DESIGN}:
             yield f'expected {{brand}}, {{date}} or {_DESIGN} in braces, got "{inside}"'
     if special and _DESIGN not in value:

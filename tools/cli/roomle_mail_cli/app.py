@@ -1,7 +1,11 @@
 """The command line: its commands, by name, and how it ends."""
 
+import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
+from typing import Never
 
 import typer
 
@@ -18,7 +22,7 @@ from roomle_mail_cli.commands import (
     why,
 )
 from roomle_mail_cli.options import before_all, before_command, takes_session
-from roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError, Exit
 
 HELP = """Look after a deployment of Roomle Mail, on AWS or on a local stack.
 
@@ -35,6 +39,8 @@ Exit codes:
   1  done, with a negative result: refused, failed, not found
   2  the command line is wrong
   3  the deployment, AWS or the webhook can't be reached, or AWS does not allow it
+  70  an error in this program
+  130  stopped by Ctrl-C
 """
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -88,11 +94,51 @@ for name, (about, commands) in GROUPS.items():
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, and end in a sentence and an exit code, whatever happens."""
+    screen.prepare()
     try:
-        app(prog_name="roomle-mail")
+        _check_arguments()
+        try:
+            app(prog_name="roomle-mail")
+        finally:
+            sys.stdout.flush()
     except CliError as err:
-        screen.err().print(f"roomle-mail: {screen.visible(str(err))}")
-        if err.advice:
-            screen.err().print(f"-> {screen.visible(err.advice)}")
-        sys.exit(err.code)
+        _fail(str(err), err.advice, err.code)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # Its reader has read enough, as `head` does.
+        screen.give_up_output()
+        sys.exit(Exit.NOT_FINE)
+    except OSError as err:
+        screen.give_up_output()
+        _fail(f"the output can't be written: {err.strerror}", "", Exit.NOT_FINE)
+    except Exception as err:
+        if os.environ.get("ROOMLE_MAIL_TRACEBACK"):
+            raise
+        # The message is left out: it may repeat a secret.
+        frame = traceback.extract_tb(err.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        _fail(
+            f"an unexpected error, {type(err).__name__} at {place}",
+            "Please report it. ROOMLE_MAIL_TRACEBACK=1 shows more.",
+            Exit.BROKEN,
+        )
+
+
+def _fail(problem: str, advice: str, code: int) -> Never:
+    screen.err().print(f"roomle-mail: {screen.visible(problem)}")
+    if advice:
+        screen.err().print(f"-> {screen.visible(advice)}")
+    sys.exit(code)
+
+
+def _check_arguments() -> None:
+    for each in sys.argv[1:]:
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise CliError(
+                f"The argument {each!a} is not text in this terminal's encoding.",
+                code=Exit.USAGE,
+            ) from None

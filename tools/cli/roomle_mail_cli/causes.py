@@ -1,4 +1,4 @@
-"""Why something does not work, according to AWS and the log, and the command that fixes it.
+"""What is broken or was changed by hand, according to AWS, and the command that fixes it.
 
 A plain deploy does not see what was changed by hand, because CloudFormation compares templates. A
 change set with the deployment mode REVERT_DRIFT compares with the actual resources
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import yaml
 from botocore.exceptions import ClientError
 
-from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import doctor, keys, senders
-from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors, error_code
+from roomle_mail.errors import SettingsInvalid
+from roomle_mail.settings import Settings
+from roomle_mail_cli import keys
+from roomle_mail_cli.deployment import MAILER, aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli.deployment import Deployment
 
-SET_SECRET = "roomle-mail secret set API_KEY"
 _GONE = frozenset(
     {
         "NotFound",
@@ -37,7 +38,6 @@ _GONE = frozenset(
         "QueueDoesNotExist",
     }
 )
-_AGAIN = "roomle-mail prove, a little later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,119 +65,14 @@ def revert_drift(deployment: Deployment) -> str:
     )
 
 
+def set_secret(deployment: Deployment) -> str:
+    """The command that sets a secret."""
+    return f"roomle-mail secret set API_KEY{deployment.option}"
+
+
 def is_gone(err: BaseException | None) -> bool:
     """Whether AWS says that a resource does not exist."""
     return isinstance(err, ClientError) and error_code(err) in _GONE
-
-
-def of_gone(deployment: Deployment, said: str) -> Cause:
-    """The cause of an error about a missing resource."""
-    try:
-        found = list(resources(deployment))
-    except CliError:
-        found = []
-    named = (x for x in found if deployment.resources[x.of][1].rpartition("|")[2] in said)
-    unknown = Cause("it was deleted", revert_drift(deployment))
-    return next(named, None) or next(iter(found), None) or broken(deployment) or unknown
-
-
-def of_settings(deployment: Deployment, said: str) -> Cause:
-    """The cause if the receiver can't use its settings."""
-    try:
-        found = next(variables(deployment), None)
-    except CliError:
-        found = None
-    return found or Cause(said, "sam build && sam deploy")
-
-
-# --- what the log says ------------------------------------------------------------------------
-
-_BY_REASON: dict[str, Cause] = {
-    "SecretUnusable": Cause("the receiver can't use the secret", SET_SECRET),
-    "QuotaUsedUp": Cause("SES's daily quota is used up", "aws sesv2 get-account --query SendQuota"),
-    "HourlyCapReached": Cause(
-        "MaxEmailsPerHour is reached", "sam deploy --parameter-overrides MaxEmailsPerHour=10000"
-    ),
-    "Throttled": Cause(
-        "SES or another service asks to come back later",
-        "aws sesv2 get-account --query SendQuota.MaxSendRate",
-    ),
-    "TimeRunningOut": Cause(
-        "the time for an answer (AnswerWithin) ran out: a cold start used it up, or AWS is slow",
-        "sam deploy --parameter-overrides MemorySize=2048",
-    ),
-    "LinkNotAllowed": Cause(
-        "the brand does not allow the host of the example's link",
-        "roomle-mail prove --url URL --result-url URL, with hosts of brands.toml",
-    ),
-    "BrandNotAllowed": Cause(
-        "the brand does not list this API key",
-        "roomle-mail prove --configurator-id ID --api-key API_KEY",
-    ),
-    "NoTemplate": Cause(
-        "the deployed emails have no template for this event", "sam build && sam deploy"
-    ),
-    "InvalidEvent": Cause(
-        "the deployed version expects a different event", "sam build && sam deploy"
-    ),
-    "TokenUnverified": Cause(
-        "the receiver knows another secret, or TokenIv or TokenAlgorithms changed in between",
-        'roomle-mail verify "$(roomle-mail sign)"',
-    ),
-    "TokenMissing": Cause("the receiver expects another header", "roomle-mail doctor"),
-    "TokenExpired": Cause("this machine's clock differs from AWS's", "roomle-mail doctor"),
-    "TokenReplayed": Cause("the token was seen before", _AGAIN),
-    "Unforeseen": Cause(
-        "an unexpected error; please report it",
-        "roomle-mail logs --since 1h --json",
-    ),
-}
-for _reason in ("Unreachable", "OutcomeUnknown", "SendOutcomeUnknown", "QueueOutcomeUnknown"):
-    _BY_REASON[_reason] = Cause("an AWS service did not answer the function", _AGAIN)
-
-
-def of_line(deployment: Deployment, facts: Mapping[str, Any]) -> Cause | None:
-    """The cause that a log line names; None if it names none."""
-    reason = facts.get("reason")
-    if reason is None:
-        return None
-    said = ", ".join(
-        f"{name} {facts[name]}" for name in ("detail", "problem", "hint", "error") if name in facts
-    )
-    if reason in ("CallRefused", "EmailRefused", "SecretUnusable"):
-        found = broken(deployment)
-        if found is not None:
-            return Cause(f"{found.why} ({said or reason})", found.fix)
-    if reason == "EmailRefused":
-        return Cause(f"SES refuses the email permanently ({said})", "roomle-mail doctor")
-    if reason == "CallRefused":
-        return Cause(
-            f"AWS refuses the function a call ({said}): a permission is missing, or what it asks "
-            "for was deleted",
-            revert_drift(deployment),
-        )
-    known = _BY_REASON.get(str(reason))
-    if known is None:
-        return Cause(f"{reason} {said}".rstrip(), "roomle-mail logs --since 1h")
-    return Cause(f"{known.why} ({reason}{', ' if said else ''}{said})", known.fix)
-
-
-# --- what AWS says ----------------------------------------------------------------------------
-
-
-def broken(deployment: Deployment) -> Cause | None:
-    """The first thing found to be broken, in order of how much it explains; None if nothing is."""
-    for check in (
-        *(secret, permissions, resources, variables, invocation, switches, ses_events),
-        *(sending, log_level),
-    ):
-        try:
-            found = next(iter(check(deployment)), None)
-        except CliError:
-            continue  # a check that AWS does not allow is not a cause
-        if found is not None:
-            return found
-    return None
 
 
 def secret(deployment: Deployment) -> Iterator[Cause]:
@@ -193,7 +88,7 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
             yield Cause(
                 "the secret was deleted permanently",
                 "add a Name to the resource Secret in template.yaml, which makes a new one: "
-                f"sam build && sam deploy && {SET_SECRET}",
+                f"sam build && sam deploy && {set_secret(deployment)}",
             )
             return
     if "DeletedDate" in described:
@@ -204,12 +99,11 @@ def secret(deployment: Deployment) -> Iterator[Cause]:
         return
     version = keys.fetch(deployment, keys.CURRENT)
     if version is None:
-        yield Cause("the secret has no value", SET_SECRET)
+        yield Cause("the secret has no value yet", set_secret(deployment))
         return
-    try:
-        keys.parse(version.text, allow_published=deployment.settings.local_stack)
-    except SecretUnusable as err:
-        yield Cause(f"the secret is unusable: {err.problem}", SET_SECRET)
+    fault = keys.fault(version.text, allow_published=deployment.is_local)
+    if fault is not None:
+        yield Cause(f"the secret is unusable: {fault.what}", f"{fault.fix}{deployment.option}")
 
 
 def permissions(deployment: Deployment) -> Iterator[Cause]:
@@ -322,6 +216,7 @@ def _policies(deployment: Deployment) -> Iterator[tuple[str, str, dict[str, Mapp
                 yield role["Ref"], properties["PolicyName"], _allowed(properties["PolicyDocument"])
 
 
+@cache
 def _template(deployment: Deployment) -> dict[str, Any]:
     """The deployed template, after SAM's transform."""
     with aws_errors():
@@ -404,7 +299,12 @@ _LOOKS: dict[str, Callable[[Deployment, str], bool]] = {
 def switches(deployment: Deployment) -> Iterator[Cause]:
     """Whether something is switched off: the mailer's trigger, or a function."""
     yield from trigger(deployment)
-    for logical_id in (RECEIVER, MAILER):
+    yield from concurrency(deployment)
+
+
+def concurrency(deployment: Deployment) -> Iterator[Cause]:
+    """Whether a function is not allowed to run."""
+    for logical_id in deployment.functions:
         name = deployment.resources[logical_id][1]
         with aws_errors():
             found = deployment.client("lambda").get_function_concurrency(FunctionName=name)
@@ -418,7 +318,7 @@ def switches(deployment: Deployment) -> Iterator[Cause]:
 
 def log_level(deployment: Deployment) -> Iterator[Cause]:
     """Whether the log includes lines about successful events."""
-    for logical_id in (RECEIVER, MAILER):
+    for logical_id in deployment.functions:
         environment = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
         level = environment.get("POWERTOOLS_LOG_LEVEL", "INFO")
         if level not in ("DEBUG", "INFO"):
@@ -430,9 +330,9 @@ def log_level(deployment: Deployment) -> Iterator[Cause]:
 
 
 def variables(deployment: Deployment) -> Iterator[Cause]:
-    """Whether the functions have the template's environment variables."""
+    """Whether the functions have the template's environment variables, with values they accept."""
     described = _template(deployment)["Resources"]
-    for logical_id in (RECEIVER, MAILER):
+    for logical_id in deployment.functions:
         given = described[logical_id]["Properties"].get("Environment", {}).get("Variables", {})
         has = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
         changed = sorted(
@@ -444,6 +344,44 @@ def variables(deployment: Deployment) -> Iterator[Cause]:
                 revert_drift(deployment),
                 logical_id,
             )
+            continue
+        try:
+            Settings.from_environment(has)
+        except SettingsInvalid as err:
+            yield Cause(
+                f"{logical_id} can't start: its environment variable {err} has a wrong value",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
+def configuration(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the functions have the template's handler, layers, memory and time-out."""
+    described = _template(deployment)["Resources"]
+    for logical_id in deployment.functions:
+        wanted, has = described[logical_id]["Properties"], deployment.function(logical_id)
+        changed = [
+            name
+            for name in ("Handler", "Runtime", "MemorySize", "Timeout")
+            if name in wanted and _plain(deployment, wanted[name]) not in (None, str(has.get(name)))
+        ]
+        layers = {_plain(deployment, each) for each in _listed(wanted.get("Layers"))} - {None}
+        if layers - {each["Arn"] for each in has.get("Layers", [])}:
+            changed.append("Layers")
+        if changed:
+            yield Cause(
+                f"{logical_id} was changed by hand: {', '.join(changed)}",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
+def _plain(deployment: Deployment, value: Any) -> str | None:  # noqa: ANN401
+    """A value of the template as AWS has it; None if it is more than a parameter or a resource."""
+    if not isinstance(value, dict):
+        return str(value)
+    named = value.get("Ref", "")
+    return deployment.parameters.get(named) or deployment.resources.get(named, ("", None))[1]
 
 
 def _holds(deployment: Deployment, value: Any, has: str | None) -> bool:  # noqa: ANN401
@@ -537,20 +475,3 @@ def ses_events(deployment: Deployment) -> Iterator[Cause]:
             "EventBridge may not write SES's events into the log: its policy was deleted",
             revert_drift(deployment),
         )
-
-
-def sending(deployment: Deployment) -> Iterator[Cause]:
-    """Whether SES lets the stack send, by the doctor's checks."""
-    for check in (
-        doctor.check_configuration_set,
-        senders.check_identities,
-        senders.check_senders,
-        doctor.check_account,
-    ):
-        for each in check(deployment):
-            # The simulator also works in the sandbox (SES's page on it).
-            if each.state == "fail" and each.name != "sandbox":
-                identity = each.name.removeprefix("identity ")
-                command = f"aws sesv2 create-email-identity --email-identity {identity}; "
-                fix = command if identity != each.name else ""
-                yield Cause(f"{each.name}: {each.found}", f"{fix}{each.advice}")

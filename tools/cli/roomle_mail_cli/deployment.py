@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
@@ -72,12 +74,22 @@ def aws_errors() -> Iterator[None]:
                 "AWS_ACCESS_KEY_ID. A wrong clock has the same effect.",
             ) from err
         raise CliError(f"AWS answered {operation} with {code}: {message}") from err
-    except BotoCoreError as err:
+    # botocore raises ValueError for an endpoint that is no URL, OSError for files it can't read.
+    except (BotoCoreError, HTTPClientError, OSError, ValueError) as err:
         raise CliError(
             f"AWS can't be reached: {err}",
             "Check credentials and region: --profile, AWS_PROFILE, --region, AWS_REGION, "
             "AWS_ENDPOINT_URL.",
         ) from err
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an http(s) URL with a host."""
+    try:
+        found = urlsplit(text)
+        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:
+        return False
 
 
 def is_denied(err: BaseException | None) -> bool:
@@ -95,24 +107,33 @@ def error_code(err: ClientError) -> str:
 class Deployment:
     """A stack, by its name in CloudFormation.
 
-    `description` describes a local stack (`.local/stack.json`); it is empty on AWS.
+    `description` describes a local stack (`.local/stack.json`); it is empty on AWS. `option` is
+    what a command that is shown to the user needs at its end to find the same stack.
     """
 
     name: str
     session: boto3.Session = field(repr=False)
     endpoint_url: str | None = None
     description: dict[str, Any] = field(default_factory=dict, repr=False)
+    option: str = ""
 
     @classmethod
     def find(cls, stack: str | None) -> Deployment:
         """Find a stack by its name, or by the file that describes a local one; raises CliError."""
+        option = f" --stack {shlex.quote(stack)}" if stack else ""
         named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
         if named.endswith(".json"):
-            return cls._described(Path(named))
-        return cls(named, aws_session.create(), os.environ.get("AWS_ENDPOINT_URL") or None)
+            return cls._described(Path(named), option)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or None
+        if endpoint and not is_url(endpoint):
+            raise CliError(
+                f"AWS_ENDPOINT_URL is {endpoint!r}, which is not a URL.",
+                "An emulator's is, for instance, http://127.0.0.1:4566. For AWS: unset it.",
+            )
+        return cls(named, aws_session.create(), endpoint, option=option)
 
     @classmethod
-    def _described(cls, path: Path) -> Deployment:
+    def _described(cls, path: Path, option: str) -> Deployment:
         import boto3  # noqa: PLC0415 (slow to import)
 
         given = aws_session.given()
@@ -130,10 +151,10 @@ class Deployment:
                 aws_secret_access_key="test",  # noqa: S106 (the emulator's, they open nothing)
                 region_name=description["region"],
             )
-            return cls(DEFAULT, session, description["endpoint_url"], description)
+            return cls(DEFAULT, session, description["endpoint_url"], description, option)
         except FileNotFoundError as err:
             raise CliError(f"{path} does not exist.", "Start a local stack: make local") from err
-        except (OSError, ValueError, KeyError) as err:
+        except (OSError, ValueError, KeyError, TypeError) as err:
             raise CliError(f"{path} does not describe a local stack.") from err
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
@@ -205,6 +226,11 @@ class Deployment:
                 for each in page["StackResourceSummaries"]
                 if each["ResourceStatus"] != "DELETE_COMPLETE"
             }
+
+    @property
+    def functions(self) -> list[str]:
+        """The logical ids of the functions that are deployed."""
+        return [each for each in (RECEIVER, MAILER) if each in self.resources]
 
     def of_type(self, kind: str) -> dict[str, str]:
         """Logical id -> physical id of all resources of a type."""

@@ -1,24 +1,27 @@
 """What stops a deployment from sending emails, or soon will, and what to do about it.
 
-Each check asks AWS for the actual state. A check that AWS does not allow is a warning, not a
-failure.
+Each check asks AWS for the actual state, and calls what it can: the webhook without a token, and
+the mailer with no messages. A check that AWS does not allow is a warning, not a failure.
 """
 
 from __future__ import annotations
 
+import json
 import platform
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from roomle_mail.errors import SecretUnusable
-from roomle_mail_cli import keys, letters, posting, project, senders, times
+from roomle_mail.errors import SettingsInvalid
+from roomle_mail_cli import causes, keys, letters, lines, posting, project, reasons, senders, times
 from roomle_mail_cli.checks import Check, State
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from roomle_mail_cli.deployment import Deployment
 
@@ -30,6 +33,13 @@ _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
+_LATELY = timedelta(hours=1)
+_ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
+_BOUNCES, _COMPLAINTS = 0.05, 0.001
+_ABUSE = (
+    "The saved query 'What SES says' shows which emails. If somebody has emails sent to others, "
+    "lower MaxEmailsPerHour, or clear the webhook setting at Roomle until it is over."
+)
 
 
 def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
@@ -40,6 +50,10 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "versions": check_versions,
         "settings": check_settings,
         "secret": check_secret,
+        "permissions": check_permissions,
+        "resources": check_resources,
+        "functions": check_functions,
+        "SES's events": check_ses_events,
         "sandbox": check_account,
         "identities": senders.check_identities,
         "senders": senders.check_senders,
@@ -47,10 +61,14 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "domains": senders.check_domains,
         "configuration set": check_configuration_set,
         "throttle": check_throttle,
+        "log": check_log,
+        "metrics": check_metrics,
         "webhook": check_webhook,
         "queue": check_queue,
+        "mailer": check_mailer,
         "dead letters": check_dead_letters,
         "memory": check_table,
+        "event bus": check_bus,
         "alarms": check_alarms,
         "silence alarm": check_silence,
     }
@@ -63,6 +81,10 @@ def make(
     try:
         return list(check(deployment))
     except CliError as err:
+        if causes.is_gone(err.__cause__):
+            return [Check(name, "fail", f"it was deleted: {err}", causes.revert_drift(deployment))]
+        if isinstance(err.__cause__, SettingsInvalid):
+            return [Check(name, "fail", str(err), err.advice)]
         return [Check(name, "warn", f"could not be checked: {err}", err.advice)]
 
 
@@ -90,7 +112,7 @@ def check_stack(deployment: Deployment) -> Iterator[Check]:
             f"{deployment.name}: {status}",
             f"aws cloudformation describe-stack-events --stack-name {deployment.name}",
         )
-    for logical_id in (RECEIVER, MAILER):
+    for logical_id in deployment.functions:
         function = deployment.function(logical_id)
         state = function.get("State", "Active")
         update = function.get("LastUpdateStatus", "Successful")
@@ -178,16 +200,96 @@ def check_settings(deployment: Deployment) -> Iterator[Check]:
 
 def check_secret(deployment: Deployment) -> Iterator[Check]:
     """It has the form that the receiver needs."""
-    version = keys.fetch(deployment, keys.CURRENT)
-    if version is None:
-        yield Check("secret", "fail", "it has no value", "roomle-mail secret set API_KEY")
+    if not deployment.settings.require_token:
+        yield Check("secret", "skip", "RequireToken=false needs none")
         return
-    try:
-        found = keys.parse(version.text, allow_published=deployment.settings.local_stack)
-    except SecretUnusable as err:
-        yield Check("secret", "fail", err.problem, "roomle-mail secret set API_KEY")
+    broken = list(_failed("secret", causes.secret(deployment)))
+    yield from broken
+    if broken:
         return
-    yield Check("secret", "ok", f"{len(found)} API key(s), changed {times.show(version.created)}")
+    known = keys.known(deployment)
+    current = [each for stage, each in known if stage == keys.CURRENT]
+    yield Check("secret", "ok", f"API keys: {', '.join(each.api_key for each in current)}")
+
+
+# --- what was changed by hand -----------------------------------------------------------------
+
+
+def _failed(name: str, found: Iterable[causes.Cause]) -> Iterator[Check]:
+    return (Check(name, "fail", cause.why, cause.fix) for cause in found)
+
+
+def _whole(name: str, found: Iterable[causes.Cause], fine: str) -> Iterator[Check]:
+    """One failure for each cause, or that all is well."""
+    broken = list(_failed(name, found))
+    yield from broken or [Check(name, "ok", fine)]
+
+
+def check_permissions(deployment: Deployment) -> Iterator[Check]:
+    """The functions' roles may do what the template says, and API Gateway may call the receiver."""
+    found = chain(causes.permissions(deployment), causes.invocation(deployment))
+    yield from _whole("permissions", found, "the roles have the template's permissions")
+
+
+def check_resources(deployment: Deployment) -> Iterator[Check]:
+    """The stack's resources are still there."""
+    yield from _whole("resources", causes.resources(deployment), "all are there")
+
+
+def check_functions(deployment: Deployment) -> Iterator[Check]:
+    """The functions are as they were deployed, and allowed to run."""
+    found = chain(
+        causes.variables(deployment),
+        causes.configuration(deployment),
+        causes.concurrency(deployment),
+    )
+    yield from _whole("functions", found, "as they were deployed")
+
+
+def check_ses_events(deployment: Deployment) -> Iterator[Check]:
+    """What SES reports about emails reaches the log. No email depends on it."""
+    name, found = "SES's events", causes.ses_events(deployment)
+    broken = [Check(name, "warn", each.why, each.fix) for each in found]
+    yield from broken or [Check(name, "ok", "they reach the log")]
+
+
+# --- what happened lately ---------------------------------------------------------------------
+
+
+def check_log(deployment: Deployment) -> Iterator[Check]:
+    """Nothing went wrong in the last hour, according to the log."""
+    start = datetime.now(UTC) - _LATELY
+    query = lines.Query(ids=reasons.TROUBLE, sources=("receiver", "mailer"))
+    found = reasons.group(lines.search(deployment, query, start=start))
+    for each in found:
+        facts, last = each.last.facts, times.show(each.last.at)
+        details = ", ".join(f"{name} {value}" for name, value in each.details.items())
+        said = f"{each.last.what} {facts.get('reason', '')}".rstrip()
+        yield Check(
+            "log",
+            _severity(deployment, each),
+            f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
+            + (f" ({details})" if details else ""),
+            each.reason.remedy,
+        )
+    if not found:
+        yield Check("log", "ok", "nothing went wrong in the last hour")
+
+
+def _severity(deployment: Deployment, found: reasons.Group) -> State:
+    """How bad it is: a failure if nothing was accepted since, a warning if it is over."""
+    what, facts = found.last.what, found.last.facts
+    if what == "refused":
+        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
+            return "info"  # anyone can send such requests, and doctor does
+        often = len(found.lines) >= int(deployment.parameters.get("AlarmRefusals") or 1)
+        if not often and "hint" not in facts:
+            return "warn"
+    elif facts.get("level") != "ERROR":
+        return "warn"
+    query = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
+    is_over = any(lines.are_any(deployment, each, start=found.last.at) for each in query)
+    return "warn" if is_over else "fail"
 
 
 # --- SES --------------------------------------------------------------------------------------
@@ -292,6 +394,70 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
     )
 
 
+def check_metrics(deployment: Deployment) -> Iterator[Check]:
+    """Nothing was throttled in the last hour, and few emails bounce or are marked as spam."""
+    found = _measured(deployment)
+    ask = "Ask for 1,000 in Service Quotas (Lambda, Concurrent executions)"
+    rate, burst = (int(deployment.parameters.get(f"Throttle{x}") or 0) for x in ("Rate", "Burst"))
+    more = f"ThrottleRate={2 * rate} ThrottleBurst={2 * burst}"
+    # The bounds of the rates are the alarms'. SES may pause an account at twice and five times as
+    # much (its page "Sending review process FAQs").
+    bad: list[Check] = []
+    if (number := found.get("receiver", 0)) > 0:
+        lacked = f"Lambda had no capacity for the receiver {number:.0f} times in the last hour"
+        bad.append(Check("metrics", "warn", lacked, f"{ask}."))
+    if (number := found.get("mailer", 0)) > 0:
+        lacked = f"Lambda had no capacity for the mailer {number:.0f} times in the last hour"
+        bad.append(Check("metrics", "warn", lacked, f"{ask}, or lower MailerConcurrency."))
+    if (number := found.get("webhook", 0)) > 0:
+        over = f"{number:.0f} requests in the last hour were over ThrottleRate or ThrottleBurst"
+        fix = f"If they are Roomle's: sam deploy --parameter-overrides {more}"
+        bad.append(Check("metrics", "warn", over, fix))
+    if (share := found.get("bounces", 0)) >= _BOUNCES:
+        bounce = f"{share:.1%} of this account's emails bounce; at 10 % SES may pause it"
+        bad.append(Check("metrics", "fail", bounce, _ABUSE))
+    if (share := found.get("complaints", 0)) >= _COMPLAINTS:
+        spam = f"{share:.2%} of this account's emails are marked as spam; at 0.5 % SES may pause it"
+        bad.append(Check("metrics", "fail", spam, _ABUSE))
+    yield from bad or [Check("metrics", "ok", "nothing was throttled; few bounces and complaints")]
+
+
+def _measured(deployment: Deployment) -> dict[str, float]:
+    """The metrics of the last hour by their names here; those without data are left out."""
+    functions = [deployment.resources.get(each, ("", ""))[1] for each in (RECEIVER, MAILER)]
+    metrics = {
+        "receiver": ("AWS/Lambda", "Throttles", {"FunctionName": functions[0]}, "Sum"),
+        "mailer": ("AWS/Lambda", "Throttles", {"FunctionName": functions[1]}, "Sum"),
+        "webhook": ("RoomleMail", "WebhookThrottled", {"stack": deployment.name}, "Sum"),
+        "bounces": ("AWS/SES", "Reputation.BounceRate", {}, "Maximum"),
+        "complaints": ("AWS/SES", "Reputation.ComplaintRate", {}, "Maximum"),
+    }
+    queries = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": namespace,
+                    "MetricName": metric,
+                    "Dimensions": [{"Name": x, "Value": value} for x, value in dimensions.items()],
+                },
+                "Period": 3600,
+                "Stat": statistic,
+            },
+        }
+        for name, (namespace, metric, dimensions, statistic) in metrics.items()
+        if all(dimensions.values())
+    ]
+    now = datetime.now(UTC)
+    with aws_errors():
+        answer = deployment.client("cloudwatch").get_metric_data(
+            MetricDataQueries=queries, StartTime=now - _LATELY, EndTime=now
+        )
+    return {
+        each["Id"]: max(each["Values"]) for each in answer["MetricDataResults"] if each["Values"]
+    }
+
+
 # --- the webhook ------------------------------------------------------------------------------
 
 
@@ -322,21 +488,51 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
             "webhook", "warn", found, "It accepts requests from anyone: RequireToken is false."
         )
     elif code is None:
-        yield Check(
-            "webhook", "fail", found, "API Gateway itself answers. Its log (AccessLog) says why."
-        )
+        yield from _not_answering(deployment, found)
     else:
         yield Check(
             "webhook",
             "fail",
             found,
-            "It should refuse a request without token with 401: roomle-mail logs --follow",
+            "It should refuse a request without token with 401: "
+            f"roomle-mail logs --since 10m{deployment.option}",
         )
     if not url.startswith("https://") and not deployment.endpoint_url:
         yield Check(
             "TLS", "fail", "the webhook's URL is not https", "Enter the https URL at Roomle."
         )
     yield from _clock(deployment, answer)
+
+
+def _not_answering(deployment: Deployment, found: str) -> Iterator[Check]:
+    """API Gateway itself answers: call the receiver, to see whether it can start."""
+    event = {"version": "2.0", "headers": {}, "requestContext": {}, "body": ""}
+    problem = _start(deployment, RECEIVER, deployment.resources[RECEIVER][1], event)
+    yield problem or Check(
+        "webhook",
+        "fail",
+        f"{found}. That is API Gateway's answer; the receiver itself starts",
+        "See the checks of permissions and functions; API Gateway's log (AccessLog) says more.",
+    )
+
+
+def _start(deployment: Deployment, name: str, function: str, event: object) -> Check | None:
+    """Call a function; None if it works, else why it does not."""
+    with aws_errors():
+        answer = deployment.client("lambda").invoke(
+            FunctionName=function, Payload=json.dumps(event).encode()
+        )
+    if "FunctionError" not in answer:
+        return None
+    said = json.loads(answer["Payload"].read() or b"{}")
+    kind, message = said.get("errorType", ""), str(said.get("errorMessage", ""))
+    cause = next(causes.configuration(deployment), None) or next(causes.variables(deployment), None)
+    if cause is None:
+        known = next((each for each in reasons.OF_LAMBDA if each in f"{kind} {message}"), None)
+        why = reasons.REASONS[known].meaning if known else "It crashes."
+        fix = reasons.REASONS[known].remedy if known else f"roomle-mail why {name[:-8]}ErrorsAlarm"
+        cause = causes.Cause(why, fix)
+    return Check(name, "fail", f"{cause.why} ({kind}: {message[:200]})", cause.fix)
 
 
 def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
@@ -365,46 +561,46 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
         )["Attributes"]
-        mappings = deployment.client("lambda").list_event_source_mappings(
-            FunctionName=deployment.resources[MAILER][1]
-        )["EventSourceMappings"]
-        if not mappings:
-            # An alias's mappings are listed under the alias.
-            found = deployment.client("lambda").list_event_source_mappings(
-                EventSourceArn=attributes["QueueArn"]
-            )
-            mappings = found["EventSourceMappings"]
     waiting = int(attributes["ApproximateNumberOfMessages"])
     working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
-    found_text = f"{waiting} waiting, {working} at work or waiting for their next try"
-    yield Check("queue", "ok", found_text)
-    state = next((str(each["State"]) for each in mappings), "absent")
-    if state == "Enabled":
-        yield Check("mailer", "ok", "reads the queue")
-    elif state in ("Creating", "Enabling", "Updating"):
-        yield Check("mailer", "warn", f"its event source is {state}", "Look again in a minute.")
-    else:
-        yield Check(
-            "mailer",
-            "fail",
-            f"its event source is {state}: no email in the queue is sent",
-            "aws lambda update-event-source-mapping --enabled --uuid ..., or deploy again",
-        )
+    found = f"{waiting} waiting, {working} at work or waiting for their next try"
+    yield Check("queue", "ok", found)
+
+
+def check_mailer(deployment: Deployment) -> Iterator[Check]:
+    """It reads the queue, and it starts."""
+    if MAILER not in deployment.functions:
+        yield Check("mailer", "skip", "the stack has none")
+        return
+    yield from _whole("mailer", causes.trigger(deployment), "reads the queue")
+    problem = _start(deployment, MAILER, deployment.resources[MAILER][1], {"Records": []})
+    yield problem or Check("mailer", "ok", "starts")
 
 
 def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
     """There are none."""
     dead = letters.count(deployment)
-    if dead:
+    if not dead:
+        yield Check("dead letters", "ok", "none")
+        return
+    found = Counter(each.reason for each in letters.peek(deployment))
+    again = f"roomle-mail dead-letters redrive --all{deployment.option}"
+    if not found:
         yield Check(
             "dead letters",
-            "warn",
-            f"{dead} emails could not be sent",
-            "roomle-mail dead-letters list shows the reasons. Once they are fixed: "
-            "roomle-mail dead-letters redrive",
+            "fail",
+            f"{dead} emails could not be sent; all are hidden, so somebody is looking at them",
+            f"roomle-mail dead-letters list{deployment.option}",
         )
-    else:
-        yield Check("dead letters", "ok", "none")
+    for reason, number in found.most_common():
+        known = reasons.explain({"reason": reason}) or reasons.Reason(reason, "")
+        yield Check(
+            "dead letters",
+            "fail",
+            f"{dead} emails could not be sent, of {found.total()} looked at {number} for {reason}: "
+            f"{known.meaning}",
+            f"{known.remedy.rstrip('.')}. Then: {again}",
+        )
 
 
 def check_table(deployment: Deployment) -> Iterator[Check]:
@@ -429,6 +625,46 @@ def check_table(deployment: Deployment) -> Iterator[Check]:
         yield Check("forgetting", "warn", "items never expire", "Deploy again.")
 
 
+# --- other systems ----------------------------------------------------------------------------
+
+
+def check_bus(deployment: Deployment) -> Iterator[Check]:
+    """The event bus exists, in this region, and somebody gets what is put on it."""
+    bus = deployment.settings.event_bus
+    if not bus:
+        yield Check("event bus", "ok", "none: nothing is published")
+        return
+    _, _, _, region, account, *_ = str(deployment.stack["StackId"]).split(":")
+    given = bus.split(":")
+    if len(given) > 1 and given[3] != region:
+        advice = f"EventBridge takes events for a bus in {region} only: deploy with one of there."
+        yield Check("event bus", "fail", f"{bus} is in {given[3]}", advice)
+        return
+    if len(given) > 1 and given[4] != account:
+        advice = "Look at its policy and its rules there (docs/event-bus.md)."
+        yield Check("event bus", "info", f"{bus} is another account's and can't be seen", advice)
+        return
+    try:
+        with aws_errors():
+            events = deployment.client("events")
+            events.describe_event_bus(Name=bus)
+            rules = events.list_rules(EventBusName=bus, Limit=1)["Rules"]
+    except CliError as err:
+        if not causes.is_gone(err.__cause__):
+            raise
+        advice = (
+            "EventBridge takes events for it all the same, and nobody gets them. "
+            f"aws events create-event-bus --name {bus.rpartition('/')[2]}, then its rules."
+        )
+        yield Check("event bus", "fail", f"{bus} does not exist", advice)
+        return
+    if rules:
+        yield Check("event bus", "ok", f"{bus} exists, and has rules")
+    else:
+        advice = "docs/event-bus.md says what a rule looks like."
+        yield Check("event bus", "warn", f"{bus} has no rule, so nobody gets the events", advice)
+
+
 # --- alarms -----------------------------------------------------------------------------------
 
 
@@ -446,18 +682,16 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
     # The silence alarm has its own check.
     silence = deployment.resources.get(SILENCE, ("", ""))[1]
     loud = [
-        each["AlarmName"]
-        for each in alarms
-        if each["StateValue"] == "ALARM" and each["AlarmName"] != silence
+        each for each in alarms if each["StateValue"] == "ALARM" and each["AlarmName"] != silence
     ]
-    if loud:
+    for each in loud:
         yield Check(
             "alarms",
             "fail",
-            f"ringing: {', '.join(loud)}",
-            "Each alarm's description says what to do; so does docs/operations.md.",
+            f"{each['AlarmName']} is ringing since {times.show(each['StateUpdatedTimestamp'])}",
+            each.get("AlarmDescription", "docs/operations.md says what to do."),
         )
-    else:
+    if not loud:
         yield Check("alarms", "ok", f"{len(alarms)}, none is ringing")
     off = [each["AlarmName"] for each in alarms if not each.get("ActionsEnabled", True)]
     if off:
@@ -553,7 +787,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             f"({times.show(created)}). Active from the first event on; rings after "
             f"{hours} h without one",
             "Enter the webhook's URL at Roomle, then save a configuration, or: "
-            "roomle-mail send savedConfiguration --to you@example.com",
+            f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
         )
     elif now - last < timedelta(hours=hours):
         yield Check(
@@ -569,7 +803,7 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "fail",
             f"no event since {times.show(last)}, for more than {hours} h",
             "Check the webhook's URL in Rubens Admin, then: "
-            "roomle-mail send savedConfiguration --to you@example.com",
+            f"roomle-mail send savedConfiguration --to you@example.com{deployment.option}",
         )
 
 

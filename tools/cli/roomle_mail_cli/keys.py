@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+import shlex
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from getpass import getpass
@@ -14,16 +14,17 @@ from botocore.exceptions import ClientError
 
 from roomle_mail.errors import SecretUnusable
 from roomle_mail_cli import times
-from roomle_mail_cli.deployment import aws_errors, error_code
+from roomle_mail_cli.deployment import RECEIVER, aws_errors, error_code
 from roomle_mail_cli.reading import OVER
-from roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli.screen import CliError, Exit, note, read_stdin, stdin
 
 if TYPE_CHECKING:
     from roomle_mail.tokens import Credential
     from roomle_mail_cli.deployment import Deployment
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
-FORM = 'The secret is a JSON object, {"API key": "secret"}: roomle-mail secret set API_KEY'
+FORM = '{"API key": "secret"}'
+LENGTHS = (16, 24, 32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,83 @@ def parse(text: str, *, allow_published: bool) -> tuple[Credential, ...]:
     return store.get(0)
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a secret, without showing it, and the command that mends it."""
+
+    what: str
+    fix: str
+    api_keys: tuple[str, ...] = ()
+    """The API keys whose part is wrong; empty if it is the whole."""
+
+
+def fault(text: str, *, allow_published: bool) -> Fault | None:
+    """Say what is wrong with a secret's text; None if the receiver can use it."""
+    try:
+        parse(text, allow_published=allow_published)
+    except SecretUnusable as err:
+        return _fault(text, err.problem, allow_published=allow_published)
+    return None
+
+
+def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
+    if not text.strip():
+        return Fault("it is empty", "roomle-mail secret set API_KEY")
+    replace = "roomle-mail secret set API_KEY --replace"
+    try:
+        pairs = json.loads(text)
+    except json.JSONDecodeError as err:
+        where = f"character {err.pos + 1} of {len(text)}"
+        return Fault(f"it is not JSON {FORM}: wrong at {where}", replace)
+    except RecursionError:
+        return Fault(f"it is not JSON {FORM}, but nested", replace)
+    if not isinstance(pairs, dict) or not pairs:
+        return Fault(f"it is JSON, but not an object {FORM} with at least one API key", replace)
+    wrong = {
+        api_key: what
+        for number, (api_key, secret) in enumerate(pairs.items(), 1)
+        if (what := _wrong(number, api_key, secret, allow_published=allow_published))
+    }
+    told = "; ".join(wrong.values()) or problem
+    if len(wrong) == 1 and (named := next(iter(wrong))) and _usable(named):
+        return Fault(told, f"roomle-mail secret set {shlex.quote(named)}", (named,))
+    return Fault(told, "roomle-mail secret set --replace < keys.json", tuple(wrong))
+
+
+def _wrong(number: int, api_key: str, secret: object, *, allow_published: bool) -> str | None:
+    """What is wrong with one API key and its secret, by `parse`."""
+    if not _usable(api_key):
+        # It isn't repeated: it may be a secret in the wrong place.
+        return (
+            f"API key number {number} ({len(api_key)} characters) is empty, has a semicolon, or "
+            "has characters that are not printable ASCII"
+        )
+    try:
+        parse(json.dumps({api_key: secret}), allow_published=allow_published)
+    except SecretUnusable:
+        return f"the secret of {api_key!r} {length(secret)}"
+    return None
+
+
+def _usable(api_key: str) -> bool:
+    return api_key.isascii() and api_key.isprintable() and ";" not in api_key and api_key != ""
+
+
+def length(secret: object) -> str:
+    """What is wrong with a secret, by its length and the kind of its characters."""
+    if not isinstance(secret, str):
+        return f"is not a text but {type(secret).__name__}"
+    has = f"has {len(secret)} characters"
+    odd = next((n for n, each in enumerate(secret, 1) if not each.isascii()), None)
+    if odd:
+        return f"{has}, of which number {odd} is not ASCII"
+    if len(secret) not in LENGTHS:
+        blank = len(secret) - len(secret.strip())
+        extra = f", {blank} of them blanks or line breaks at its ends" if blank else ""
+        return f"{has}{extra}; it needs 16, 24 or 32, and Roomle's have 16"
+    return "is the one that Roomle published as its example"
+
+
 def fetch(deployment: Deployment, stage: str) -> Version | None:
     """Read a version of the deployment's secret; None if there is none. Raises CliError."""
     with aws_errors():
@@ -73,11 +151,19 @@ def current(deployment: Deployment) -> tuple[Credential, ...]:
     """The current credentials; raises CliError."""
     version = fetch(deployment, CURRENT)
     if version is None:
-        raise CliError("The secret has no value yet.", FORM, code=Exit.NOT_FINE)
-    try:
-        return parse(version.text, allow_published=deployment.settings.local_stack)
-    except SecretUnusable as err:
-        raise CliError(err.problem, FORM, code=Exit.NOT_FINE) from err
+        raise CliError(
+            "The secret has no value yet.",
+            f"roomle-mail secret set API_KEY{deployment.option}",
+            code=Exit.NOT_FINE,
+        )
+    published = deployment.settings.local_stack
+    if (wrong := fault(version.text, allow_published=published)) is not None:
+        raise CliError(
+            f"The secret is unusable: {wrong.what}.",
+            f"{wrong.fix}{deployment.option}",
+            code=Exit.NOT_FINE,
+        )
+    return parse(version.text, allow_published=published)
 
 
 def known(deployment: Deployment) -> tuple[tuple[str, Credential], ...]:
@@ -104,10 +190,13 @@ def from_stdin(api_key: str | None) -> tuple[Credential, ...]:
         if not api_key:
             raise CliError("Which API key is it for?", "Give --api-key.", code=Exit.USAGE)
         text = json.dumps({api_key: text})
-    try:
-        return parse(text, allow_published=True)
-    except SecretUnusable as err:
-        raise CliError(err.problem, code=Exit.NOT_FINE) from err
+    return _given(text, "standard input")
+
+
+def _given(text: str, place: str) -> tuple[Credential, ...]:
+    if (wrong := fault(text, allow_published=True)) is not None:
+        raise CliError(f"From {place}: {wrong.what}.", code=Exit.NOT_FINE)
+    return parse(text, allow_published=True)
 
 
 def from_environment() -> tuple[Credential, ...]:
@@ -115,10 +204,7 @@ def from_environment() -> tuple[Credential, ...]:
     api_key, secret = os.environ.get("ROOMLE_API_KEY"), os.environ.get("ROOMLE_SECRET")
     if not (api_key and secret):
         return ()
-    try:
-        return parse(json.dumps({api_key: secret}), allow_published=True)
-    except SecretUnusable as err:
-        raise CliError(f"ROOMLE_SECRET: {err.problem}", code=Exit.NOT_FINE) from err
+    return _given(json.dumps({api_key: secret}), "ROOMLE_API_KEY and ROOMLE_SECRET")
 
 
 def choose(credentials: tuple[Credential, ...], api_key: str | None) -> Credential:
@@ -133,19 +219,30 @@ def choose(credentials: tuple[Credential, ...], api_key: str | None) -> Credenti
 
 
 def read_hidden(prompt: str) -> str:
-    """Read a text from standard input, without echo where a person types it."""
-    if sys.stdin.isatty():
+    """Read a text from standard input, without echo where a person types it.
+
+    A line break at its end, which files have, is told and left out.
+    """
+    if stdin().isatty():
         return getpass(f"{prompt}: ")
-    return sys.stdin.read().rstrip("\r\n")
+    text = read_stdin()
+    kept = text.rstrip("\r\n")
+    if kept != text and not kept.lstrip().startswith("{"):
+        note("A line break at the end was left out; it does not count.")
+    return kept
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What `secret set` and `secret remove` did, without any secret."""
+    """What `secret set` and `secret remove` did, without any secret.
+
+    `until` is when the value before it stops to count; None if it has stopped.
+    """
 
     api_keys: list[str]
     changed: bool
     warnings: list[str]
+    until: datetime | None = None
 
 
 def put(
@@ -160,60 +257,119 @@ def put(
     `replace` removes the others.
     """
     version = fetch(deployment, CURRENT)
-    before = {} if replace or version is None else _pairs(version.text)
-    after = {**before, **changes}
-    return _write(deployment, version, after, now=now)
+    again = f"roomle-mail secret set {shlex.quote(next(iter(changes), 'API_KEY'))} --replace"
+    before = (
+        {} if replace or version is None else _pairs(version.text, f"{again}{deployment.option}")
+    )
+    return _write(deployment, version, {**before, **changes}, now=now)
 
 
-def remove(deployment: Deployment, api_key: str, *, now: datetime | None = None) -> Change:
-    """Remove an API key; raises CliError."""
+def remove(
+    deployment: Deployment, api_key: str, *, at_once: bool = False, now: datetime | None = None
+) -> Change:
+    """Remove an API key; raises CliError.
+
+    It counts for SecretOverlap more, unless it is removed `at_once`: then the other API keys'
+    previous secrets stop to count as well.
+    """
     version = fetch(deployment, CURRENT)
-    after = _pairs(version.text) if version else {}
-    if after.pop(api_key, None) is None:
+    fix = f"roomle-mail secret set API_KEY --replace{deployment.option}"
+    after = _pairs(version.text, fix) if version else {}
+    if after.pop(api_key, None) is not None:
+        if not after:
+            raise CliError(
+                f"Nothing was changed: {api_key!r} is the only API key.",
+                f"Set another one first: roomle-mail secret set API_KEY{deployment.option}",
+                code=Exit.NOT_FINE,
+            )
+        change = _write(deployment, version, after, now=now)
+    elif at_once and _was_known(deployment, api_key):
+        change = Change(sorted(after), changed=True, warnings=[])
+    else:
         raise CliError(f"There is no API key {api_key!r}.", code=Exit.NOT_FINE)
-    return _write(deployment, version, after, now=now)
+    if not at_once:
+        return change
+    # The value that has the key becomes the one before the previous, which never counts.
+    _store(deployment, after)
+    return Change(change.api_keys, changed=True, warnings=[*change.warnings, *_restart(deployment)])
+
+
+def _was_known(deployment: Deployment, api_key: str) -> bool:
+    previous = fetch(deployment, PREVIOUS)
+    try:
+        return previous is not None and api_key in json.loads(previous.text)
+    except (ValueError, TypeError):
+        return False
+
+
+def _restart(deployment: Deployment) -> list[str]:
+    """Replace the receiver's running environments, which know the secret for five minutes.
+
+    A changed configuration does (Lambda's page "Understanding the Lambda execution environment
+    lifecycle"). Returns warnings.
+    """
+    later = "Running functions know the old secret for five minutes more"
+    if deployment.of_type("AWS::Lambda::Alias"):
+        return [f"{later}: an alias's version can't be restarted without a deploy."]
+    name = deployment.resources[RECEIVER][1]
+    variables = {**deployment.environment, "SECRET_CHANGED": datetime.now(UTC).isoformat()}
+    try:
+        with aws_errors():
+            client = deployment.client("lambda")
+            client.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables}
+            )
+            client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    except CliError as err:
+        return [f"{later}: {err}"]
+    return []
 
 
 def _write(
     deployment: Deployment, version: Version | None, after: dict[str, str], *, now: datetime | None
 ) -> Change:
-    settings = deployment.settings
-    text = json.dumps(after)
-    try:
-        parse(text, allow_published=settings.local_stack)
-    except SecretUnusable as err:
+    settings, moment = deployment.settings, now or datetime.now(UTC)
+    wrong = fault(json.dumps(after), allow_published=settings.local_stack)
+    if wrong is not None:
         raise CliError(
-            f"Nothing was changed: {err.problem}",
-            "Roomle's secrets have 16 characters.",
+            f"Nothing was changed: {wrong.what}.",
+            f"{wrong.fix}{deployment.option}",
             code=Exit.NOT_FINE,
-        ) from err
+        )
     if version is not None and _same(version.text, after):
         # A second version with the same value would push the previous secrets out of AWSPREVIOUS.
         return Change(sorted(after), changed=False, warnings=[])
     warnings = []
+    overlap = timedelta(seconds=settings.secret_overlap)
     if version is not None and fetch(deployment, PREVIOUS) is not None:
-        overlap_ends = version.created + timedelta(seconds=settings.secret_overlap)
-        if (now or datetime.now(UTC)) < overlap_ends:
+        overlap_ends = version.created + overlap
+        if moment < overlap_ends:
             warnings.append(
                 "The secrets from before the last change were still valid until "
                 f"{times.show(overlap_ends)}; from now on they are not."
             )
+    _store(deployment, after)
+    until = moment + overlap if version is not None and overlap else None
+    return Change(sorted(after), changed=True, warnings=warnings, until=until)
+
+
+def _store(deployment: Deployment, pairs: dict[str, str]) -> None:
     with aws_errors():
         deployment.client("secretsmanager").put_secret_value(
-            SecretId=deployment.output("SecretName"), SecretString=text
+            SecretId=deployment.output("SecretName"), SecretString=json.dumps(pairs)
         )
-    return Change(sorted(after), changed=True, warnings=warnings)
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(text: str, fix: str) -> dict[str, str]:
     try:
         pairs = json.loads(text)
     except ValueError:
         pairs = None
     if not isinstance(pairs, dict):
         raise CliError(
-            "The current value is not a JSON object, so no API key in it can be kept.",
-            "Replace it: --replace",
+            f"The current value ({len(text)} characters) is not a JSON object {FORM}, so no API "
+            "key in it can be kept.",
+            f"Replace it: {fix}",
             code=Exit.NOT_FINE,
         )
     return pairs

@@ -28,7 +28,7 @@ from roomle_mail.errors import BodyMalformed
 from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import safe_configurator
 from roomle_mail_cli.deployment import aws_errors, error_code
-from roomle_mail_cli.screen import CliError
+from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 # Seconds. Hidden while a command looks at them, so that each is received once.
 HIDDEN_FOR = 120
+# Seconds to wait for a letter; any makes SQS ask all of its servers.
+LONG_POLL = 1
 # The mailer drops an event that is older (`Settings.max_event_age`).
 SENDABLE_FOR = timedelta(days=14)
 _BATCH = 10
@@ -134,6 +136,20 @@ def count(deployment: Deployment) -> int:
     return sum(counts(deployment))
 
 
+def peek(deployment: Deployment) -> list[Letter]:
+    """Look at ten letters at most, without hiding them from anyone."""
+    with aws_errors():
+        found = deployment.client("sqs").receive_message(
+            QueueUrl=deployment.output("DeadLetterQueueUrl"),
+            MaxNumberOfMessages=_BATCH,
+            VisibilityTimeout=0,
+            WaitTimeSeconds=1,
+            AttributeNames=["SentTimestamp"],
+            MessageAttributeNames=["reason"],
+        )
+    return [_letter(each) for each in found.get("Messages", [])]
+
+
 def by_reason(letters: Iterable[Letter]) -> str:
     """How many there are for which reason, the most frequent first."""
     found = Counter(each.reason for each in letters)
@@ -165,7 +181,7 @@ class Held:
                     QueueUrl=url,
                     MaxNumberOfMessages=_BATCH,
                     VisibilityTimeout=HIDDEN_FOR,
-                    WaitTimeSeconds=1,
+                    WaitTimeSeconds=LONG_POLL,
                     AttributeNames=["SentTimestamp"],
                     MessageAttributeNames=["reason"],
                 ).get("Messages", [])
@@ -315,6 +331,7 @@ def redrive(deployment: Deployment, *, rate: int | None, step: Callable[[int], A
         raise CliError(
             "Stopped watching; SQS continues to move them.",
             "aws sqs list-message-move-tasks shows the progress.",
+            code=Exit.INTERRUPTED,
         ) from None
 
 

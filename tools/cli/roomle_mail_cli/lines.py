@@ -96,8 +96,9 @@ class Line:
 class Query:
     """Which lines to find.
 
-    `ids` are hashes, events' ids and requests' ids: one of them must be in the line. `messages` and
-    `reasons` are exact, and `sources` are who wrote it. Whatever is empty excludes nothing.
+    `ids` are hashes, events' ids and requests' ids, or any other text: one of them must be in the
+    line. `messages` and `reasons` are exact, and `sources` are who wrote it. Whatever is empty
+    excludes nothing.
     """
 
     ids: Sequence[str] = ()
@@ -185,12 +186,24 @@ def search(deployment: Deployment, wanted: Query | Sequence[str], *, start: date
     }
     # SES's events contain the event's id, but neither the hash nor a request's id.
     events = {line.facts.get("event_id") for line in found.values()} - {None, *query.ids}
-    if query.ids and events and "ses" in groups(deployment):
+    asked = not query.sources or "ses" in query.sources
+    if query.ids and events and asked and "ses" in groups(deployment):
         group = groups(deployment)["ses"]
         for event in events:
             for line in _read(deployment, "ses", group, f'"{event}"', start=start):
                 found[line.key] = line
     return sorted(filter(query.matches, found.values()), key=lambda line: line.at)
+
+
+def are_any(deployment: Deployment, query: Query, *, start: datetime) -> bool:
+    """Whether there is a line that matches after a moment; reads no further than it has to."""
+    return any(
+        line.at > start and query.matches(line)
+        for source, group in groups(deployment).items()
+        if not query.sources or source in query.sources
+        for pattern in query.patterns
+        for line in _read(deployment, source, group, pattern, start=start)
+    )
 
 
 def follow(

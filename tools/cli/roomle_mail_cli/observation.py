@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from roomle_mail_cli import causes, limits
+from roomle_mail_cli import causes, diagnosis, limits
 from roomle_mail_cli.deployment import aws_errors, error_code
 from roomle_mail_cli.proof import Proof, Result, failed, limited, not_tried, proved
 
@@ -54,7 +54,7 @@ def prove_alarm(proof: Proof) -> Iterator[Result]:
         yield failed(
             "alarm",
             f"{label} {'did not ring' if not rung else 'does not end'}",
-            causes.broken(proof.deployment),
+            diagnosis.broken(proof.deployment),
         )
         return
     yield proved("alarm", f"{label} rang and is {_state_of(proof.deployment, name)} again")
@@ -169,8 +169,8 @@ FIELDS = frozenset(
         "age_ms", "answer", "bounce_status", "bounce_sub_type", "bounce_type", "brand", "cause",
         "cold_start", "complaint_type", "configurator", "correlation_id", "delay_type", "detail",
         "duration_ms", "error", "event", "event_id", "function_request_id", "hint", "language",
-        "message", "message_id", "problem", "published_id", "reason", "receives",
-        "reject_reason", "service", "template", "time_to_ses_ms",
+        "message", "message_id", "problem", "published_id", "reason", "receives", "reject_reason",
+        "service", "template", "time_to_ses_ms",
     }
 )  # fmt: skip
 _AS = re.compile(r"\bas (\w+)")
@@ -268,7 +268,7 @@ def _query(proof: Proof, definition: dict[str, Any]) -> Result:
 
 
 def _not_found(proof: Proof) -> causes.Cause:
-    return causes.broken(proof.deployment) or causes.Cause(
+    return diagnosis.broken(proof.deployment) or causes.Cause(
         "Logs Insights finds lines only after a while", "roomle-mail prove"
     )
 

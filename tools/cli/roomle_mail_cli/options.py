@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from roomle_mail_cli import project, session
+from roomle_mail_cli import project, screen, session
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LIFETIME = 100 * 365 * 86_400
 
 Stack = Annotated[
     str | None,
@@ -47,6 +49,15 @@ StackArgument = Annotated[
         metavar="STACK", help="The stack's name, or the file that describes a local one."
     ),
 ]
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no number of seconds: nan, inf, or more than a lifetime."""
+    if value is not None and not abs(value) <= _LIFETIME:
+        raise typer.BadParameter(f"{value} is not a number of seconds that makes sense.")
+    return value
+
+
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),
@@ -163,10 +174,26 @@ def texts(option: str, values: list[str] | None) -> list[str]:
     return list(values or [])
 
 
+def read_address(address: str | None) -> str | None:
+    """The value of --address, where - is standard input; raises CliError if it is no address."""
+    if address is None:
+        return None
+    wanted = (screen.read_stdin() if address == "-" else address).strip()
+    if "@" not in wanted:
+        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
+    return wanted
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless --yes is given; raises CliError without a terminal."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.closed or not sys.stdin.isatty():
         raise CliError(question, "This is not a terminal: give --yes.", code=Exit.USAGE)
-    typer.confirm(question, abort=True, err=True)
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort as err:
+        # Typer tells Ctrl-C and "no" alike.
+        if isinstance(err.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise

@@ -18,6 +18,7 @@ STEPS: dict[str, proof.Step] = {
     "permissions": steps.prove_permissions,
     "resources": steps.prove_resources,
     "events": steps.prove_events,
+    "event bus": steps.prove_event_bus,
     "repeat": steps.prove_repeat,
     "refusals": steps.prove_refusals,
     "dead letter": steps.prove_dead_letter,

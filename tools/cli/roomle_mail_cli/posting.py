@@ -10,12 +10,14 @@ import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from roomle_mail import events, tokens
 from roomle_mail.errors import TokenRejected
 from roomle_mail_cli import sign
+from roomle_mail_cli.deployment import is_url
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -141,8 +143,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def post(request: Request) -> Answer:
     """Send a POST and return the answer; raises CliError if none comes."""
-    if urlsplit(request.url).scheme not in ("http", "https"):
-        raise CliError(f"{request.url} is not an http(s) URL.", code=Exit.USAGE)
+    if not is_url(request.url):
+        raise CliError(f"{request.url!r} is not an http(s) URL.", code=Exit.USAGE)
     opener = urllib.request.build_opener(_NoRedirect)
     prepared = urllib.request.Request(
         request.url, data=request.body, headers=request.headers, method="POST"
@@ -154,7 +156,7 @@ def post(request: Request) -> Answer:
     except urllib.error.HTTPError as refused:
         with refused:
             return _answer(refused, began)
-    except (OSError, ValueError) as err:
+    except (OSError, ValueError, HTTPException) as err:
         reason = getattr(err, "reason", err)
         raise CliError(
             f"{request.url} can't be reached: {reason}", "Check the URL and the network."

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError
 
 from roomle_mail.errors import SettingsInvalid
-from roomle_mail_cli import causes, lines
+from roomle_mail_cli import causes, diagnosis, lines
 from roomle_mail_cli.deployment import aws_errors, is_denied
 from roomle_mail_cli.screen import CliError, Exit
 
@@ -228,9 +228,9 @@ def of_error(proof: Proof, name: str, err: CliError) -> Result:
     """What an error means for a step: failed if something is missing, else unable."""
     cause = err.__cause__
     if causes.is_gone(cause):
-        return failed(name, str(err), causes.of_gone(proof.deployment, str(err)))
+        return failed(name, str(err), diagnosis.of_gone(proof.deployment, str(err)))
     if isinstance(cause, SettingsInvalid):
-        return failed(name, str(err), causes.of_settings(proof.deployment, str(err)))
+        return failed(name, str(err), diagnosis.of_settings(proof.deployment, str(err)))
     if is_denied(cause) or isinstance(cause, BotoCoreError):
         return Result(name, "not tried", f"because {err}", fix=err.advice, unable=True)
     return failed(name, str(err), causes.Cause(str(err), err.advice or "roomle-mail doctor"))

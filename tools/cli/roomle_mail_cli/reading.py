@@ -23,8 +23,9 @@ from roomle_mail.errors import (
     TokenExpired,
     TokenMalformed,
     TokenRejected,
+    TokenUnverified,
 )
-from roomle_mail_cli import times
+from roomle_mail_cli import forms, times
 from roomle_mail_cli.deployment import aws_errors
 
 if TYPE_CHECKING:
@@ -91,11 +92,14 @@ class Reading:
     """The API key that the text itself names."""
     fits: bool
     issued_at: float | None
+    form: tuple[str, ...] = ()
+    """How the text differs from Roomle's form, where all of it can be read."""
 
     @property
     def merit(self) -> tuple[int, ...]:
         """How likely a reading is, compared to others."""
-        return (self.fits, self.timestamp is not None, self.names == self.api_key, self.padding)
+        named = self.names == self.api_key
+        return (self.fits, bool(self.form), self.timestamp is not None, named, self.padding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Explanation:
             "age_seconds": self.age,
             "spelling": self.spelling.facts,
             "fits": [asdict(each) for each in self.readings if each.fits],
-            "closest": asdict(self.best) if self.best and self.best.merit > (0, 0, 0, 0) else None,
+            "closest": asdict(self.best) if self.best and any(self.best.merit) else None,
             "advice": self.advice,
         }
 
@@ -190,6 +194,8 @@ def explain(
         verdict, accepted = "accepted", True
     except TokenRejected as err:
         verdict, accepted = _verdict(err), False
+        if best and best.form and isinstance(err, TokenUnverified):
+            verdict = "refused: the text can be read, but it does not have the form of a token's"
     advice = [] if accepted else _advice(spelling, best, allowed, iv, max_age, age)
     return Explanation(spelling, readings, verdict, accepted, age, advice)
 
@@ -203,7 +209,7 @@ def _verdict(err: TokenRejected) -> str:
     return words.get(type(err), "refused: no secret makes a token's text of it under TokenIv")
 
 
-def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
+def _advice(  # noqa: C901, PLR0911, PLR0912 (a list of cases, the first that holds)
     spelling: Spelling,
     best: Reading | None,
     allowed: frozenset[str],
@@ -243,6 +249,8 @@ def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
                 "(TokenMaxAge). That is normal for a captured token: --at tells when it came."
             )
         return found
+    if best.form:
+        return _of_form(best, iv)
     if best.timestamp is not None and best.padding and best.names is not None:
         names = f"the token names the API key {best.names!r}"
         return [
@@ -326,15 +334,18 @@ def _readings(spelling: Spelling, credentials: Sequence[tuple[str, Credential]])
 def _read(
     data: bytes, stage: str, credential: Credential, algorithm: str, iv: Vector | None
 ) -> Reading:
-    text = _plain_text(data, credential.secret, algorithm, iv)
-    pad = text[-1] if text else 0
-    padding = 1 <= pad <= BLOCK and text.endswith(bytes((pad,)) * pad)
-    text = text[: len(text) - pad] if padding else text
+    padded = _plain_text(data, credential.secret, algorithm, iv)
+    text, padding = _unpadded(padded)
     timestamp, first, rest = text.partition(b";")
     session, second, names = rest.rpartition(b";")
     issued_at = _moment(timestamp)
     form = bool(first and second)
+    fits = padding and form and issued_at is not None and names == credential.api_key.encode()
+    names = names.strip()
     readable = form and names.isascii() and names.decode().isprintable()
+    differs = () if fits else _differences(padded, credential.api_key, iv)
+    if differs and issued_at is None:
+        issued_at = forms.moment(timestamp.decode())
     return Reading(
         api_key=credential.api_key,
         stage=stage,
@@ -344,9 +355,37 @@ def _read(
         timestamp=timestamp.decode() if issued_at is not None else None,
         session=_masked(session) if readable and issued_at is not None else None,
         names=names.decode() if readable else None,
-        fits=padding and form and issued_at is not None and names == credential.api_key.encode(),
+        fits=fits,
         issued_at=issued_at,
+        form=differs,
     )
+
+
+def _unpadded(padded: bytes) -> tuple[bytes, bool]:
+    """A text without its PKCS5 padding, and whether it had one."""
+    pad = padded[-1] if padded else 0
+    right = 1 <= pad <= BLOCK and padded.endswith(bytes((pad,)) * pad)
+    return (padded[: len(padded) - pad] if right else padded), right
+
+
+def _differences(padded: bytes, api_key: str, iv: Vector | None) -> tuple[str, ...]:
+    """How a text that can be read differs from Roomle's form; nothing if it can't be read."""
+    text, padding = _unpadded(padded)
+    told = []
+    if not padding:
+        text = padded.rstrip(b"\0")
+        zeros = text != padded
+        told = [f"It has {'zero bytes for' if zeros else 'no'} padding instead of PKCS5's."]
+    try:
+        readable = text.decode()
+    except UnicodeDecodeError:
+        return ()
+    if not readable.strip().isprintable() or not readable.strip():
+        return ()
+    # Without its first block any CBC text can be read, so a vector in front needs better proof.
+    if iv == "prefix" and not forms.is_time(readable.strip().partition(";")[0]):
+        return ()
+    return (*told, *forms.differences(readable, api_key))
 
 
 def _plain_text(data: bytes, secret: bytes, algorithm: str, iv: Vector | None) -> bytes:
@@ -373,6 +412,24 @@ def _masked(session: bytes) -> str:
 
 def _whole(data: bytes) -> bool:
     return len(data) >= 2 * BLOCK and len(data) % BLOCK == 0
+
+
+def _of_form(best: Reading, iv: str) -> list[str]:
+    other = best.names is not None and best.names != best.api_key
+    named = f"It names the API key {best.names!r}; the secret is kept for {best.api_key!r}."
+    right = (
+        f"The secret of {best.api_key!r} is right: don't change it. If Roomle made this token, it "
+        "changed the form: ask its support."
+    )
+    form = f"Roomle's form is {forms.FORM}."
+    return [*best.form, form, *([named] if other else []), *_of_vector(best, iv), right]
+
+
+def _of_vector(best: Reading, iv: str) -> list[str]:
+    if best.iv is None or (best.iv == "prefix") == (iv == "prefix"):
+        return []
+    wanted = "prefix" if best.iv == "prefix" else "fixed"
+    return [f"It would need TokenIv={wanted} too: the vector is {VECTORS[best.iv]}."]
 
 
 def _repeats(data: bytes) -> bool:

@@ -149,6 +149,10 @@ REASONS: dict[str, Reason] = {
         "An error that the code does not handle; `error` and `trace` say where.",
         "Please report it, with: roomle-mail logs --reason Unforeseen --since 1d --json",
     ),
+    "tries used up": Reason(
+        "The mailer tried for six hours, and each try failed for a passing reason.",
+        "roomle-mail logs --message postponed --since 1d --count-by reason",
+    ),
     # The function itself.
     "Task timed out": Reason(
         "Lambda stopped the function because it took longer than its time-out.",
@@ -171,6 +175,22 @@ REASONS: dict[str, Reason] = {
     "Runtime.ImportModuleError": Reason(
         "The function can't start: a module is missing, so the build or a layer is broken.",
         "sam build && sam deploy. If it began with a deploy, deploy the commit before it.",
+    ),
+}
+# What Lambda itself says about a function that can't start or end.
+OF_LAMBDA = ("Task timed out", "Status: timeout", "Runtime exited", "Runtime.ImportModuleError")
+# A text that every line about trouble has one of.
+TROUBLE = ("reason", "Task timed out", "Status: timeout", "Runtime exited", "[ERROR]")
+# What is known better where a line names the parameter: reason and hint.
+_HINTS: dict[tuple[str, str], Reason] = {
+    ("TokenMissing", "TokenHeader"): Reason(
+        "The token is not in the header that TokenHeader names, but in another one.",
+        "sam deploy --parameter-overrides TokenHeader=NAME, with the header that Roomle uses: "
+        "token, unless it was changed",
+    ),
+    ("TokenUnverified", "TokenIv"): Reason(
+        "The token is genuine under the other setting of TokenIv.",
+        "sam deploy --parameter-overrides TokenIv=prefix, or fixed if it is prefix now",
     ),
 }
 # Decisions that need no reason.
@@ -225,13 +245,13 @@ _DECISIONS = (
 _ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)
 # The fields that tell one cause from another.
 _TELLING = ("hint", "detail", "problem", "fields", "field", "host", "error", "failed", "parameter")
-_LAMBDA = ("Task timed out", "Status: timeout", "Runtime exited", "Runtime.ImportModuleError")
 
 # Which lines an alarm counts. The other alarms count what no line tells.
 ALARMS: dict[str, Query] = {
     "DeadLettersAlarm": Query(messages=["dead-lettered", "expired"]),
     "StillWaitingAlarm": Query(messages=["postponed"]),
     "ServerErrorsAlarm": Query(messages=["failed"]),
+    "SilenceAlarm": Query(reasons=["TokenMissing"]),
     "RefusalsAlarm": Query(messages=["refused"]),
     "TokenReplayedAlarm": Query(reasons=["TokenReplayed"]),
     "ThrottledAlarm": Query(reasons=["Throttled"]),
@@ -243,24 +263,55 @@ ALARMS: dict[str, Query] = {
     "UnpublishedAlarm": Query(messages=["could not publish"]),
     "BounceRateAlarm": Query(messages=["Email Bounced"]),
     "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
-    "ReceiverErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
-    "MailerErrorsAlarm": Query(reasons=[*_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
+    "ReceiverErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
+    "MailerErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
 }
 
 
-# Alarms about what no line of the log tells.
-WITHOUT_LINES = frozenset(
-    {
-        "OldestMessageAlarm",
-        "SilenceAlarm",
-        "ReceiverThrottlesAlarm",
-        "MailerThrottlesAlarm",
-        "WebhookThrottlesAlarm",
-        "ReceiverErrorsAlarm",
-        "MailerErrorsAlarm",
-        "ServerErrorsAlarm",
-    }
-)
+# Alarms about what the log does not tell, or not alone: the stack itself is looked at too.
+WITHOUT_LINES: dict[str, Reason] = {
+    "OldestMessageAlarm": Reason(
+        "Emails wait in the queue and no mailer takes them: its trigger is off, it is throttled, "
+        "or it can't start.",
+        "roomle-mail doctor; roomle-mail why MailerErrorsAlarm. Nothing is lost for 14 days.",
+    ),
+    "SilenceAlarm": Reason(
+        "No event came for AlarmSilenceHours: a quiet shop, the webhook's setting at Roomle is "
+        "gone, or Roomle sends its token in another header (lines TokenMissing).",
+        "roomle-mail send savedConfiguration --to you@example.com --wait 20. If that arrives, "
+        "check the webhook's URL in Rubens Admin and ask Roomle.",
+    ),
+    "ReceiverThrottlesAlarm": Reason(
+        "More requests at the same time than the account's limit for Lambda allows.",
+        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, "
+        "Lambda, Concurrent executions.",
+    ),
+    "MailerThrottlesAlarm": Reason(
+        "The account's limit for Lambda is used up, or MailerConcurrency is higher than what is "
+        "left.",
+        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, or: "
+        "sam deploy --parameter-overrides MailerConcurrency=1",
+    ),
+    "WebhookThrottlesAlarm": Reason(
+        "More requests than ThrottleRate and ThrottleBurst allow: Roomle's at a peak, or somebody "
+        "else's.",
+        "If they are Roomle's: sam deploy --parameter-overrides ThrottleRate=100 "
+        "ThrottleBurst=200. If most were refused, leave the limits: "
+        "roomle-mail logs --count-by message",
+    ),
+    "ReceiverErrorsAlarm": Reason(
+        "The function could not start, or Lambda stopped it because of time or memory.",
+        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    ),
+    "MailerErrorsAlarm": Reason(
+        "The function could not start, or Lambda stopped it because of time or memory.",
+        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    ),
+    "ServerErrorsAlarm": Reason(
+        "API Gateway answered 5xx, and the receiver logged nothing: Lambda itself failed.",
+        "roomle-mail why ReceiverErrorsAlarm; roomle-mail why ReceiverThrottlesAlarm",
+    ),
+}
 # The log says only that AWS refused something; the stack itself shows what.
 _ON_THE_STACK = frozenset({"CallRefused", "EmailRefused", "SecretUnusable", "SettingsInvalid"})
 
@@ -341,7 +392,8 @@ def explain(facts: Mapping[str, Any]) -> Reason | None:
     reason = facts.get("reason")
     if reason is None:
         return _MESSAGES.get(str(facts.get("message")))
-    return REASONS.get(str(reason)) or Reason(
+    known = _HINTS.get((str(reason), str(facts.get("hint")))) or REASONS.get(str(reason))
+    return known or Reason(
         f"{reason}: this version of the command line does not know it.",
         "docs/operations.md, or a newer version of this folder.",
     )

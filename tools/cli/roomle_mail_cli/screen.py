@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +28,8 @@ class Exit(IntEnum):
     NOT_FINE = 1
     USAGE = 2
     UNREACHABLE = 3
+    BROKEN = 70
+    INTERRUPTED = 130
 
 
 class CliError(Exception):
@@ -35,6 +39,29 @@ class CliError(Exception):
         super().__init__(problem)
         self.advice = advice
         self.code = code
+
+
+def prepare() -> None:
+    """Let the streams take any text, also where they are closed or not UTF-8.
+
+    What an encoding lacks is written as an escape.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        # Python sets a stream to None where the process was started without it.
+        if stream is None or stream.closed:
+            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def give_up_output() -> None:
+    """Write nothing more to standard output, whose other end is closed or full.
+
+    Python's page on SIGPIPE has this way: otherwise the interpreter writes what is left at its end.
+    """
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def out() -> Console:
@@ -54,15 +81,50 @@ def _console(stream: TextIO) -> Console:
     return Console(file=stream, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
+def stdin() -> TextIO:
+    """Standard input; raises CliError if it is closed."""
+    # Python sets it to None where the process was started without one.
+    if sys.stdin is None or sys.stdin.closed:
+        raise CliError("Standard input is closed.", "Pipe something in: < FILE.", code=Exit.USAGE)
+    return sys.stdin
+
+
+def read_stdin() -> str:
+    """All of standard input as text; raises CliError."""
+    return decode(read_stdin_bytes(), "standard input")
+
+
+def read_stdin_bytes() -> bytes:
+    """All of standard input; raises CliError."""
+    try:
+        return stdin().buffer.read()
+    except (OSError, ValueError) as err:
+        raise CliError(f"Standard input can't be read: {err}", code=Exit.USAGE) from err
+
+
+def decode(data: bytes, place: str) -> str:
+    """Read UTF-8, with or without the mark that Windows puts in front; raises CliError."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        raise CliError(f"{place} is not UTF-8 text.", code=Exit.USAGE) from err
+
+
 def show_json(value: object) -> None:
     """Print one JSON document."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(value, indent=2))
 
 
 def show_json_line(value: object) -> None:
     """Print JSON on one line, at once."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(_json(value))
     sys.stdout.flush()
+
+
+def _json(value: object, *, indent: int | None = None) -> str:
+    # JSON has its own escapes, for streams that can't hold every character.
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(value, indent=indent, ensure_ascii=not is_unicode, default=str) + "\n"
 
 
 def show_facts(facts: Iterable[tuple[str, object]]) -> None:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import formats
-from roomle_mail.designs import DESIGN_WITHIN, Design, Designs, Wanted
+from roomle_mail.designs import DESIGN_WITHIN, Designs, Wanted
 from roomle_mail.events import Event
 from roomle_mail_cli import project
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
+    from roomle_mail.emails import Design
     from roomle_mail.tokens import Credential
     from roomle_mail_cli.roomle import Subject
 

@@ -18,7 +18,7 @@ from roomle_mail import events
 from roomle_mail.events import normalize_address
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
-from roomle_mail_cli import causes, letters, limits, posting
+from roomle_mail_cli import causes, diagnosis, letters, limits, posting
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.proof import (
     Posted,
@@ -89,7 +89,7 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
     """Nothing was deleted, changed or switched off by hand."""
     sound = True
     for check in (
-        *(causes.resources, causes.variables, causes.invocation),
+        *(causes.resources, causes.variables, causes.configuration, causes.invocation),
         *(causes.switches, causes.ses_events),
     ):
         try:
@@ -296,7 +296,7 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
     for line in reversed(sent.lines):
         if line.source == "ses":
             continue
-        if (found := causes.of_line(proof.deployment, line.facts)) is not None:
+        if (found := diagnosis.of_line(proof.deployment, line.facts)) is not None:
             return found
     code = sent.answer.told[1] if sent.answer else None
     if code == "suppressed":
@@ -306,7 +306,7 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
             "(labels are not told apart)",
             "roomle-mail prove, after the full hour",
         )
-    if (found := causes.broken(proof.deployment)) is not None:
+    if (found := diagnosis.broken(proof.deployment)) is not None:
         return found
     if code is None:
         return causes.Cause(
@@ -320,6 +320,32 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
             "roomle-mail doctor",
         )
     return None
+
+
+# --- the event bus ----------------------------------------------------------------------------
+
+
+def prove_event_bus(proof: Proof) -> Iterator[Result]:
+    """The bus got each event, as the log says, and takes an event that isn't an email."""
+    name, bus = "event bus", proof.deployment.settings.event_bus
+    if not bus:
+        yield not_tried(name, "EventBus is empty, so nothing is published")
+        return
+    mine = [each for each in proof.posted if each.answer is not None]
+    if not mine:
+        yield not_tried(name, "no event was posted")
+        return
+    body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
+    answer = _send(proof, body, _token(proof))
+    taken = [each for each in mine if any("published_id" in x.facts for x in each.lines)]
+    found = f"{len(taken)} of {len(mine)} events are on it, with their outcome; another event was "
+    found += f"answered {answer.status} {answer.told[1]}"
+    if len(taken) == len(mine) and answer.told[1] == "forwarded":
+        yield proved(name, found)
+        return
+    lost = [x for each in mine for x in each.lines if x.what == "could not publish"]
+    cause = next(filter(None, (diagnosis.of_line(proof.deployment, x.facts) for x in lost)), None)
+    yield failed(name, found, cause or diagnosis.broken(proof.deployment))
 
 
 # --- what SES says afterwards -----------------------------------------------------------------
@@ -388,7 +414,7 @@ def prove_repeat(proof: Proof) -> Iterator[Result]:
     if same and logged and emails == 1:
         yield proved(name, found)
     else:
-        yield failed(name, found, causes.broken(proof.deployment))
+        yield failed(name, found, diagnosis.broken(proof.deployment))
 
 
 def prove_refusals(proof: Proof) -> Iterator[Result]:
@@ -438,7 +464,7 @@ def _refused(
     found = f"answered {answer.status} {code}"
     if (answer.status, code) != (_UNAUTHORIZED, "unauthorized"):
         cause = (
-            causes.broken(proof.deployment)
+            diagnosis.broken(proof.deployment)
             or proof.cause
             or causes.Cause(
                 "the receiver does not tell tokens apart as it should", "roomle-mail doctor"
@@ -447,7 +473,7 @@ def _refused(
         return failed(name, f"{found} instead of 401", cause)
     if reason not in logged:
         return failed(
-            name, f"{found}, but the log has no {reason}", causes.broken(proof.deployment)
+            name, f"{found}, but the log has no {reason}", diagnosis.broken(proof.deployment)
         )
     return proved(name, f"{found}; the log says {reason}")
 
@@ -571,9 +597,9 @@ def _enqueue(proof: Proof, url: str, event_id: str, event: dict[str, Any], to: s
 
 def _cause_of_mailer(proof: Proof, said: list[Any]) -> causes.Cause:
     for line in reversed(said):
-        if (found := causes.of_line(proof.deployment, line.facts)) is not None:
+        if (found := diagnosis.of_line(proof.deployment, line.facts)) is not None:
             return found
-    return causes.broken(proof.deployment) or causes.Cause(
+    return diagnosis.broken(proof.deployment) or causes.Cause(
         "the mailer did not run; MailerErrorsAlarm and MailerThrottlesAlarm in docs/operations.md "
         "say where to look",
         "roomle-mail doctor",

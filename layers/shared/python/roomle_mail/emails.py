@@ -47,6 +47,8 @@ _PLACEHOLDER = re.compile(r"\{(brand|date|design)\}")
 # Mail programs make a link of what looks like one.
 _LINK_LIKE = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
 
+_BY_LANGUAGE = ("imprint", "privacy", "blocks", "extra")
+
 _FIELD_NAMES = {"url": "data.url", "result_url": "data.resultUrl"}
 
 
@@ -148,10 +150,13 @@ class Catalog:
         self._read = read
         self._default: str = index["default"]
         self._templates: Mapping[str, Mapping[str, Mapping[str, Any]]] = index["templates"]
+        # Those of brands with templates of their own.
+        self._own: Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = index["own"]
         # minijinja escapes in *.html, and nothing in *.txt.
-        self._environment = Environment(
+        self._environment = Environment(  # type: ignore[call-overload]
             loader=lambda name: read(f"templates/{name}"),
-            undefined_behavior="strict",
+            # A template may ask for what is undefined, but not show it. Its types lack this mode.
+            undefined_behavior="semi_strict",
             finalizer=_escape,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -186,7 +191,7 @@ class Catalog:
         Raises NoTemplate, LinkNotAllowed, and InvalidEvent if a link that the template needs is
         missing.
         """
-        needs = self._template(event)
+        needs = self._template(event, brand)
         links: dict[str, str] = {}
         if event.url is not None and "url" in needs["uses"]:
             links["url"] = rebuild_link(event.url, brand.link_hosts)
@@ -245,27 +250,34 @@ class Catalog:
             key: _filled(text, brand=brand.name, date=date, design=design.get("name", ""))
             for key, text in _chosen(sections, named="name" in design).items()
         }
-        by_language = {key: brand.look[key][language] for key in ("imprint", "privacy")}
+        look = brand.look
+        by_language = {
+            key: look[key][language] for key in ("imprint", "privacy", "blocks", "extra")
+        }
+        start = "right" if texts["dir"] == "rtl" else "left"
         context = {
-            "brand": {**brand.look, **by_language},
+            "brand": {"id": brand.id, **look, **by_language},
             "t": words,
             "language": language,
             "dir": texts["dir"],
-            "start": "right" if texts["dir"] == "rtl" else "left",
+            "start": start,
+            "align": start if look["align"] == "start" else look["align"],
             "design": design,
             "date": date,
             **({"qr": qr} if qr else {}),
             **links,
         }
+        file = f"{brand.id}/{template}" if brand.id in self._own else template
         return Content(
             subject=words["subject"],
             preview=words["preview"],
-            text=self._environment.render_template(f"{template}.txt", **context),
-            html=self._environment.render_template(f"{template}.html", **context),
+            text=self._environment.render_template(f"{file}.txt", **context),
+            html=self._environment.render_template(f"{file}.html", **context),
         )
 
-    def _template(self, event: Event) -> Mapping[str, Any]:
-        outcomes = self._templates.get(event.name.removeprefix("email."), {})
+    def _template(self, event: Event, brand: Brand) -> Mapping[str, Any]:
+        templates = self._own.get(brand.id, self._templates)
+        outcomes = templates.get(event.name.removeprefix("email."), {})
         outcome = "failure" if event.success is False else "success"
         if outcome not in outcomes:
             raise errors.NoTemplate

@@ -32,6 +32,10 @@ class TokenRejected(RoomleMailError):
 class TokenMissing(TokenRejected):
     """The request has no token header, or several that differ in their letter case."""
 
+    def __init__(self, hint: str | None = None) -> None:
+        super().__init__()
+        self.hint = hint
+
 
 class TokenMalformed(TokenRejected):
     """The header is not strict Base64 of whole AES blocks."""

@@ -8,6 +8,7 @@ back) can't change it for the worse.
 import hashlib
 import json
 import os
+import re
 import time
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ _PUBLISHING_TAKES = 1.0  # seconds, at most: nobody's email may wait longer for 
 _TOKEN_REMEMBERED_FOR = 7 * 86_400
 _BODY_REMEMBERED_FOR = 60
 _API_GATEWAY_WAITS = 30  # seconds; nobody waits for an older request (API Gateway's page "Quotas")
+_A_TOKEN = re.compile(r"^0[1-3]-[\w+/=-]{40,}$", re.ASCII | re.MULTILINE)
 _OK, _ACCEPTED, _SERVER_ERROR = 200, 202, 500
 _FORWARDED = Outcome(_OK, "forwarded")
 _IN_CUSTODY = {"sent": Outcome(_OK, "sent"), "queued": Outcome(_ACCEPTED, "queued")}
@@ -72,7 +74,8 @@ class Request:
         """The header of that name in any letter case; raises TokenMissing unless there is one."""
         found = [value for key, value in self.headers.items() if key.casefold() == name]
         if len(found) != 1 or not isinstance(found[0], str):
-            raise errors.TokenMissing
+            others = "" if found else "\n".join(map(str, self.headers.values()))
+            raise errors.TokenMissing("TokenHeader" if _A_TOKEN.search(others) else None)
         return found[0]
 
 
@@ -324,9 +327,9 @@ class Receiver:
                 places.pop_all()
                 return False
         if limit := settings.max_emails_per_hour:
-            if not limits.reserve_stack(limit=limit, now=now):
+            if (taken := limits.reserve_stack(limit=limit, now=now)) is None:
                 raise errors.HourlyCapReached
-            places.callback(give_back, limits.give_back_stack)
+            places.callback(give_back, limits.give_back_stack, taken)
         return True
 
     # --- what follows from it -----------------------------------------------------------------

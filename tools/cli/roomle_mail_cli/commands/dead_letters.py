@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from roomle_mail_cli.options import (
     Stack,
     Yes,
     confirm,
+    read_address,
     refuse,
     texts,
 )
@@ -70,9 +70,10 @@ def list_letters(
     from roomle_mail_cli import letters
     from roomle_mail_cli.deployment import Deployment
 
+    person, reasons = read_address(address), texts("reason", reason)
     deployment = Deployment.find(stack)
     with receiving(deployment) as held:
-        found = filtered(held, read_address(address), texts("reason", reason))
+        found = filtered(held, person, reasons)
     now = datetime.now(UTC)
     if as_json:
         screen.show_json([each.facts(personal=personal, now=now) for each in found])
@@ -175,10 +176,10 @@ def redrive(
     from roomle_mail_cli.deployment import Deployment
 
     check(ids, address, reason, everything=everything)
-    deployment = Deployment.find(stack)
-    reasons, started = texts("reason", reason), datetime.now(UTC)
+    person, reasons = read_address(address), texts("reason", reason)
+    deployment, started = Deployment.find(stack), datetime.now(UTC)
     with receiving(deployment) as held:
-        chosen = choose(held, ids, read_address(address), reasons)
+        chosen = choose(held, ids, person, reasons)
         stay = [each for each in chosen if each.is_hopeless(started)]
         chosen = [each for each in chosen if each not in stay]
         if stay:
@@ -282,9 +283,10 @@ def drop(
     from roomle_mail_cli.deployment import Deployment
 
     check(ids, address, reason, everything=everything)
+    person, reasons = read_address(address), texts("reason", reason)
     deployment = Deployment.find(stack)
     with receiving(deployment) as held:
-        chosen = choose(held, ids, read_address(address), texts("reason", reason))
+        chosen = choose(held, ids, person, reasons)
         ask(f"Delete {told(chosen)} permanently?", chosen, yes=yes)
         with screen.progress("deleting", len(chosen)) as step:
             dropped = held.drop(chosen, step)
@@ -306,16 +308,6 @@ def check(
         refuse("--all", "ids", "address", "reason")
     if ids:
         refuse("ID", "address", "reason")
-
-
-def read_address(address: str | None) -> str | None:
-    """The address of an option; raises CliError if it is none."""
-    if address is None:
-        return None
-    wanted = (sys.stdin.read() if address == "-" else address).strip()
-    if "@" not in wanted:
-        raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
-    return wanted
 
 
 def filtered(

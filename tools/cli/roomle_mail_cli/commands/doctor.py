@@ -13,6 +13,8 @@ from roomle_mail_cli.screen import Exit
 if TYPE_CHECKING:
     from roomle_mail_cli.checks import Check
 
+WORST_LAST = ("ok", "skip", "info", "warn", "fail")
+
 
 def doctor(
     stack_name: StackArgument = None,
@@ -23,8 +25,12 @@ def doctor(
 ) -> None:
     """Check a deployment: what stops it from sending emails, or soon will, and what to do.
 
-    It only reads, except for two requests to the webhook without a token, which must be refused.
-    They ring no alarm: requests without a token count as Unauthenticated, not as Refused.
+    Run it first when an alarm goes off: it asks AWS what is broken or was changed by hand, and
+    reads from the log what went wrong in the last hour. What is worst comes last.
+
+    It changes nothing. It calls the webhook twice without a token, which must be refused, and the
+    mailer without a message. Both ring no alarm: requests without a token count as
+    Unauthenticated, not as Refused.
 
     \b
     Examples:
@@ -32,8 +38,6 @@ def doctor(
       roomle-mail doctor roomle-mail-prod --strict
       roomle-mail doctor .local/stack.json --json
     """
-    from rich.text import Text
-
     from roomle_mail_cli import doctor as checking
     from roomle_mail_cli.deployment import Deployment
 
@@ -56,14 +60,23 @@ def doctor(
             }
         )
     else:
-        rows: list[tuple[object, ...]] = []
-        for each in found:
-            state = Text(each.state, style=screen.STYLES[each.state])
-            rows.append((state, each.name, each.found))
-            if each.advice:
-                rows.append(("", "", f"-> {each.advice}"))
-        screen.show_table(("", "check", "found"), rows)
+        show_checks(found)
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         screen.out().print(f"\n{told}")
     bad = counts["fail"] or (strict and counts["warn"])
     raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)
+
+
+def show_checks(found: list[Check]) -> None:
+    """Print what was found, the worst last. A command stays on one line, to be copied."""
+    from rich.text import Text
+
+    width = max(len(each.name) for each in found)
+    advised: set[str] = set()
+    for each in sorted(found, key=lambda each: WORST_LAST.index(each.state)):
+        line = Text(f"{each.state:<4}", style=screen.STYLES[each.state])
+        line.append(f"  {each.name:<{width}}  {screen.visible(each.found)}", style="default")
+        screen.out().print(line)
+        if each.advice and each.advice not in advised:
+            screen.out().print(f"      -> {screen.visible(each.advice)}")
+        advised.add(each.advice)

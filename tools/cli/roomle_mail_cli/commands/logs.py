@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.options import Stack, need, refuse, texts
+from roomle_mail_cli.options import Stack, need, read_address, refuse, texts
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from roomle_mail_cli import lines
-    from roomle_mail_cli.deployment import Deployment
 
 Since = Annotated[
     str, typer.Option(help="30m, 2h or 7d ago, or an ISO date, which is UTC without a zone.")
@@ -79,8 +77,12 @@ def logs(
         texts(option, values)
         for option, values in (("message", message), ("reason", reason), ("count-by", count_by))
     )
+    ids = [] if event is None else [lines.checked_id(event)]
+    wanted = None if address is None else read_address(address)
     deployment = Deployment.find(stack)
-    query = lines.Query(ids_of(deployment, address, event), messages, reasons)
+    if wanted is not None:
+        ids = lines.hashes(deployment, wanted)
+    query = lines.Query(ids, messages, reasons)
     if follow:
         found = show_coming(
             lines.follow(deployment, query, start=start, lasting=lasting), as_json=as_json
@@ -114,28 +116,13 @@ def check(address: str | None, count_by: list[str] | None, *, follow: bool) -> N
         refuse("--address", "event")
 
 
-def ids_of(deployment: Deployment, address: str | None, event: str | None) -> list[str]:
-    """What a line about this person or this event contains; raises CliError."""
-    from roomle_mail_cli import lines
-
-    if address is not None:
-        wanted = (sys.stdin.read() if address == "-" else address).strip()
-        if "@" not in wanted:
-            raise CliError(f"{wanted!r} is not an address.", code=Exit.USAGE)
-        return lines.hashes(deployment, wanted)
-    return [] if event is None else [lines.checked_id(event)]
-
-
 def show_coming(coming: Generator[lines.Line], *, as_json: bool) -> int:
     """Print lines as they come, until Ctrl-C; return how many."""
     found = 0
-    try:
-        with closing(coming):
-            for line in coming:
-                found += 1
-                show_line(line, as_json=as_json)
-    except KeyboardInterrupt:
-        raise typer.Exit(Exit.FINE) from None
+    with closing(coming):
+        for line in coming:
+            found += 1
+            show_line(line, as_json=as_json)
     return found
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roomle_mail_cli import screen
+from roomle_mail_cli import screen, times
 from roomle_mail_cli.options import AsJson, Stack, Yes, confirm
 from roomle_mail_cli.screen import CliError, Exit
 
@@ -50,36 +51,48 @@ def set_secret(
         if not isinstance(changes, dict):
             # The text isn't repeated: it may be a secret.
             raise CliError(
-                "That is not a JSON object.",
-                "Name the API key: roomle-mail secret set API_KEY",
+                f"What was read ({len(text)} characters) is not a JSON object {keys.FORM}.",
+                "For one secret, name its API key: "
+                f"roomle-mail secret set API_KEY{deployment.option}",
                 code=Exit.USAGE,
             )
     show_change(keys.put(deployment, changes, replace=replace), deployment, as_json=as_json)
 
 
 def remove_secret(
-    api_key: Annotated[str, typer.Argument(metavar="API_KEY")],
+    api_key: Annotated[str, typer.Argument(metavar="API_KEY", help="As `secret list` shows it.")],
     *,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Don't let it count for SecretOverlap more.")
+    ] = False,
     yes: Yes = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove an API key from the secret.
+    """Remove an API key from the secret. It counts for SecretOverlap seconds more.
+
+    With --now it counts no more at once: the previous value is overwritten, and the receiver's
+    running functions are replaced, because they know the secret for five minutes.
 
     \b
-    Example:
+    Examples:
       roomle-mail secret remove anOldApiKey
+      roomle-mail secret remove aLeakedApiKey --now
     """
     from roomle_mail_cli import keys
     from roomle_mail_cli.deployment import Deployment
 
     deployment = Deployment.find(stack)
-    confirm(f"Refuse events that are signed for {api_key} from now on?", yes=yes)
-    show_change(keys.remove(deployment, api_key), deployment, as_json=as_json)
+    when = "now" if at_once else f"in {deployment.settings.secret_overlap} s"
+    confirm(f"Refuse events that are signed for {api_key}, from {when} on?", yes=yes)
+    change = keys.remove(deployment, api_key, at_once=at_once)
+    show_change(change, deployment, as_json=as_json, removed=api_key)
 
 
 def list_secrets(*, stack: Stack = None, as_json: AsJson = False) -> None:
     """List the API keys and the lengths of their secrets, never the secrets.
+
+    AWSPREVIOUS is the value before the last change. It counts for SecretOverlap seconds.
 
     \b
     Example:
@@ -100,21 +113,35 @@ def list_secrets(*, stack: Stack = None, as_json: AsJson = False) -> None:
         )
 
 
-def show_change(change: keys.Change, deployment: Deployment, *, as_json: bool) -> None:
-    """Say what is set now."""
+def show_change(
+    change: keys.Change, deployment: Deployment, *, as_json: bool, removed: str | None = None
+) -> None:
+    """Say what is set now, and until when what was before still counts."""
     for warning in change.warnings:
         screen.note(f"warning: {warning}")
     if as_json:
         screen.show_json(
-            {"changed": change.changed, "api_keys": change.api_keys, "warnings": change.warnings}
+            {
+                "changed": change.changed,
+                "api_keys": change.api_keys,
+                "warnings": change.warnings,
+                "previous_until": change.until and change.until.isoformat(timespec="seconds"),
+            }
         )
         return
     names = ", ".join(change.api_keys)
     if not change.changed:
         screen.out().print(f"Nothing to change. API keys: {names}")
         return
-    screen.out().print(f"Set. API keys: {names}")
-    screen.note(
-        "It takes effect within five minutes, or at once when a token needs it. The previous value "
-        f"stays valid for {deployment.settings.secret_overlap} s."
-    )
+    screen.out().print(f"{'Removed' if removed else 'Set'}. API keys: {names}")
+    overlap = f"SecretOverlap, {deployment.settings.secret_overlap} s"
+    until = change.until and f"until {times.show(change.until)} ({overlap})"
+    if removed is None:
+        screen.note("It takes effect within five minutes, or at once when a token needs it.")
+        if until:
+            screen.note(f"The previous value counts {until}.")
+    elif until:
+        now = f"roomle-mail secret remove {shlex.quote(removed)} --now{deployment.option}"
+        screen.note(f"{removed} still counts {until}. To end that at once: {now}")
+    elif not change.warnings:
+        screen.note(f"{removed} counts no more.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, need, refuse
+from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, finite, need, refuse
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -51,9 +52,22 @@ AlgorithmOption = Annotated[Algorithm | None, typer.Option(help="Default: what i
 VectorOption = Annotated[Vector | None, typer.Option("--iv", help="Default: what is accepted.")]
 AlphabetOption = Annotated[Alphabet, typer.Option(help="Base64's alphabet.")]
 PaddingOption = Annotated[bool, typer.Option("--padding/--no-padding", help="Base64's `=`.")]
-ZoneOption = Annotated[str, typer.Option(help="The timestamp's zone: Z, +01, +0530.")]
+
+
+def java_zone(value: str) -> str:
+    """Refuse a zone that Java's X does not write."""
+    if not re.fullmatch(r"Z|[+-](0\d|1[0-8])([0-5]\d)?", value, re.ASCII):
+        raise typer.BadParameter(f"{value!r} is not a zone of Java's X, such as Z, +01, +0530.")
+    return value
+
+
+ZoneOption = Annotated[
+    str, typer.Option(callback=java_zone, help="The timestamp's zone: Z, +01, +0530.")
+]
 SessionOption = Annotated[str | None, typer.Option(help="The session token. Default: random.")]
-AgeOption = Annotated[float, typer.Option(help="The token's age in seconds.")]
+AgeOption = Annotated[
+    float, typer.Option(callback=finite, help="The token's age in seconds.", metavar="SECONDS")
+]
 
 
 def form_of(
@@ -117,7 +131,9 @@ def send(
     ] = None,
     token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
     webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the event's log lines.")] = 0,
+    wait: Annotated[
+        float, typer.Option(callback=finite, help="Seconds to wait for the event's log lines.")
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the request, don't send it.")
     ] = False,
@@ -283,7 +299,7 @@ def content_of(
         if more.get("success") is False and "resultUrl" not in more:
             written["data"].pop("resultUrl", None)
         return dumped(written)
-    raw = sys.stdin.buffer.read() if body == "-" else read_file(body)
+    raw = screen.read_stdin_bytes() if body == "-" else read_file(body)
     changes = {
         "email": to, "url": url, "configurationId": configuration_id, "itemId": item_id
     }  # fmt: skip
@@ -337,8 +353,9 @@ def read_file(path: str) -> bytes:
     """Read a file; raises CliError."""
     try:
         return Path(path).read_bytes()
-    except OSError as err:
-        raise CliError(f"{path} can't be read: {err.strerror}", code=Exit.USAGE) from err
+    except (OSError, ValueError) as err:
+        reason = getattr(err, "strerror", err)
+        raise CliError(f"{path} can't be read: {reason}", code=Exit.USAGE) from err
 
 
 def show_request(request: posting.Request, *, as_json: bool) -> None:

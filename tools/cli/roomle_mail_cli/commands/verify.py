@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +48,7 @@ def verify(
     if token == "-":
         if secret_stdin:
             raise CliError("Only one of the two can be read from stdin.", code=Exit.USAGE)
-        token = sys.stdin.read()
+        token = screen.read_stdin()
     token = token.strip()
     deployment = Deployment.find(stack) if stack or not secret_stdin else None
     tried = (
@@ -109,7 +108,7 @@ def show_explanation(
             ("ciphertext", f"{spelling.size} bytes, {spelling.size / 16:g} blocks"),
         ]
     )
-    if best is not None and best.merit > (0, 0, 0, 0):
+    if best is not None and any(best.merit):
         screen.out().print("\nThe reading that fits:" if best.fits else "\nThe closest reading:")
         screen.show_facts(
             [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,12 +57,14 @@ def why(
         found = lines.search(deployment, query, start=start) if query else []
         groups = reasons.group(found)
         broken = look(deployment, what, groups)
+    in_general = reasons.WITHOUT_LINES.get(what or "") if not (groups or broken) else None
     if as_json:
         screen.show_json(
             {
                 "since": start.isoformat(timespec="seconds"),
                 "causes": [each.as_json for each in groups],
                 "found": {"why": broken.why, "fix": broken.fix} if broken else None,
+                "in_general": asdict(in_general) if in_general else None,
             }
         )
     else:
@@ -72,6 +75,8 @@ def why(
             screen.out().print(screen.visible(f"-> {broken.fix}"))
         if not groups and not broken:
             screen.out().print(nothing(what, found, start))
+        if in_general:
+            screen.out().print(f"   {in_general.meaning}\n-> {in_general.remedy}")
     known = groups or broken or found or query is None or not query.ids
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
 
@@ -88,10 +93,10 @@ def nothing(what: str | None, found: list[lines.Line], start: datetime) -> str:
 
 def look(deployment: Deployment, what: str | None, groups: list[reasons.Group]) -> Cause | None:
     """What is broken on the stack, if the log's reasons or the alarm ask for it."""
-    from roomle_mail_cli import causes, reasons
+    from roomle_mail_cli import diagnosis, reasons
 
     if any(each.asks_the_stack for each in groups) or what in reasons.WITHOUT_LINES:
-        return causes.broken(deployment)
+        return diagnosis.broken(deployment)
     return None
 
 

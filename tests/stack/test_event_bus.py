@@ -1,0 +1,101 @@
+"""The event bus of the deployed stack: a rule passes on what it gets."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from tools import bus_contract, demo, fixtures
+from tools.stack.local import (
+    RECEIVER,
+    Behaviour,
+    LocalStack,
+    answering,
+    dripping,
+    hanging_up,
+    silent_for,
+)
+
+ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w+|https?://|\?")
+OTHER = "configuration.deleted"
+
+
+def published(stack: LocalStack, event_id: str) -> list[dict[str, Any]]:
+    return [each for each in stack.published() if each["detail"]["event_id"] == event_id]
+
+
+def decision(stack: LocalStack) -> dict[str, Any]:
+    lines = [json.loads(line) for line in stack.log(RECEIVER) if '"answer"' in line]
+    found: dict[str, Any] = lines[-1]
+    return found
+
+
+def test_a_rules_target_gets_an_event_as_the_log_has_it(stack: LocalStack, recipient: str) -> None:
+    assert stack.post(fixtures.payload(email=recipient)).code == "sent"
+
+    line = decision(stack)
+    (event,) = published(stack, line["event_id"])
+    assert (event["source"], event["detail-type"]) == ("roomle-mail", fixtures.SAVED)
+    assert event["id"] == line["published_id"]
+    for name in ("event", "configurator", "brand", "language", "recipient", "message_id", "answer"):
+        assert event["detail"].get(name) == line.get(name), name
+    assert event["detail"]["outcome"] == line["message"] == "sent"
+    assert Draft202012Validator(bus_contract.detail_schema(fixtures.SAVED)).is_valid(
+        event["detail"]
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in fixtures.expectations() if n.startswith("receiver/")])
+def test_no_fixture_brings_an_address_or_a_link_onto_the_bus(stack: LocalStack, name: str) -> None:
+    before = len(stack.published())
+
+    assert demo.send(stack.deployed, name).faults == []
+
+    for event in stack.published()[before:]:
+        assert not ADDRESS.search(json.dumps(event)), event
+
+
+BROKEN: dict[str, Behaviour] = {
+    "throttled": answering(400, "ThrottlingException"),
+    "denied": answering(400, "AccessDeniedException"),
+    "broken": answering(500, "InternalFailure"),
+    "hanging": silent_for(30),
+    "cut": hanging_up,
+    "dripping": dripping(30),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_bus_changes_nothing_but_what_it_gets(
+    stack: LocalStack, recipient: str, name: str
+) -> None:
+    other = {"event": OTHER, "data": {"id": uuid.uuid4().hex}}
+    with stack.endpoint(RECEIVER, "EVENTBRIDGE", BROKEN[name]):
+        answer = stack.post(fixtures.payload(email=recipient))
+        line = decision(stack)
+        forwarded = stack.post(other)
+
+    assert (answer.status, answer.code) == (200, "sent")
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert published(stack, line["event_id"]) == []
+    assert (forwarded.status, forwarded.code) == (503, "unavailable")
+
+
+def test_another_event_is_forwarded(stack: LocalStack) -> None:
+    answer = stack.post({"event": OTHER, "data": {"id": uuid.uuid4().hex}})
+
+    assert (answer.status, answer.code) == (200, "forwarded")
+    (event,) = published(stack, decision(stack)["event_id"])
+    assert (event["detail-type"], event["detail"]["outcome"]) == (OTHER, "forwarded")
+
+
+def test_without_a_bus_another_event_is_ignored(stack: LocalStack) -> None:
+    with stack.environment(RECEIVER, EVENT_BUS=""):
+        answer = stack.post({"event": OTHER, "data": {"id": uuid.uuid4().hex}})
+
+    assert (answer.status, answer.code) == (200, "ignored")
