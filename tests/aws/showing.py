@@ -13,9 +13,8 @@ from tools.roomle_api import server
 from tools.roomle_api.server import RoomleApi
 
 
-@pytest.fixture
-def roomle(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[RoomleApi]:
-    """The stand-in. Every brand shows designs meanwhile."""
+def show_designs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every brand show designs."""
     read = Catalog.brand
 
     def brand(catalog: Catalog, configurator_id: str | None) -> Brand:
@@ -26,6 +25,12 @@ def roomle(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[RoomleApi]
         )
 
     monkeypatch.setattr(Catalog, "brand", brand)
+
+
+@pytest.fixture
+def roomle(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[RoomleApi]:
+    """The stand-in. Every brand shows designs meanwhile."""
+    show_designs(monkeypatch)
     with server.running() as roomle:
         roomle.credentials = ()
         world.set(LOCAL_STACK="true", ROOMLE_API=roomle.url)

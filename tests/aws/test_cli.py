@@ -171,6 +171,23 @@ def test_a_key_that_is_removed_now_counts_no_more(
     assert [each.api_key for _, each in keys.known(deployment)] == ["new"]
 
 
+def test_a_deleted_secret_leads_to_the_command_that_restores_it(
+    deployment: Deployment, two_keys: Any
+) -> None:
+    two_keys.delete_secret(SecretId="secret", RecoveryWindowInDays=7)
+
+    for use in (
+        lambda: keys.current(deployment),
+        lambda: keys.put(deployment, SECRETS[0]),
+        lambda: keys.remove(deployment, "old"),
+    ):
+        with pytest.raises(CliError, match="was deleted; it can be restored") as refused:
+            use()
+        assert refused.value.advice == "aws secretsmanager restore-secret --secret-id secret"
+    [check] = doctor.make("secret", doctor.check_secret, deployment)
+    assert (check.state, check.advice) == ("fail", refused.value.advice)
+
+
 @pytest.mark.usefixtures("two_keys")
 def test_a_receiver_that_cannot_be_restarted_is_told(deployment: Deployment) -> None:
     with Stubber(deployment.client("lambda")) as aws:

@@ -16,6 +16,7 @@ from roomle_mail import errors
 from roomle_mail_cli.sign import EXAMPLE_API_KEY
 from tests import operations, ses_events
 from tests.aws.conftest import REGION, saved
+from tests.aws.showing import show_designs
 from tools import cost
 
 if TYPE_CHECKING:
@@ -239,8 +240,11 @@ def test_a_decision_is_logged_once_and_counted(world: World, counted: str) -> No
 
 
 @pytest.fixture
-def emitted(world: World) -> tuple[set[str], set[str]]:
+def emitted(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], set[str]]:
     """All metrics and all fields of log lines, from everything that can happen."""
+    # Brands show designs, but the stack doesn't, so that nothing is asked.
+    show_designs(monkeypatch)
+    world.set(DESIGNS="off")
     for scene in SCENES.values():
         world.set(
             DELIVERY="ses,sqs",

@@ -449,6 +449,28 @@ def test_setting_a_secret_keeps_the_others_and_never_shows_any(
             assert not any(hidden in each.out + each.err for each in everything)
 
 
+def test_a_key_that_is_removed_now_is_refused_at_once(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    api_key, secret = stack.deployed.api_key, stack.deployed.secret
+    token = partial(stack.token, api_key="leakedApiKey", secret=OTHER_SECRET)
+    with stack.secret({api_key: secret, "leakedApiKey": OTHER_SECRET}):
+        stack.restart(RECEIVER)
+        accepted = partial(stack.post, saved(recipient))
+        assert stack.wait_until(lambda: accepted(token=token()).status == 200)
+
+        removed = cli("secret", "remove", "leakedApiKey", "--yes")
+        still = accepted(token=token()).status
+        ended = cli("secret", "remove", "leakedApiKey", "--now", "--yes")
+
+        assert (removed.code, still) == (0, 200)
+        assert "still counts until" in removed.err
+        assert "secret remove leakedApiKey --now" in removed.err
+        assert ended.code == 0, ended
+        assert stack.wait_until(lambda: accepted(token=stack.token()).status == 200)
+        assert accepted(token=token()).status == 401
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin"),
     [

@@ -65,11 +65,6 @@ def revert_drift(deployment: Deployment) -> str:
     )
 
 
-def set_secret(deployment: Deployment) -> str:
-    """The command that sets a secret."""
-    return f"roomle-mail secret set API_KEY{deployment.option}"
-
-
 def is_gone(err: BaseException | None) -> bool:
     """Whether AWS says that a resource does not exist."""
     return isinstance(err, ClientError) and error_code(err) in _GONE
@@ -77,33 +72,9 @@ def is_gone(err: BaseException | None) -> bool:
 
 def secret(deployment: Deployment) -> Iterator[Cause]:
     """Whether the secret is there and usable."""
-    with aws_errors():
-        try:
-            described = deployment.client("secretsmanager").describe_secret(
-                SecretId=deployment.output("SecretName")
-            )
-        except ClientError as err:
-            if not is_gone(err):
-                raise
-            yield Cause(
-                "the secret was deleted permanently",
-                "add a Name to the resource Secret in template.yaml, which makes a new one: "
-                f"sam build && sam deploy && {set_secret(deployment)}",
-            )
-            return
-    if "DeletedDate" in described:
-        yield Cause(
-            "the secret was deleted; it can be restored until its recovery window ends",
-            f"aws secretsmanager restore-secret --secret-id {described['Name']}",
-        )
-        return
-    version = keys.fetch(deployment, keys.CURRENT)
-    if version is None:
-        yield Cause("the secret has no value yet", set_secret(deployment))
-        return
-    fault = keys.fault(version.text, allow_published=deployment.is_local)
-    if fault is not None:
-        yield Cause(f"the secret is unusable: {fault.what}", f"{fault.fix}{deployment.option}")
+    found = keys.trouble(deployment)
+    if found is not None:
+        yield Cause(f"the secret {found.what}", found.fix)
 
 
 def permissions(deployment: Deployment) -> Iterator[Cause]:

@@ -34,6 +34,7 @@ _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
 _UNAUTHORIZED = 401
 _LATELY = timedelta(hours=1)
+_FEW_STRANGERS = 10
 _ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
 _BOUNCES, _COMPLAINTS = 0.05, 0.001
 _ABUSE = (
@@ -263,6 +264,9 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
     found = reasons.group(lines.search(deployment, query, start=start))
     for each in found:
         facts, last = each.last.facts, times.show(each.last.at)
+        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
+            yield _strangers(deployment, each, start)
+            continue
         details = ", ".join(f"{name} {value}" for name, value in each.details.items())
         said = f"{each.last.what} {facts.get('reason', '')}".rstrip()
         yield Check(
@@ -280,16 +284,33 @@ def _severity(deployment: Deployment, found: reasons.Group) -> State:
     """How bad it is: a failure if nothing was accepted since, a warning if it is over."""
     what, facts = found.last.what, found.last.facts
     if what == "refused":
-        if facts.get("reason") == "TokenMissing" and "hint" not in facts:
-            return "info"  # anyone can send such requests, and doctor does
         often = len(found.lines) >= int(deployment.parameters.get("AlarmRefusals") or 1)
         if not often and "hint" not in facts:
             return "warn"
     elif facts.get("level") != "ERROR":
         return "warn"
-    query = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
-    is_over = any(lines.are_any(deployment, each, start=found.last.at) for each in query)
-    return "warn" if is_over else "fail"
+    return "warn" if _has_accepted(deployment, since=found.last.at) else "fail"
+
+
+def _strangers(deployment: Deployment, found: reasons.Group, start: datetime) -> Check:
+    """Requests without a token: noise, unless no others come."""
+    number, header = len(found.lines), deployment.settings.token_header
+    told = f"{number} requests without a token (Unauthenticated), last {times.show(found.last.at)}"
+    if _has_accepted(deployment, since=start):
+        return Check("log", "info", told, "Nothing to do: anyone can send them, and doctor does.")
+    return Check(
+        "log",
+        "warn" if number > _FEW_STRANGERS else "info",
+        f"{told}, and no event was received in the last hour (Received)",
+        f"doctor sends two each time. If Roomle sent events meanwhile, its token is in another "
+        f"header than {header!r}: sam deploy --parameter-overrides TokenHeader=NAME",
+    )
+
+
+def _has_accepted(deployment: Deployment, *, since: datetime) -> bool:
+    """Whether the receiver has accepted any event after a moment."""
+    queries = (lines.Query(messages=[each], sources=["receiver"]) for each in _ACCEPTED)
+    return any(lines.are_any(deployment, each, start=since) for each in queries)
 
 
 # --- SES --------------------------------------------------------------------------------------

@@ -141,29 +141,51 @@ def fetch(deployment: Deployment, stage: str) -> Version | None:
                 SecretId=deployment.output("SecretName"), VersionStage=stage
             )
         except ClientError as err:
-            if error_code(err) == "ResourceNotFoundException":
+            # The second is what a secret that was deleted answers.
+            if error_code(err) in ("ResourceNotFoundException", "InvalidRequestException"):
                 return None
             raise
     return Version(stage, str(found.get("SecretString", "")), found["CreatedDate"])
 
 
-def current(deployment: Deployment) -> tuple[Credential, ...]:
-    """The current credentials; raises CliError."""
+def trouble(deployment: Deployment) -> Fault | None:
+    """Why the receiver can't use the deployment's secret; None if it can. Raises CliError."""
     version = fetch(deployment, CURRENT)
     if version is None:
-        raise CliError(
-            "The secret has no value yet.",
-            f"roomle-mail secret set API_KEY{deployment.option}",
-            code=Exit.NOT_FINE,
-        )
-    published = deployment.settings.local_stack
-    if (wrong := fault(version.text, allow_published=published)) is not None:
-        raise CliError(
-            f"The secret is unusable: {wrong.what}.",
-            f"{wrong.fix}{deployment.option}",
-            code=Exit.NOT_FINE,
-        )
-    return parse(version.text, allow_published=published)
+        set_it = f"roomle-mail secret set API_KEY{deployment.option}"
+        return _deleted(deployment, set_it) or Fault("has no value yet", set_it)
+    found = fault(version.text, allow_published=deployment.is_local)
+    return found and Fault(f"is unusable: {found.what}", f"{found.fix}{deployment.option}")
+
+
+def _deleted(deployment: Deployment, set_it: str) -> Fault | None:
+    with aws_errors():
+        try:
+            described = deployment.client("secretsmanager").describe_secret(
+                SecretId=deployment.output("SecretName")
+            )
+        except ClientError as err:
+            if error_code(err) != "ResourceNotFoundException":
+                raise
+            return Fault(
+                "was deleted permanently",
+                "add a Name to the resource Secret in template.yaml, which makes a new one: "
+                f"sam build && sam deploy && {set_it}",
+            )
+    if "DeletedDate" not in described:
+        return None
+    return Fault(
+        "was deleted; it can be restored until its recovery window ends",
+        f"aws secretsmanager restore-secret --secret-id {described['Name']}",
+    )
+
+
+def current(deployment: Deployment) -> tuple[Credential, ...]:
+    """The current credentials; raises CliError."""
+    if (found := trouble(deployment)) is not None:
+        raise CliError(f"The secret {found.what}.", found.fix, code=Exit.NOT_FINE)
+    version = fetch(deployment, CURRENT)
+    return parse(version.text if version else "", allow_published=deployment.is_local)
 
 
 def known(deployment: Deployment) -> tuple[tuple[str, Credential], ...]:
@@ -256,7 +278,7 @@ def put(
 
     `replace` removes the others.
     """
-    version = fetch(deployment, CURRENT)
+    version = _there(deployment)
     again = f"roomle-mail secret set {shlex.quote(next(iter(changes), 'API_KEY'))} --replace"
     before = (
         {} if replace or version is None else _pairs(version.text, f"{again}{deployment.option}")
@@ -272,7 +294,7 @@ def remove(
     It counts for SecretOverlap more, unless it is removed `at_once`: then the other API keys'
     previous secrets stop to count as well.
     """
-    version = fetch(deployment, CURRENT)
+    version = _there(deployment)
     fix = f"roomle-mail secret set API_KEY --replace{deployment.option}"
     after = _pairs(version.text, fix) if version else {}
     if after.pop(api_key, None) is not None:
@@ -292,6 +314,15 @@ def remove(
     # The value that has the key becomes the one before the previous, which never counts.
     _store(deployment, after)
     return Change(change.api_keys, changed=True, warnings=[*change.warnings, *_restart(deployment)])
+
+
+def _there(deployment: Deployment) -> Version | None:
+    """The current version; None if the secret never had one. Raises CliError if it was deleted."""
+    version = fetch(deployment, CURRENT)
+    set_it = f"roomle-mail secret set API_KEY{deployment.option}"
+    if version is None and (found := _deleted(deployment, set_it)) is not None:
+        raise CliError(f"The secret {found.what}.", found.fix, code=Exit.NOT_FINE)
+    return version
 
 
 def _was_known(deployment: Deployment, api_key: str) -> bool:

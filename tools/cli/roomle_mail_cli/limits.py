@@ -45,6 +45,7 @@ SAVED_QUERIES = Limit(
         "EventQuery",
         "RefusedQuery",
         "FailedQuery",
+        "DesignsQuery",
         "SlowestQuery",
         "ConfiguratorQuery",
         "SesQuery",

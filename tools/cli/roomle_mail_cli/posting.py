@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,28 @@ class Answer:
 
 
 def event_name(name: str) -> str:
-    """Complete an event's name: `savedConfiguration` is `email.savedConfiguration`."""
-    return f"email.{name}" if f"email.{name}" in events.EVENTS else name
+    """Complete an event's name: `savedConfiguration` is `email.savedConfiguration`.
+
+    Any other name has to be in full, with a dot. Raises CliError for what is most likely a typing
+    error.
+    """
+    full = name if "." in name else f"email.{name}"
+    if full in events.EVENTS:
+        return full
+    known = {each.casefold(): each for each in (*events.EVENTS, *short_names())}
+    close = get_close_matches(name.casefold(), known, n=1)
+    if "." in name and name.casefold() not in known:
+        return name
+    raise CliError(
+        f"{name!r} is not an event." + (f" Did you mean {known[close[0]]}?" if close else ""),
+        f"EVENT is one of {', '.join(short_names())}, or another name in full, with a dot.",
+        code=Exit.USAGE,
+    )
+
+
+def short_names() -> list[str]:
+    """The known events, as they are typed."""
+    return [each.removeprefix("email.") for each in events.EVENTS]
 
 
 def payload(

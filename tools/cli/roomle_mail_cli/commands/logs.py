@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.options import Stack, need, read_address, refuse, texts
+from roomle_mail_cli.options import Stack, finite, need, read_address, refuse, texts
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ def logs(
         typer.Option(help="Only for this reason: TokenExpired, ... Repeatable."),
     ] = None,
     since: Since = "1h",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the newest lines.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=1, help="Only the newest lines.")
+    ] = None,
     count_by: Annotated[
         list[str] | None,
         typer.Option(help="Count the lines by a field instead: reason, brand, ... Repeatable."),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lasting: Annotated[
-        float | None, typer.Option("--for", help="With --follow: stop after this many seconds.")
+        float | None,
+        typer.Option("--for", callback=finite, help="With --follow: stop after this many seconds."),
     ] = None,
     stack: Stack = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,

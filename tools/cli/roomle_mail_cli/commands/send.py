@@ -109,8 +109,17 @@ def credential_for(
     return keys.choose(given or keys.current(deployment), api_key), deployment
 
 
+def complete_event(incomplete: str) -> list[str]:
+    """The events whose name begins so, for the shell's completion."""
+    from roomle_mail_cli import posting
+
+    return [each for each in posting.short_names() if each.startswith(incomplete)]
+
+
 def send(
-    event: Annotated[str | None, typer.Argument(metavar="EVENT")] = None,
+    event: Annotated[
+        str | None, typer.Argument(metavar="EVENT", autocompletion=complete_event)
+    ] = None,
     *,
     to: Annotated[str | None, typer.Option(help="The recipient's address.")] = None,
     url: Annotated[str | None, typer.Option(help="The link to the content.")] = None,
@@ -135,7 +144,7 @@ def send(
         float, typer.Option(callback=finite, help="Seconds to wait for the event's log lines.")
     ] = 0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the request, don't send it.")
+        bool, typer.Option("--dry-run", "-n", help="Print the request, don't send it.")
     ] = False,
     stack: Stack = None,
     api_key: ApiKey = None,
