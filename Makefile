@@ -63,14 +63,15 @@ build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
 		layers/dependencies/requirements.txt
 	@$(PYTHON) -m tools.sbom $@
 
-demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page
+demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page, PORT=n for other ports
 	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
 
 local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port
 	@$(PYTHON) -m tools.stack $(OPTIONS)
 
-preview: setup $(if $(PICTURES),browser) ## show all emails on a page; PICTURES=folder to write them as PNG instead
-	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)")
+preview: setup $(if $(PICTURES),browser) ## show all emails on a page; PICTURES=folder to write them as PNG instead, of one BRAND=, LANGUAGE= or EVENT= if given
+	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)") \
+		$(if $(BRAND),--brand "$(BRAND)") $(if $(LANGUAGE),--language "$(LANGUAGE)") $(if $(EVENT),--event "$(EVENT)")
 
 pictures: setup browser ## take the README's screenshots again, from a local stack
 	@$(PYTHON) -m tools.pictures

@@ -79,11 +79,11 @@ class Guard:
     @contextlib.contextmanager
     def allowed(self) -> Iterator[None]:
         """Let the block read what a brand edits."""
-        self._allowed = True
+        before, self._allowed = self._allowed, True
         try:
             yield
         finally:
-            self._allowed = False
+            self._allowed = before
 
 
 class OwnEmailsRead(AssertionError):

@@ -57,10 +57,10 @@ SUBJECTS = {
 }
 
 
-def link_to(content: str, **parameters: str) -> str:
+def link_to(content: str, *, host: str = "test.roomle.com", **parameters: str) -> str:
     """Return the link that Roomle puts into ``url``."""
     query = "".join(f"&{name}={value}" for name, value in parameters.items())
-    return f"https://test.roomle.com/t/cp/?id={content}&configuratorId=vizmotor{query}"
+    return f"https://{host}/t/cp/?id={content}&configuratorId=vizmotor{query}"
 
 
 def payload(name: str = SAVED, /, **changes: object) -> dict[str, Any]:
@@ -509,6 +509,7 @@ def environment() -> dict[str, dict[str, str]]:
         "MAX_EMAILS_PER_HOUR": "0",
         "EVENT_BUS": BUS,
         "PUBLISH_ADDRESSES": "false",
+        "LOG_REFUSED_TOKENS": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "true",
         "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,7 @@ class Tenant:
     @cached_property
     def configurators(self) -> Mapping[str, str]:
         """The listed configurators, each with its brand's id."""
-        shards = sorted(self.package.glob("configurators/*.json"))
-        listed = [json.loads(shard.read_text(encoding="utf-8")) for shard in shards]
+        listed = [read(path) for path in sorted(self.package.glob("configurators/*.json"))]
         return {key: each["brand"] for shard in listed for key, each in sorted(shard.items())}
 
     @property
@@ -56,11 +56,30 @@ class Tenant:
         default = self.catalog.brand(None).id
         return next((key for key, brand in self.configurators.items() if brand != default), None)
 
+    @cached_property
+    def _values(self) -> list[Mapping[str, Any]]:
+        """The brands, and the configurators that differ from theirs."""
+        shards = (read(path) for path in self.package.glob("configurators/*.json"))
+        return [
+            *(read(path) for path in sorted(self.package.glob("brands/*.json"))),
+            *(each.get("differs", {}) for shard in shards for each in shard.values()),
+        ]
+
     @property
     def api_keys(self) -> set[str]:
         """The API keys that the brands list."""
-        files = self.package.glob("brands/*.json")
-        return {key for file in files for key in json.loads(file.read_text("utf-8"))["api_keys"]}
+        return {key for each in self._values for key in each.get("api_keys", ())}
+
+    @property
+    def senders(self) -> set[str]:
+        """The addresses that send."""
+        return {parseaddr(each["sender"])[1] for each in self._values if "sender" in each}
+
+    @cached_property
+    def languages(self) -> Mapping[str, str]:
+        """The languages that any brand offers, with their own names."""
+        offered = dict.fromkeys(tag for each in self._values for tag in each.get("languages", ()))
+        return {tag: read(self.package / "texts" / f"{tag}.json")["name"] for tag in offered}
 
     # --- events -------------------------------------------------------------------------------
 
@@ -99,6 +118,26 @@ class Tenant:
         """Return the bodies of a mailer's fixture as if they were received now (epoch seconds)."""
         bodies = [self.fit(record["body"])[0] for record in fixtures.load(name)["Records"]]
         return [received(body, now) for body in bodies]
+
+    def link(self, brand: Brand) -> str:
+        """Return the link to the example's design that a brand's events have."""
+        return fixtures.link_to(fixtures.CONFIGURATION, host=host(brand.link_hosts, LINK_HOST))
+
+    def asset(self, brand: Brand) -> str:
+        """Return the link to the example's 3D file that a brand's events have."""
+        return fixtures.ASSET.replace(ASSET_HOST, host(brand.asset_hosts, ASSET_HOST))
+
+    @cached_property
+    def own_links(self) -> set[str]:
+        """The links of all brands' events."""
+        hosts = {
+            name: {host(tuple(each[name]), usual) for each in self._values if name in each}
+            for name, usual in (("link_hosts", LINK_HOST), ("asset_hosts", ASSET_HOST))
+        }
+        return {
+            *(fixtures.link_to(fixtures.CONFIGURATION, host=each) for each in hosts["link_hosts"]),
+            *(fixtures.ASSET.replace(ASSET_HOST, each) for each in hosts["asset_hosts"]),
+        }
 
     # --- their results ------------------------------------------------------------------------
 
@@ -149,6 +188,12 @@ class Tenant:
             yield self.email(json.loads(message)["event"], received, designs=designs)
         except (RoomleMailError, ValueError, KeyError):
             return
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a file of the package."""
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def received(body: str, now: float) -> str:

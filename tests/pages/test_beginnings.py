@@ -17,6 +17,7 @@ import pytest
 from tools import browser, demo, pages
 from tools.preview import __main__ as preview
 from tools.sam import ROOT
+from tools.simulator import page as simulator
 from tools.stack import deployment, foreground, processes
 from tools.stack.deployment import Stack
 from tools.stack.emulator import HOST, free_port
@@ -82,6 +83,15 @@ def test_the_demo_serves_the_simulator_and_prints_its_address(
 
     [answer] = answers
     assert "<h1>Play Roomle</h1>" in answer
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_the_page_is_at_the_port_after_the_stacks_unless_that_is_taken(
+    deployed: Stack, monkeypatch: pytest.MonkeyPatch, free: bool
+) -> None:
+    monkeypatch.setattr(simulator, "taken", lambda _: not free)
+    with simulator.beside(deployed) as address:
+        assert (address == f"http://{HOST}:{deployed.emulator.port + 1}/") is free
 
 
 def test_an_installed_browser_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import html5lib
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from roomle_mail.emails import Email
 from tests.emails_package import EMAILS
 from tests.pages.conftest import PHONE, Open, Window
 from tools import browser, pages
 from tools.pages.emails import Scheme
+from tools.preview import __main__ as preview_command
 from tools.preview import pictures
 from tools.preview.drafts import KINDS, Choice, Drafts, Folder
 from tools.preview.page import View, application
@@ -200,11 +201,63 @@ def test_the_overview_leads_to_every_email(window: Window, preview: str) -> None
     window.page.goto(f"{preview}/all")
     there = sum(isinstance(DRAFTS.email(choice), Email) for choice in CHOICES)
 
-    links = window.page.get_by_role("row").get_by_role("link")
+    links = window.page.locator(".glance").get_by_role("link")
     assert links.count() == there == 50
     window.keep()
     links.last.click()
     window.page.wait_for_url("**exampleStudioAustria**")
+
+
+def test_the_overview_shows_each_email_whole_and_small(window: Window, preview: str) -> None:
+    window.page.goto(f"{preview}/all?scheme=dark&width=phone")
+    cards = window.page.locator(".glance li")
+
+    for place in (0, 2):
+        card = cards.nth(place)
+        card.scroll_into_view_if_needed()
+        card.locator("iframe[data-fitted]").wait_for()
+        shown = card.frame_locator("iframe")
+        expect(shown.get_by_role("heading", level=1)).to_be_visible()
+        frame, box = card.locator("iframe").bounding_box(), card.bounding_box()
+        assert frame
+        assert box
+        assert frame["width"] <= box["width"]
+    images = cards.nth(2).frame_locator("iframe").locator("img[src^='data:']")
+    assert images.first.evaluate("img => img.naturalWidth") > 100
+
+
+def test_a_link_in_an_email_opens_its_page(window: Window, preview: str) -> None:
+    opened: list[str] = []
+
+    def answer(route: Route) -> None:
+        opened.append(route.request.url)
+        route.fulfill(body="there")
+
+    window.page.context.route("https://**", answer)
+    window.page.goto(f"{preview}/?width=phone")
+
+    with window.page.context.expect_page() as page:
+        window.page.frame_locator("iframe").get_by_role("link", name="Continue designing").click()
+    page.value.wait_for_load_state()
+
+    [link] = opened
+    assert link.startswith("https://www.roomle.com/t/cp/?id=")
+    assert page.value.locator("body").inner_text() == "there"
+
+
+def test_the_page_says_when_its_server_has_ended_and_goes_on_with_the_next(
+    window: Window, folder: Path
+) -> None:
+    gone = window.page.locator("#gone")
+    with pages.served(application(Folder(folder)), 0) as address:
+        window.page.goto(address)
+        expect(gone).to_be_hidden()
+
+    expect(gone).to_be_visible(timeout=10_000)
+    assert "make preview" in gone.inner_text()
+    assert window.violations() == []
+    with pages.served(application(Folder(folder)), int(address.rstrip("/").rpartition(":")[2])):
+        expect(gone).to_be_hidden(timeout=10_000)
 
 
 # --- as every page should be ------------------------------------------------------------------
@@ -430,17 +483,23 @@ def listed(folder: Path) -> list[str]:
 # --- pictures ---------------------------------------------------------------------------------
 
 
-def test_all_can_be_written_as_pictures(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Browser
+def test_the_chosen_ones_can_be_written_as_pictures_which_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chromium: Browser
 ) -> None:
-    keep_one_email(folder)
     monkeypatch.setattr(browser, "opened", lambda: contextlib.nullcontext(chromium))
+    told: list[str] = []
+    chosen = pictures.Chosen("studio", "de", "savedConfiguration")
 
-    count = pictures.write(Folder(folder), tmp_path / "pictures")
+    count = pictures.write(Folder(EMAILS), tmp_path, chosen, told.append)
 
-    email = tmp_path / "pictures" / "studio" / "de" / "savedConfiguration"
+    email = tmp_path / "studio" / "de" / "savedConfiguration"
     written = {path.name: png_size(path) for path in email.parent.glob("*.png")}
-    assert count == len(written) == len(list(tmp_path.rglob("*.png"))) == 6
+    assert len(written) == 6
+    assert count == len(list(tmp_path.rglob("*.png"))) == 12
+    assert told == [
+        "6 of 12: studio, de, savedConfiguration",
+        "12 of 12: studio, configurator exampleStudioAustria, de, savedConfiguration",
+    ]
     for scheme in ("light", "dark"):
         assert written[f"{email.name}-phone-{scheme}.png"][0] == 2 * 375
         assert written[f"{email.name}-desktop-{scheme}.png"][0] == 2 * 680
@@ -448,17 +507,37 @@ def test_all_can_be_written_as_pictures(
     assert written[f"{email.name}-inbox.png"][1] > 50
 
 
-def keep_one_email(folder: Path) -> None:
-    """Keep only one brand, one language and one event."""
-    brands = (folder / "brands.toml").read_text("utf-8")
-    studio = brands[brands.index("[brands.studio]") :].replace('["de", "en"]', '["de"]')
-    (folder / "brands.toml").write_text(f'default = "studio"\n{studio}', "utf-8")
-    for file in (folder / "texts").glob("*.toml"):
-        texts = file.read_text("utf-8")
-        file.write_text(texts[: texts.index("[shareConfiguration]")], "utf-8")
-    for file in (folder / "templates").glob("*.*"):
-        if file.stem != "savedConfiguration":
-            file.unlink()
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [
+        (pictures.Chosen(), 50),
+        (pictures.Chosen(brand="default"), 30),
+        (pictures.Chosen(brand="exampleStudioAustria"), 10),
+        (pictures.Chosen(language="fr"), 5),
+        (pictures.Chosen(event="email.3DExportAsset"), 20),
+        (pictures.Chosen(event="3DExportAsset-failed"), 10),
+        (pictures.Chosen(brand="studio", language="fr"), 0),
+    ],
+)
+def test_pictures_are_chosen_by_brand_language_and_event(
+    chosen: pictures.Chosen, count: int
+) -> None:
+    there = [choice for choice in CHOICES if isinstance(DRAFTS.email(choice), Email)]
+
+    assert sum(choice in chosen for choice in there) == count
+
+
+def test_a_choice_that_no_email_fits_is_told_what_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--source", str(EMAILS), "--pictures", str(tmp_path), "--language", "pl"]
+
+    assert preview_command.main(options) == 1
+
+    told = capsys.readouterr().err
+    assert "Brands: default, studio, exampleStudioAustria." in told
+    assert "Languages: en, de, fr, it, es, nl." in told
+    assert "Events: savedConfiguration, shareConfiguration" in told
 
 
 def png_size(path: Path) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
+from tests.command_line import CommandLine
 from tools import bus_contract, demo, fixtures
 from tools.stack.local import (
     RECEIVER,
@@ -48,6 +49,23 @@ def test_a_rules_target_gets_an_event_as_the_log_has_it(stack: LocalStack, recip
     assert Draft202012Validator(bus_contract.detail_schema(fixtures.SAVED)).is_valid(
         event["detail"]
     )
+
+
+def test_the_log_of_an_event_shows_whether_the_bus_has_it(
+    stack: LocalStack, cli: CommandLine, recipient: str
+) -> None:
+    stack.post(fixtures.payload(email=recipient))
+    there = decision(stack)
+    with stack.endpoint(RECEIVER, "EVENTBRIDGE", answering(400, "AccessDeniedException")):
+        stack.post(fixtures.payload(email=recipient))
+    missing = decision(stack)
+
+    shown = cli("logs", "--event", there["event_id"]).out
+    assert f"published_id={there['published_id']}" in shown
+    shown = cli("logs", "--event", missing["event_id"]).out
+    assert "published_id" not in shown
+    assert "could not publish" in shown
+    assert "reason=CallRefused detail=AccessDeniedException" in shown
 
 
 @pytest.mark.parametrize("name", [n for n in fixtures.expectations() if n.startswith("receiver/")])

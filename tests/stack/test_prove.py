@@ -20,6 +20,7 @@ import pytest
 from roomle_mail.delivery import Queued
 from roomle_mail_cli import causes, limits, observation
 from roomle_mail_cli.deployment import Deployment
+from roomle_mail_cli.proof import STYLES
 from tests.command_line import CommandLine, Result
 from tools import fixtures
 from tools.stack.local import MAILER, RECEIVER, LocalStack
@@ -44,7 +45,7 @@ def quiet(stack: LocalStack) -> None:
 
 
 def by_state(result: Result) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {"proved": set(), "failed": set(), "not tried": set()}
+    found: dict[str, set[str]] = {state: set() for state in STYLES}
     for each in result.json["results"]:
         found[each["state"]].add(each["name"])
     return found
@@ -104,6 +105,8 @@ def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
         "secret", "permissions", "resources", "event bus", "repeat", "replay", "forgery",
         "expired token", "dead letter", "redrive", "alarm", "dashboard", "alarms", "clean up",
     }  # fmt: skip
+    # On a busy machine the stand-in for Roomle's API may be late.
+    assert "design" in found["proved"] | found["warn"]
     left_out = [each for each in result.json["results"] if each["state"] == "not tried"]
     assert {each["limit"] for each in left_out} == {limit.name for limit in LEFT_OUT}
     for each in left_out:

@@ -37,7 +37,12 @@ def described() -> dict[str, Any]:
     ids = {"configuratorId": "shop", "configurationId": "a:b:C", "itemId": "a:b", "success": True}
     payload = {"event": "email.savedConfiguration", "data": {**links, **ids}}
     failed = Outcome(422, "link-not-allowed")
-    return describe(payload, known_of_everything(), failed, LinkNotAllowed())
+    return describe(
+        payload,
+        known_of_everything(),
+        failed,
+        LinkNotAllowed("not listed", host=None, field="data.url"),
+    )
 
 
 def test_the_models_have_the_fields_that_are_published() -> None:

@@ -349,3 +349,43 @@ def test_tokens_are_of_the_form_that_the_deployment_accepts() -> None:
     assert posting.accepted_form(settings) == {"algorithm": "02", "iv": "zero"}
     settings = SimpleNamespace(token_algorithms=frozenset({"01", "02"}), token_iv="prefix")
     assert posting.accepted_form(settings) == {"algorithm": "01", "iv": "prefix"}
+
+
+# --- the design -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "design", "state", "found"),
+    [
+        ((), None, "not tried", "no email was sent"),
+        ((None,), None, "not tried", "show no designs"),
+        (("shown: picture, name, size",), None, "proved", "shown: picture, name, size"),
+        (("without: unknown id",), None, "not tried", "give --design ID"),
+        (("without: unknown id",), "a:b:1", "warn", "without: unknown id"),
+        (("without: late", "without: outage"), None, "warn", "without: late; without: outage"),
+        (("shown: picture; without: refused",), "a:b:1", "warn", "shown: picture; without"),
+    ],
+)
+def test_what_emails_lack_of_a_design_is_never_a_failure(
+    told: tuple[str | None, ...], design: str | None, state: str, found: str
+) -> None:
+    made = run()
+    made.example = proof.Example(design=design)
+    for each in told:
+        facts = {"message": "sent", "event_id": FIXED_ID} | ({"design": each} if each else {})
+        line = lines.Line(NOW, "receiver", "sent", facts)
+        made.posted.append(
+            proof.Posted("savedConfiguration", "success", "", b"", FIXED_ID, lines=[line])
+        )
+
+    [result] = steps.prove_design(made)
+
+    assert (result.state, proof.status([result])) == (state, Exit.FINE)
+    assert found in result.found
+    assert bool(result.fix) == (state == "warn")
+
+
+def test_designs_that_are_switched_off_are_not_tried() -> None:
+    made = run()
+    vars(made.deployment)["environment"]["DESIGNS"] = "off"
+    assert [each.found for each in steps.prove_design(made)] == ["because Designs=off"]

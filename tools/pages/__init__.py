@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, abort, request
 from jinja2 import StrictUndefined
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tools.pages.emails import SANDBOX
 from tools.stack.emulator import HOST
 
 HERE = Path(__file__).parent
@@ -39,6 +40,7 @@ def application(name: str, folder: Path) -> Flask:
     # Reject other host names, so that another site can't reach it by DNS rebinding.
     app.config["TRUSTED_HOSTS"] = [HOST, "localhost"]
     app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.globals["sandbox"] = SANDBOX
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(
         Blueprint(

@@ -19,6 +19,8 @@ __all__ = ["SCHEMES", "InboxLine", "Picture", "Scheme", "framed", "with_pictures
 
 ASKS_FOR_SCHEME = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)")
 OFFERS_SCHEMES = re.compile(r"(color-schemes?(?:\"\s+content=\"|\s*:\s*))light dark")
+# A link's page opens next to this one, and is not locked down itself.
+SANDBOX = "allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 LOADED = re.compile(r"""(\s(?:src|background)="|url\(["']?)(https://[^"'()\s<>]+)""")
 ALWAYS, NEVER = "(min-width: 0)", "(max-width: 0)"
 
@@ -120,7 +122,7 @@ def framed(
     own_files: Path | None = None,
     remote_images: bool = False,
 ) -> Response:
-    """Return an email for a frame: scripts, forms and links don't work in it.
+    """Return an email for a frame: scripts and forms don't work in it, links open a new page.
 
     Pictures and fonts from other hosts are blocked, as many mail programs do, unless
     `remote_images`. `own_files` has files that stand for them.
@@ -130,12 +132,11 @@ def framed(
         html = with_own_files(html, own_files)
     if scheme:
         html = with_scheme(html, scheme)
-    # In a sandbox without pop-ups, a link that opens a new page does nothing.
     html = re.sub(r"(<head\b[^>]*>)", r'\1<base target="_blank">', html, count=1)
     remote = " https:" if remote_images else ""
     response = Response(html, mimetype="text/html")
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'; "
-        f"img-src data:{remote}; font-src data:{remote}; sandbox allow-same-origin"
+        f"img-src data:{remote}; font-src data:{remote}; sandbox {SANDBOX}"
     )
     return response

@@ -2,6 +2,7 @@
 
 make preview
 make preview PICTURES=folder
+make preview PICTURES=folder BRAND=studio LANGUAGE=de EVENT=savedConfiguration
 """
 
 import argparse
@@ -31,6 +32,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="the page's port on loopback; 0 is any free port (default: %(default)s)",
     )
     parser.add_argument("--pictures", type=Path, help="write PNG pictures here, and end")
+    parser.add_argument("--brand", help="pictures of one brand's or configurator's emails only")
+    parser.add_argument("--language", help="pictures in one language only")
+    parser.add_argument("--event", help="pictures of one email only, such as savedConfiguration")
     parser.add_argument(
         "--source",
         type=Path,
@@ -46,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Folder(options.source)
     try:
         if options.pictures:
-            count = pictures.write(folder, options.pictures)
+            chosen = pictures.Chosen(options.brand, options.language, options.event)
+            count = pictures.write(
+                folder, options.pictures, chosen, lambda text: processes.say("preview", text)
+            )
             processes.say("preview", f"{count} pictures in {options.pictures}")
             return 0
         processes.interrupt_on_signals()
@@ -59,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in failed.problems:
             print(relative(problem, folder.source), file=sys.stderr)
         return 1
-    except pages.PageFailedError as failed:
+    except (pages.PageFailedError, pictures.NothingChosen) as failed:
         print(f"failed: {failed}", file=sys.stderr)
         return 1
     return 0

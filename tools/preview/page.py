@@ -82,6 +82,11 @@ class View:
         return list(WIDTHS) if self.width == "both" else [self.width]
 
     @property
+    def glance_width(self) -> str:
+        """The width shown of all emails at a glance."""
+        return self.widths[0]
+
+    @property
     def schemes(self) -> list[Scheme]:
         """The colour schemes shown."""
         return [scheme for scheme in SCHEMES if self.scheme in {scheme, "both"}]
@@ -103,7 +108,9 @@ def application(folder: Folder) -> Flask:
         view, drafts = View.of(request.args), folder.drafts()
         if isinstance(drafts, BuildFailed):
             return broken(drafts, folder)
-        return render_template("all.html", view=view, stamp=folder.stamp(), rows=rows(drafts))
+        return render_template(
+            "all.html", view=view, stamp=folder.stamp(), rows=rows(drafts), widths=WIDTHS
+        )
 
     @app.get("/email")
     def email() -> Response:

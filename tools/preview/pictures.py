@@ -1,7 +1,8 @@
 """All emails as PNG pictures: desktop and phone, light and dark, the text part, the inbox line."""
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -14,28 +15,82 @@ from tools.pages.emails import SCHEMES
 from tools.preview.drafts import Choice, Folder
 from tools.preview.page import WIDTHS, View, application
 
+# An email's pictures: in every window, its line in an inbox, its text.
+EACH = len(WIDTHS) * len(SCHEMES) + 2
 
-def write(folder: Folder, target: Path) -> int:
+
+class NothingChosen(Exception):
+    """No email is of that brand, language and event. The text says what there is."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which emails: of one brand or configurator, language or event, or of all."""
+
+    brand: str | None = None
+    language: str | None = None
+    event: str | None = None
+
+    def __contains__(self, choice: Choice) -> bool:
+        """Whether an email is one of them."""
+        events = {choice.kind.key, choice.kind.event, choice.kind.event.removeprefix("email.")}
+        return (
+            self.brand in {None, choice.look.key, choice.look.brand.id, configurator(choice)}
+            and self.language in {None, choice.language}
+            and self.event in {None, *events}
+        )
+
+
+def configurator(choice: Choice) -> str:
+    """The configurator that an email is for, if it differs from its brand's."""
+    return choice.look.key.partition(", configurator ")[2]
+
+
+def write(
+    folder: Folder,
+    target: Path,
+    chosen: Chosen | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> int:
     """Write `<brand>/<language>/<email>-<what>.png` for every email; return how many pictures.
 
     For brands that show designs, each is there twice: without one, and with one, `<email>-design`.
 
-    Raises BuildFailed if there is any problem in the folder.
+    `tell` is called with the progress after each email. Raises NothingChosen, and BuildFailed if
+    there is any problem in the folder.
     """
     drafts = folder.drafts()
     if isinstance(drafts, BuildFailed):
         raise drafts
     if drafts.problems:
         raise BuildFailed(drafts.problems)
+    there = [each for each in drafts.choices() if isinstance(drafts.email(each), Email)]
     choices = [
         replace(each, design=design)
-        for each in drafts.choices()
-        if isinstance(drafts.email(each), Email)
+        for each in there
+        if each in (chosen or Chosen())
         for design in (("none", "all") if each.look.brand.show else ("none",))
     ]
+    if not choices:
+        brands, languages, events = (
+            ", ".join(dict.fromkeys(values))
+            for values in (
+                (configurator(each) or each.look.key for each in there),
+                (each.language for each in there),
+                (each.kind.key for each in there),
+            )
+        )
+        raise NothingChosen(
+            f"there is no such email. Brands: {brands}. Languages: {languages}. Events: {events}"
+        )
+    total = len(choices) * EACH
     with pages.served(application(folder), 0) as address, browser.opened() as chromium:
         camera = Camera(chromium, address)
-        return sum(camera.take(choice, target) for choice in choices)
+        count = 0
+        for choice in choices:
+            count += camera.take(choice, target)
+            tell(f"{count} of {total}: {choice.look.key}, {choice.language}, {choice.kind.key}")
+        return count
 
 
 class Camera:

@@ -21,9 +21,6 @@ from tools.simulator.stage import Stage, standing
 from tools.stack.deployment import Stack
 from tools.stack.emulator import taken
 
-# The port next to the emulator's.
-PORT = 24567
-
 
 def application(stage: Stage) -> Flask:
     """Make the page for a stage."""
@@ -32,11 +29,14 @@ def application(stage: Stage) -> Flask:
     app.jinja_env.filters["pretty"] = pretty
 
     def show(scenario: Scenario, run: Run | None) -> str:
+        tenant = stage.emails.tenant
         return render_template(
             "simulator.html",
             chosen=asdict(scenario),
+            changed=scenario.changed(tenant),
             offered=scenarios,
-            configurators=configurators(),
+            configurators=configurators(tenant),
+            languages=tenant.languages,
             runs=runs.all,
             score=runs.score,
             run=run,
@@ -46,12 +46,13 @@ def application(stage: Stage) -> Flask:
 
     @app.get("/")
     def start() -> str:
-        return show(Scenario(email=next_address(Scenario().email, len(runs.all))), None)
+        usual = Scenario(email=next_address(Scenario().email, len(runs.all)))
+        return show(usual.fitted(stage.emails.tenant), None)
 
     @app.post("/runs")
     def send() -> Redirect:
         try:
-            run = runs.start(Scenario.of(request.form))
+            run = runs.start(Scenario.of(request.form).fitted(stage.emails.tenant))
         except ValueError:
             abort(400)
         return redirect(url_for("one", number=run.number, _anchor="story"), code=303)
@@ -103,11 +104,12 @@ def pretty(text: str) -> str:
 
 
 @contextlib.contextmanager
-def beside(stack: Stack, port: int = PORT) -> Iterator[str]:
+def beside(stack: Stack, port: int | None = None) -> Iterator[str]:
     """Serve the page for a running stack; yields its address.
 
-    If the port is taken, or 0, a free one is used.
+    By default its port is the next after the emulator's. If that is taken, it is any free one.
     """
+    port = stack.emulator.port + 1 if port is None else port
     port = 0 if taken(port) else port
     with standing(stack) as stage, pages.served(application(stage), port) as address:
         yield address

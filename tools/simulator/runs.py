@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tools.simulator.scenario import Scenario
-from tools.simulator.stage import MAILER, RECEIVER, Stage, Taken
+from tools.simulator.stage import MAILER, NAMES, RECEIVER, Stage, Taken
 from tools.stack import webhook
 from tools.stack.webhook import Answer
 
@@ -35,6 +35,18 @@ MEANINGS = {
     "email-refused": "SES refuses this email permanently.",
     "unavailable": "The email can’t be sent now, or it is unknown whether it was sent.",
     "internal": "Something unexpected went wrong.",
+}
+
+# What the history says of an answer that no switch explains.
+REASONS = {
+    "malformed": "the body is not JSON",
+    "invalid-event": "missing or wrong",
+    "too-large": "the body is too large",
+    "link-not-allowed": "a link to a host that the brand has not allowed",
+    "brand-not-allowed": "an API key that may not send for this brand",
+    "no-template": "no template for this email",
+    "suppressed": "more emails than the limit for one address",
+    "internal": "something unexpected",
 }
 
 
@@ -105,6 +117,10 @@ class Run:
     answers: list[Answer] = field(default_factory=list)
     prelude: tuple[str, Answer] | None = None
     problem: str = ""
+    edits: tuple[str, ...] = ()
+    """Why the current files in layers/emails are not what the stack sends."""
+    unasked: list[str] = field(default_factory=list)
+    """The services that fail, but were not asked."""
     _lines: list[Line] = field(default_factory=list)
     event_id: str = ""
 
@@ -124,6 +140,8 @@ class Run:
 
     def _post(self) -> None:
         scenario, stage, session = self.scenario, self.stage, secrets.token_hex(8)
+        stage.emails.renew()
+        self.edits = stage.emails.problems
         stage.deliver_by(scenario.delivery)
         stage.play_roomle(scenario.roomle_fault)
         token = scenario.token_for(stage, session)
@@ -136,9 +154,14 @@ class Run:
         self.began = time.time()
         for place, fault in scenario.later_faults(stage).items():
             stage.switches[place].fault = fault
-        with stage.failing(scenario.faults(stage)):
+        faults = scenario.faults(stage)
+        asked = {place: stage.switches[place].asked for place in faults}
+        with stage.failing(faults):
             for _ in range(2 if scenario.token == "repeated" else 1):
                 self.answers.append(self._send(self.request))
+        self.unasked = [
+            NAMES[place[1]] for place in faults if stage.switches[place].asked == asked[place]
+        ]
         stage.read_logs()
         self._lines = [Line("receiver", raw) for raw in stage.lines[RECEIVER][before:]]
         found = (str(line.facts.get("event_id") or "") for line in self._lines)
@@ -213,9 +236,21 @@ class Run:
 
     @property
     def roomles(self) -> int:
-        """How many emails Roomle sends itself: one if any answer asks for it."""
+        """How many emails Roomle sends itself: one if any answer asks for it, and if it can."""
         refused = any(answer.status >= REDIRECT for answer in self.answers)
-        return int(self.scenario.expected and refused)
+        return int(self.scenario.expected and self.scenario.mailable and refused)
+
+    @property
+    def suppressed(self) -> bool:
+        """Whether the address has had all emails that it may get in an hour."""
+        return {answer.code for answer in self.answers} == {"suppressed"}
+
+    @property
+    def wrong(self) -> list[str]:
+        """What went wrong, in words: the visitor's faults, and what the answer says."""
+        reason = REASONS.get((self.answer and self.answer.code) or "")
+        where = f"{', '.join(self.fields)}: " if self.fields else ""
+        return [*self.scenario.amiss, *([where + reason] if reason else [])]
 
     @property
     def design(self) -> str:
@@ -245,8 +280,8 @@ class Run:
         if total == 1:
             whose = "the brand’s" if brands else "Roomle’s own"
             return Verdict("kept", f"One email: {whose}", "As promised.")
-        if total == 0 and self._nothing_owed():
-            return Verdict("none", "No email, because none is called for", self.meaning)
+        if total == 0 and (why := self._without_email()):
+            return why
         if brands == self.roomles == 1 and self.scenario.ses == "answer-lost":
             return Verdict(
                 "exception",
@@ -256,16 +291,31 @@ class Run:
             )
         return Verdict("broken", f"{total} emails", "This breaks the promise.")
 
+    def _without_email(self) -> Verdict | None:
+        """Why nobody gets an email, if that keeps the promise."""
+        if not self.scenario.expected:
+            return Verdict("none", "No email, because none is called for", self.meaning)
+        if self.suppressed:
+            return Verdict(
+                "exception",
+                "No email: it was owed, and suppressed",
+                f"This address has had its {self.stage.limit} emails within an hour. It gets no "
+                "more, Roomle’s neither, so that nobody can flood a person.",
+            )
+        if not self.scenario.mailable:
+            return Verdict(
+                "none",
+                "No email: nobody can be mailed",
+                "This is no address that an email can be sent to, for Roomle neither.",
+            )
+        return None
+
     def _progress(self) -> tuple[str, str]:
         if self.state == "delivering":
             return "In the queue", "The mailer tries again by itself until SES takes the email."
         if self.state == "posting":
             return "Roomle waits for the answer", "It gets one within eight seconds."
         return "Waiting", "Another event is being sent."
-
-    def _nothing_owed(self) -> bool:
-        codes = {answer.code for answer in self.answers}
-        return not self.scenario.expected or codes == {"suppressed"}
 
 
 class Runs:
@@ -294,7 +344,11 @@ class Runs:
         expected = [run for run in self.all if run.settled and run.scenario.expected]
         brands = sum(len(run.emails) for run in expected)
         roomles = sum(run.roomles for run in expected)
+        suppressed = sum(run.suppressed for run in expected)
+        unmailable = sum(not run.scenario.mailable for run in expected)
         return (
             f"{len(expected)} called for an email, {brands + roomles} came: {brands} the brand’s, "
             f"{roomles} Roomle’s."
+            + (f" {suppressed} over the limit for one address." if suppressed else "")
+            + (f" {unmailable} to no address that can be mailed." if unmailable else "")
         )

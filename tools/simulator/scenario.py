@@ -1,18 +1,19 @@
 """The visitor's choices: the event that Roomle sends, and what goes wrong."""
 
-import tomllib
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from roomle_mail_cli import project, sign
+from roomle_mail_cli import sign
 from tools import fixtures
 from tools.roomle_api import faults as roomle_faults
 from tools.simulator.stage import BUS, DYNAMODB, MAILER, RECEIVER, SES, SQS, Stage
 from tools.stack import faults
 from tools.stack.faults import Behaviour
+from tools.tenant import Tenant, api_key
 
 # Longer than any time-out of the receiver.
 FOR_EVER = 30
@@ -30,15 +31,11 @@ EVENTS = {
 }
 EXPORT = "email.3DExportAsset"
 SUCCESS = {"true": "yes", "false": "no", "": "it doesn’t say"}
-LANGUAGES = {
-    "": "none is named",
-    "en": "English",
-    "de": "German",
-    "fr": "French",
-    "it": "Italian",
-    "es": "Spanish",
-    "nl": "Dutch",
-}
+# The fields that the form keeps folded unless they differ from the example.
+FIELDS = ("configuration", "item", "url", "result_url")
+LANGUAGE = re.compile(r"[A-Za-z0-9-]{0,35}")
+# One address that some mail server could take; stricter rules are the stack's.
+ADDRESS = re.compile(r"""[^\s@<>,;:"()]+@(?:[^\s@<>,;:"().]+\.)+[^\s@<>,;:"().]{2,}""")
 # The values of each switch and their labels; the first is the normal state.
 SWITCHES: Mapping[str, Mapping[str, str]] = {
     "token": {
@@ -125,11 +122,26 @@ class Scenario:
         """Read a form; raises ValueError for an unknown choice."""
         known = {field.name for field in fields(cls)}
         made = cls(**{name: value for name, value in form.items() if name in known})
-        offered = {"success": SUCCESS, "language": LANGUAGES, **SWITCHES}
-        for name, values in offered.items():
+        for name, values in {"success": SUCCESS, **SWITCHES}.items():
             if getattr(made, name) not in values:
                 raise ValueError(name)
+        if not LANGUAGE.fullmatch(made.language):
+            raise ValueError("language")
         return made
+
+    def fitted(self, tenant: Tenant) -> "Scenario":
+        """The same with the chosen brand's own links, where the links are some brand's own."""
+        brand = tenant.catalog.brand(self.configurator or None)
+        own = {"url": tenant.link(brand), "result_url": tenant.asset(brand)}
+        return replace(
+            self,
+            **{name: link for name, link in own.items() if getattr(self, name) in tenant.own_links},
+        )
+
+    def changed(self, tenant: Tenant) -> list[str]:
+        """The folded fields that differ from the example's."""
+        usual = Scenario(configurator=self.configurator).fitted(tenant)
+        return [name for name in FIELDS if getattr(self, name) != getattr(usual, name)]
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -154,6 +166,11 @@ class Scenario:
         return self.event.casefold().startswith("email")
 
     @property
+    def mailable(self) -> bool:
+        """Whether the address is one that anybody can be mailed at."""
+        return ADDRESS.fullmatch(self.email) is not None
+
+    @property
     def roomle_fault(self) -> str | None:
         """What is wrong with Roomle's API; None if nothing is."""
         return None if self.roomle == "works" else self.roomle
@@ -172,9 +189,10 @@ class Scenario:
         if self.token == "missing":
             return ""
         stack = stage.stack
+        brand = stage.emails.tenant.catalog.brand(self.configurator or None)
         return sign.make_token(
             now=datetime.now(UTC) - (OLD if self.token == "old" else timedelta()),
-            api_key=stack.api_key,
+            api_key=api_key(brand),
             secret=ANOTHER_SECRET if self.token == "wrong-secret" else stack.secret,
             session=session,
         )
@@ -237,16 +255,25 @@ def in_language(url: str, language: str) -> str:
     return urlunsplit(parts._replace(query=query))
 
 
-def configurators() -> dict[str, str]:
-    """The configurators on offer: id -> brand's name and id."""
-    table = tomllib.loads((project.emails() / "brands.toml").read_text(encoding="utf-8"))
-    names = {key: brand["name"] for key, brand in table["brands"].items()}
-    default = names[table["default"]]
+@dataclass(frozen=True)
+class Configurator:
+    """A configurator on offer: its name for people, and the languages that its brand offers."""
+
+    name: str
+    languages: tuple[str, ...]
+
+
+def configurators(tenant: Tenant) -> dict[str, Configurator]:
+    """The configurators on offer, by id."""
+
+    def offered(configurator: str, note: str) -> Configurator:
+        brand = tenant.catalog.brand(configurator or None)
+        return Configurator(f"{brand.name} · {note}", brand.languages)
+
     return {
-        "": f"{default} · no configurator",
-        fixtures.CONFIGURATOR: f"{default} · {fixtures.CONFIGURATOR}, not listed",
-        **{
-            key: f"{values.get('name', names[values['brand']])} · {key}"
-            for key, values in table.get("configurators", {}).items()
-        },
+        "": offered("", "no configurator"),
+        fixtures.CONFIGURATOR: offered(
+            fixtures.CONFIGURATOR, f"{fixtures.CONFIGURATOR}, not listed"
+        ),
+        **{key: offered(key, key) for key in tenant.configurators},
     }

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parseaddr
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 from tools.pages.emails import Picture
 from tools.stack import deployment, faults, webhook
 from tools.stack.deployment import Stack
+from tools.stack.emails import RunningEmails
 from tools.stack.faults import Behaviour
 from tools.stack.webhook import Answer
 
@@ -21,6 +23,7 @@ RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
 LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 # By botocore's names.
 SES, SQS, DYNAMODB, BUS = "SESV2", "SQS", "DYNAMODB", "EVENTBRIDGE"
+NAMES = {SES: "SES", SQS: "the queue", DYNAMODB: "the memory", BUS: "the event bus"}
 SERVICES = {RECEIVER: (SES, SQS, DYNAMODB, BUS), MAILER: (SES,)}
 
 
@@ -98,16 +101,20 @@ class Switch:
         self._usual = usual
         self.fault: Behaviour | None = None
 
+        self.asked = 0
+
     def __call__(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request, or fail to."""
+        self.asked += 1
         (self.fault or self._usual)(handler)
 
 
 class Stage:
     """A stack whose AWS services can be made to fail. It handles one POST at a time."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, folder: Path | None = None) -> None:
         self.stack = stack
+        self.emails = RunningEmails(stack, folder)
         self.emulator = stack.emulator
         self.mine = threading.Lock()
         self.taken: list[Taken] = []
@@ -123,6 +130,7 @@ class Stage:
         self._reading = threading.Lock()
         self._read: dict[tuple[str, str], int] = {}
         self._began = int(time.time() * 1000)
+        self.limit = self.variables(RECEIVER)["MAX_EMAILS_PER_RECIPIENT_PER_HOUR"]
 
     def take(self, body: bytes, answer: Answer) -> None:
         """Record an email that SES has just taken."""
@@ -205,9 +213,12 @@ class Stage:
 
 
 @contextlib.contextmanager
-def standing(stack: Stack) -> Iterator[Stage]:
-    """Put the switches into the stack during the block."""
-    stage = Stage(stack)
+def standing(stack: Stack, folder: Path | None = None) -> Iterator[Stage]:
+    """Put the switches into the stack during the block.
+
+    The stack sends the emails of `folder` as they are at each event: layers/emails by default.
+    """
+    stage = Stage(stack, folder)
     before = {function: stage.variables(function) for function in SERVICES}
     with contextlib.ExitStack() as servers:
         changes: dict[str, dict[str, str]] = {function: {} for function in SERVICES}
@@ -221,4 +232,5 @@ def standing(stack: Stack) -> Iterator[Stage]:
         finally:
             for function, variables in before.items():
                 stage.set_variables(function, variables)
+            stage.emails.put_back()
             stack.roomle.fault = None

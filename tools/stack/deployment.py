@@ -132,7 +132,8 @@ def build() -> None:
 
 def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
-    senders, emails, local_copy = project.senders(), emails_layer(aws), aws.folder / "template.yaml"
+    emails, local_copy = emails_layer(aws), aws.folder / "template.yaml"
+    brands = Tenant.of(emails)
     template.write_local_copy(BUILT, local_copy, emails=emails, roomle_api=roomle.url)
     aws.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.REGION}
@@ -142,7 +143,7 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
         "LocalStack": "true",
         "EventBus": fixtures.BUS,
         "Architecture": template.architecture(),
-        "SenderIdentities": ",".join(sorted(senders)),
+        "SenderIdentities": ",".join(sorted(brands.senders)),
     }
     # Every option is given, because samconfig.toml is for AWS.
     no_settings = aws.folder / "samconfig.toml"
@@ -173,16 +174,9 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
     created = cloudformation.describe_stack_resources(StackName=NAME)["StackResources"]
     resources = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in created}
     processes.say("deploy", "secret, senders, routes")
-    aws.client("secretsmanager").put_secret_value(
-        SecretId=outputs["SecretName"],
-        SecretString=json.dumps(
-            dict.fromkeys({EXAMPLE_API_KEY, *Tenant.of(emails).api_keys}, EXAMPLE_SECRET)
-        ),
-    )
+    admit(aws, outputs["SecretName"], brands)
     # A key that is set later is one of Roomle's too.
     roomle.further_credentials = lambda: credentials(aws, outputs["SecretName"])
-    for sender in senders:
-        aws.client("sesv2").create_email_identity(EmailIdentity=sender)
     return Stack(
         emulator=aws,
         roomle=roomle,
@@ -196,6 +190,16 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
         },
         emails=emails,
     )
+
+
+def admit(aws: Emulator, secret: str, brands: Tenant) -> None:
+    """Put the brands' API keys into the secret, and verify their senders."""
+    keys = dict.fromkeys(sorted({EXAMPLE_API_KEY, *brands.api_keys}), EXAMPLE_SECRET)
+    aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=json.dumps(keys))
+    ses = aws.client("sesv2")
+    verified = {each["IdentityName"] for each in ses.list_email_identities()["EmailIdentities"]}
+    for sender in sorted(brands.senders - verified):
+        ses.create_email_identity(EmailIdentity=sender)
 
 
 def credentials(aws: Emulator, secret: str) -> tuple[Credential, ...]:

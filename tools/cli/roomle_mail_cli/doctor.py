@@ -10,12 +10,24 @@ import json
 import platform
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail.errors import SettingsInvalid
-from roomle_mail_cli import causes, keys, letters, lines, posting, project, reasons, senders, times
+from roomle_mail_cli import (
+    causes,
+    keys,
+    letters,
+    lines,
+    posting,
+    project,
+    reasons,
+    senders,
+    shown,
+    times,
+)
 from roomle_mail_cli.checks import Check, State
 from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
@@ -43,8 +55,8 @@ _ABUSE = (
 )
 
 
-def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
-    """All checks by name, in the order in which they run."""
+def checks(design: str | None = None) -> dict[str, Callable[[Deployment], Iterator[Check]]]:
+    """All checks by name, in the order in which they run; `design` is the id of one to try."""
     return {
         "stack": check_stack,
         "region": check_region,
@@ -65,6 +77,7 @@ def checks() -> dict[str, Callable[[Deployment], Iterator[Check]]]:
         "log": check_log,
         "metrics": check_metrics,
         "webhook": check_webhook,
+        "designs": partial(shown.check_designs, own=design),
         "queue": check_queue,
         "mailer": check_mailer,
         "dead letters": check_dead_letters,

@@ -19,6 +19,7 @@ STEPS: dict[str, proof.Step] = {
     "resources": steps.prove_resources,
     "events": steps.prove_events,
     "event bus": steps.prove_event_bus,
+    "design": steps.prove_design,
     "repeat": steps.prove_repeat,
     "refusals": steps.prove_refusals,
     "dead letter": steps.prove_dead_letter,

@@ -42,16 +42,17 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 _CLOCKS = timedelta(seconds=60)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-type State = Literal["proved", "failed", "not tried"]
-STYLES = {"proved": "green", "failed": "bold red", "not tried": "yellow"}
+type State = Literal["proved", "warn", "failed", "not tried"]
+STYLES = {"proved": "green", "warn": "yellow", "failed": "bold red", "not tried": "yellow"}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The result of one step.
 
-    `cause` and `fix` explain a failure, `limit` names what the emulator can't do. `unable` marks a
-    step that could not be tried: AWS does not allow it, or can't be reached.
+    `warn` is for what could be better, but harms no email. `cause` and `fix` explain a failure or a
+    warning, `limit` names what the emulator can't do. `unable` marks a step that could not be
+    tried: AWS does not allow it, or can't be reached.
     """
 
     name: str
@@ -77,6 +78,11 @@ def failed(name: str, found: str, cause: Cause | None = None) -> Result:
     """It doesn't; if no cause is known, look at the log."""
     why = cause or causes.Cause("not known", "roomle-mail doctor && roomle-mail logs --since 1h")
     return Result(name, "failed", found, why.why, why.fix)
+
+
+def warned(name: str, found: str, cause: Cause) -> Result:
+    """It could be better."""
+    return Result(name, "warn", found, cause.why, cause.fix)
 
 
 def not_tried(name: str, because: str) -> Result:
@@ -113,6 +119,7 @@ class Example:
     url: str | None = None
     result_url: str | None = None
     configurator_id: str | None = None
+    design: str | None = None
 
 
 @dataclass(slots=True)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail import formats
 from roomle_mail.designs import DESIGN_WITHIN, Designs, Wanted
 from roomle_mail.events import Event
-from roomle_mail_cli import project
+from roomle_mail_cli import keys, project
+from roomle_mail_cli.checks import Check
+from roomle_mail_cli.posting import EXAMPLE_ID
+from roomle_mail_cli.roomle import Subject
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roomle_mail.emails import Design
     from roomle_mail.tokens import Credential
-    from roomle_mail_cli.roomle import Subject
+    from roomle_mail_cli.deployment import Deployment
 
 EVERYTHING = ("picture", "name", "size")
 # Where Roomle keeps pictures, for brands that do not say it yet.
 PICTURE_HOSTS = ("uploads.roomle.com", "catalog.roomle.com")
+# What is no more than a property of the example.
+_ANSWERED = frozenset(("unknown id", "no picture", "no name", "no size"))
 _HOSTS = {"live": "www.roomle.com", "test": "test.roomle.com"}
 
 
@@ -67,7 +74,8 @@ def showing() -> list[Brand]:
 class Shown:
     """What an email in a language would show, and the log's words about it.
 
-    `seconds` is how long it took. `missing` is what the brand shows, but this email would not.
+    `seconds` is how long it took. `missing` is what the brand shows, but this email would not, and
+    `problems` are the reasons, in the words of the log.
     """
 
     language: str
@@ -75,6 +83,7 @@ class Shown:
     outcome: str
     seconds: float
     missing: tuple[str, ...]
+    problems: tuple[str, ...]
 
     @property
     def size(self) -> str | None:
@@ -129,4 +138,55 @@ def look_up(
     seconds = time.monotonic() - began
     there = {"picture": design.picture, "name": design.name, "size": design.width}
     missing = tuple(each for each in show if there[each] is None)
-    return Shown(language, design, lookup.outcome or "", seconds, missing)
+    problems = tuple(
+        sorted(set((lookup.outcome or "").partition("without: ")[2].split(", ")) - {""})
+    )
+    return Shown(language, design, lookup.outcome or "", seconds, missing, problems)
+
+
+# --- for `doctor` -----------------------------------------------------------------------------
+
+
+def check_designs(deployment: Deployment, own: str | None) -> Iterator[Check]:
+    """Where a brand shows designs, Roomle's API is there and accepts the key.
+
+    `own` is the id of a design to try; without one it is that of Roomle's example, which need not
+    exist. An email goes out without what is missing, so nothing here is a failure.
+    """
+    brands = showing()
+    if brands and not deployment.settings.designs:
+        yield Check(
+            "designs",
+            "info",
+            f"Designs=off, so the emails of {', '.join(each.id for each in brands)} show none",
+            "Deploy with Designs=on.",
+        )
+        return
+    subject = Subject.of(own or EXAMPLE_ID, test=False)
+    known = keys.current(deployment) if brands and deployment.settings.require_token else ()
+    for each in brands:
+        fitting = [one for one in known if not each.api_keys or one.api_key in each.api_keys]
+        designs = Designs.by(deployment.settings)
+        of = each if own else replace(each, catalogs=())
+        found = look_up(designs, subject, of, each.language, next(iter(fitting), None))
+        yield _check(each, found, own)
+
+
+def _check(brand: Brand, found: Shown, own: str | None) -> Check:
+    name, took = f"designs of {brand.id}", f"{found.seconds:.2f} s"
+    again = f"roomle-mail design {own or 'ID'} --brand {brand.id}"
+    if own and not found.missing:
+        return Check(name, "ok", f"an email shows {', '.join(brand.show)} ({took})")
+    if own:
+        lacks = f"an email would lack {', '.join(found.missing)} ({', '.join(found.problems)})"
+        return Check(name, "warn", lacks, f"It goes out without. For details: {again}")
+    if set(found.problems) <= _ANSWERED:
+        return Check(
+            name, "ok", f"Roomle's API answers ({took}); --design ID tries a design of yours"
+        )
+    return Check(
+        name,
+        "warn",
+        f"emails go out without designs: {', '.join(found.problems)} ({took})",
+        f"With a design of yours: {again}",
+    )

@@ -31,6 +31,7 @@ from roomle_mail_cli.proof import (
     proved,
     sweep,
     take_own,
+    warned,
 )
 from roomle_mail_cli.screen import CliError
 
@@ -222,7 +223,7 @@ def _body(proof: Proof, kind: str, to: str) -> dict[str, Any]:
         more["configuratorId"] = example.configurator_id
     if example.result_url and f"email.{kind}" == events.EXPORT:
         more["resultUrl"] = example.result_url
-    return posting.payload(kind, to=to, url=example.url, more=more)
+    return posting.payload(kind, to=to, url=example.url, configuration_id=example.design, more=more)
 
 
 def _post(proof: Proof, kind: str, mailbox: str) -> posting.Answer:
@@ -346,6 +347,30 @@ def prove_event_bus(proof: Proof) -> Iterator[Result]:
     lost = [x for each in mine for x in each.lines if x.what == "could not publish"]
     cause = next(filter(None, (diagnosis.of_line(proof.deployment, x.facts) for x in lost)), None)
     yield failed(name, found, cause or diagnosis.broken(proof.deployment))
+
+
+# --- the design -------------------------------------------------------------------------------
+
+
+def prove_design(proof: Proof) -> Iterator[Result]:
+    """The emails show the design, where the brand wants it; they are sent in any case."""
+    name = "design"
+    sent = [line for each in proof.posted for line in each.lines if line.what == "sent"]
+    told = sorted({str(line.facts["design"]) for line in sent if line.facts.get("design")})
+    if not proof.deployment.settings.designs:
+        yield not_tried(name, "Designs=off")
+    elif not sent:
+        yield not_tried(name, "no email was sent")
+    elif not told:
+        yield not_tried(name, "the brand's emails show no designs (`show` in brands.toml)")
+    elif not any("without" in each for each in told):
+        yield proved(name, f"the emails' lines in the log say {'; '.join(told)}")
+    elif proof.example.design is None and all("unknown id" in each for each in told):
+        yield not_tried(name, "Roomle does not have the example: give --design ID, one of yours")
+    else:
+        why = "Roomle did not say it in time, or not in a form that can be shown"
+        fix = f"roomle-mail design {proof.example.design or 'ID'}"
+        yield warned(name, f"emails were sent, but {'; '.join(told)}", causes.Cause(why, fix))
 
 
 # --- what SES says afterwards -----------------------------------------------------------------

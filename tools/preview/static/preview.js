@@ -9,12 +9,15 @@ for (const select of document.querySelectorAll(".selects select")) {
 
 const shown = document.querySelector("#preview").dataset.stamp;
 
+const gone = document.querySelector("#gone");
+
 async function follow() {
   try {
     const answer = await fetch("/stamp");
+    gone.hidden = true;
     if (answer.ok && (await answer.text()) !== shown) location.reload();
   } catch {
-    // The server is gone for now.
+    gone.hidden = false;
   }
 }
 

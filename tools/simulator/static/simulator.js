@@ -1,4 +1,4 @@
-// Follows an event until it is settled, and makes frames as high as their email.
+// Follows an event until it is settled, makes frames as high as their email, and keeps the form.
 
 const story = document.querySelector("#story");
 
@@ -58,11 +58,38 @@ async function history() {
   }
 }
 
-for (const select of document.querySelectorAll("fieldset:last-of-type select")) {
-  select.addEventListener("change", () => {
+const form = document.querySelector("form");
+const switches = form.querySelectorAll("fieldset:last-of-type select");
+
+function mark() {
+  for (const select of switches) {
     select.parentElement.classList.toggle("amiss", select.selectedIndex > 0);
-  });
+  }
+  const offered = form.elements.configurator.selectedOptions[0].dataset.languages.split(" ");
+  for (const option of form.elements.language.options) {
+    if (!option.value) continue;
+    const lacking = offered.includes(option.value) ? "" : ", which the brand doesn’t offer";
+    option.textContent = option.dataset.name + lacking;
+  }
 }
 
+// Browsers forget a form that may not be stored. "Back" and "Reload" show it as it was left.
+const kept = `form ${location.pathname}`;
+addEventListener("pagehide", () => {
+  sessionStorage.setItem(kept, JSON.stringify([...new FormData(form)]));
+});
+const [visit] = performance.getEntriesByType("navigation");
+if (["back_forward", "reload"].includes(visit.type)) {
+  for (const [name, value] of JSON.parse(sessionStorage.getItem(kept) ?? "[]")) {
+    // Not form.elements[name]: one field is called as a method of it, item.
+    const field = form.querySelector(`[name="${name}"]`);
+    if (field.value === value) continue;
+    field.value = value;
+    field.closest("details")?.setAttribute("open", "");
+  }
+}
+
+form.addEventListener("change", mark);
+mark();
 fit();
 if (story.dataset.settled === "false") follow();

@@ -1,7 +1,8 @@
 """Event + outcome -> an EventBridge bus, for a brand's other systems.
 
 `PutEvents` says for each entry whether the bus took it, in an answer of 200 (EventBridge's page
-"Sending events with PutEvents"). A bus that does not exist takes everything, silently.
+"Sending events with PutEvents"). A bus that does not exist takes everything, silently. An entry may
+have 1 MB, which a body of 64 KiB never becomes.
 """
 
 import json
@@ -56,7 +57,7 @@ class Publisher:
         }
         with aws_errors():
             taken = self.client().put_events(Entries=[entry])
-        (result,) = taken.get("Entries") or [{}]
+        result = (taken.get("Entries") or [{}])[0]
         if taken.get("FailedEntryCount") != 0 or "EventId" not in result:
             raise errors.EntryRefused(str(result.get("ErrorCode", "IncompleteAnswer")))
         return str(result["EventId"])
@@ -93,7 +94,7 @@ def describe(
         "reason": explain(error)["reason"] if failed and error else None,
         "message_id": known.message_id,
     }
-    return {name: value for name, value in detail.items() if value is not None}
+    return {name: value for name, value in detail.items() if value not in (None, "")}
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

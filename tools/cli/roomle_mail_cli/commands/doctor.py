@@ -20,6 +20,9 @@ def doctor(
     stack_name: StackArgument = None,
     *,
     stack: Stack = None,
+    design: Annotated[
+        str | None, typer.Option(help="Try this design, where a brand shows designs.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -36,6 +39,7 @@ def doctor(
     Examples:
       roomle-mail doctor
       roomle-mail doctor roomle-mail-prod --strict
+      roomle-mail doctor --design myCatalog:sofa:2564B3D4...
       roomle-mail doctor .local/stack.json --json
     """
     from roomle_mail_cli import doctor as checking
@@ -43,7 +47,7 @@ def doctor(
 
     deployment = Deployment.find(one_stack(stack_name, stack))
     _ = deployment.stack  # without it there is nothing to check
-    planned = checking.checks()
+    planned = checking.checks(design)
     found: list[Check] = []
     with screen.progress("checking", len(planned)) as step:
         for name, check in planned.items():

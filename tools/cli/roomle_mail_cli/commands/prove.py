@@ -24,6 +24,9 @@ def prove(
     url: Annotated[str | None, typer.Option(help="The link in the events.")] = None,
     result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
     configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
+    design: Annotated[
+        str | None, typer.Option(help="The events are about this configuration, item or plan.")
+    ] = None,
     within: Annotated[
         float, typer.Option(min=1, max=LONGEST, help="Seconds to take at most.")
     ] = LONGEST,
@@ -46,6 +49,7 @@ def prove(
     \b
     Examples:
       roomle-mail prove
+      roomle-mail prove --design myCatalog:sofa:2564B3D4...
       roomle-mail prove roomle-mail-prod --yes --json > report.json
       roomle-mail prove .local/stack.json --yes
     """
@@ -73,7 +77,7 @@ def prove(
     running = proof.Proof(
         deployment,
         credential,
-        proof.Example(url, result_url, configurator_id),
+        proof.Example(url, result_url, configurator_id, design),
         # The remaining time is for undoing.
         ends=began + within * 0.9,
         hidden={credential.secret.decode(), credential.api_key} if credential else set(),
