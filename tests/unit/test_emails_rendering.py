@@ -44,7 +44,6 @@ class Case:
     configurator: str | None
     language: str
     design: bool = False
-    blocks: bool = True
 
     def __str__(self) -> str:
         design = "-design" if self.design else ""
@@ -56,7 +55,6 @@ class Case:
         hosts = ("uploads.roomle.com",)
         return replace(
             brand,
-            look=brand.look | ({} if self.blocks else {"blocks": {self.language: {}}}),
             offsets=(),
             show=("picture", "name", "size") if self.design else (),
             picture_hosts=hosts if self.design else (),
@@ -74,6 +72,14 @@ class Case:
     def links(self) -> list[str]:
         """The first link is the button's."""
         return [ASSET, self.url] if self.template == "3DExportAsset" else [self.url]
+
+    @property
+    def added(self) -> list[str]:
+        """The links of the blocks that the brand adds."""
+        blocks = self.brand.look["blocks"][self.language]
+        phone = [f"tel:{blocks['phone_link']}"] if "phone_link" in blocks else []
+        social = [each["link"] for each in blocks.get("social", [])]
+        return [*phone, *social, *([blocks["second_button"]] if "second_button" in blocks else [])]
 
     @property
     def words(self) -> dict[str, Any]:
@@ -187,16 +193,17 @@ def test_no_template_syntax_is_left(case: Case) -> None:
 
 @every_email
 def test_links_are_intact_and_no_others(case: Case) -> None:
-    case = replace(case, blocks=False)
     privacy = case.brand.look["privacy"][case.language]
-    assert set(page(case).links) == {*case.links, privacy}
-    assert set(re.findall(r"https://\S+", compose(case).text)) == {*case.links, privacy}
+    expected = {*case.links, *case.added, privacy}
+    assert set(page(case).links) == expected
+    shown = {each for each in expected if each.startswith("https:")}
+    assert set(re.findall(r"https://\S+", compose(case).text)) == shown
 
 
 @every_email
 def test_there_is_one_button_and_under_it_its_link_in_plain_text(case: Case) -> None:
-    case = replace(case, blocks=False)
-    [button] = page(case).buttons
+    [button, *others] = page(case).buttons
+    assert {each.get("href") for each in others} <= set(case.added)
     assert button.get("href") == case.links[0]
     assert "".join(button.itertext()).strip() == case.words["button"]
     text = page(case).text
