@@ -63,11 +63,8 @@ class Uses:
 
     def may_be_empty(self, email: str, key: str) -> bool:
         """Whether a text may be missing or empty."""
-        emails, plain = (
-            self.required if email == SHARED else (email,),
-            key.removesuffix(WITH_DESIGN),
-        )
-        return not any(plain in self.required.get(each, ()) for each in emails)
+        emails = self.required if email == SHARED else (email,)
+        return not any(key in self.required.get(each, ()) for each in emails)
 
 
 def read_texts(folder: Path, uses: Uses) -> dict[str, Texts]:
@@ -176,7 +173,7 @@ def unknown(sections: Mapping[str, Any], uses: Uses) -> Iterator[tuple[Sequence[
                 yield (name, key), "expected a text in quotes"
             elif value.strip():
                 yield from (((name, key), message) for message in _wrong_text(key, value))
-            elif not uses.may_be_empty(name, key):
+            elif not uses.may_be_empty(name, key.removesuffix(WITH_DESIGN)):
                 yield (name, key), "expected a text in quotes"
 
 
