@@ -148,6 +148,14 @@ def test_a_brand_decides_what_an_email_would_show(
     )
 
 
+def test_a_region_decides_on_the_units_and_another_language_is_refused(cli: CommandLine) -> None:
+    [email] = cli("design", SHELF, "--language", "en-US", "--json").json["emails"]
+    assert (email["name"], email["size"]) == ("Shelf", "47.2 × 13.4 × 88.6 in")
+    refused = cli("design", SHELF, "--language", "pl")
+    assert refused.code == 2
+    assert "does not offer 'pl', only en, de" in refused.err
+
+
 # --- what the answers settle ------------------------------------------------------------------
 
 
