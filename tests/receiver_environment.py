@@ -9,5 +9,6 @@ RECEIVER_ENVIRONMENT = {
     "SECRET_OVERLAP": "3600", "TABLE_NAME": "table", "QUEUE_URL": "https://q",
     "CONFIGURATION_SET": "set", "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
     "MAX_EMAILS_PER_HOUR": "0", "EVENT_BUS": "", "PUBLISH_ADDRESSES": "false",
+    "LOG_REFUSED_TOKENS": "false",
     "DESIGNS": "on", "LOCAL_STACK": "false",
 }  # fmt: skip

@@ -49,7 +49,6 @@ def example(name: str) -> Schema:
                 "recipient": "9dad95638118a9bfd25c00462c8b6e2e",
                 "outcome": "sent",
                 "answer": 200,
-                "message_id": "0102018e-0000-0000-0000-000000000000",
             }
 
 

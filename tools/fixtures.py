@@ -509,6 +509,7 @@ def environment() -> dict[str, dict[str, str]]:
         "MAX_EMAILS_PER_HOUR": "0",
         "EVENT_BUS": BUS,
         "PUBLISH_ADDRESSES": "false",
+        "LOG_REFUSED_TOKENS": "false",
         "DESIGNS": "on",
         "LOCAL_STACK": "true",
         "SECRET_ID": "roomle-mail-Secret-A90277BB5F66A",

@@ -75,9 +75,6 @@ class Email(Published):
         description="A keyed hash of the address: one person has one hash, until the secret "
         "changes.",
     )
-    message_id: str = Field(
-        default=MISSING, description="The email's id at SES, or the message's id at SQS."
-    )
 
 
 class SavedConfiguration(Email):

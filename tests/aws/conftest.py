@@ -293,6 +293,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         "TOKEN_IV": "fixed",
         "TOKEN_REUSE": "refuse",
         "REQUIRE_TOKEN": "true",
+        "LOG_REFUSED_TOKENS": "false",
         "SECRET_ID": "secret",
         "SECRET_OVERLAP": "3600",
         "TABLE_NAME": "table",

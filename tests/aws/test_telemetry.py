@@ -17,7 +17,7 @@ from roomle_mail_cli.sign import EXAMPLE_API_KEY
 from tests import operations, ses_events
 from tests.aws.conftest import REGION, saved
 from tests.aws.showing import show_designs
-from tools import cost
+from tools import cost, sam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,6 +253,7 @@ def emitted(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[set[str], se
             MAX_EMAILS_PER_RECIPIENT_PER_HOUR="0",
             REQUIRE_TOKEN="true",
             EVENT_BUS="",
+            LOG_REFUSED_TOKENS="true",
         )
         for message in world.queued():
             world.app("mailer").clients.sqs.delete_message(
@@ -280,6 +281,17 @@ def test_everything_that_alarms_dashboard_and_queries_use_is_written(
     assert named - {"WebhookThrottled"} <= measured
     for name, query in operations.queries().items():
         assert operations.fields(query) <= told | of_ses, name
+
+
+@pytest.mark.usefixtures("_no_waiting")
+def test_every_field_that_the_docs_name_is_written(emitted: tuple[set[str], set[str]]) -> None:
+    page = (sam.ROOT / "docs" / "operations.md").read_text()
+    table = page.partition("| field | meaning |")[2].partition("\n\n")[0]
+    named = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines()[2:]))
+
+    assert len(named) == len(set(named))
+    # Only where a brand shows designs.
+    assert set(named) - {"design"} <= emitted[1]
 
 
 def test_metrics_are_stored_where_alarms_and_dashboard_look(world: World) -> None:
@@ -406,3 +418,64 @@ def test_powertools_variable_for_whole_events_has_no_effect(world: World) -> Non
 
     assert [line["message"] for line in world.logs()] == ["received", "queued", "sent"]
     assert "anna.customer" not in world.output()
+
+
+LINE_SAYS: dict[str, tuple[Scene, dict[str, Any]]] = {
+    "a host that isn't listed": (
+        post(saved(url="https://shop.evil.example/anna?id=anna@customer.example")),
+        {
+            "reason": "LinkNotAllowed",
+            "fields": ["data.url"],
+            "host": "shop.evil.example",
+            "problem": "the brand does not list the host",
+        },
+    ),
+    "a short link": (
+        post(saved(url="http://rml.co/abc")),
+        {"host": "rml.co", "problem": "not a plain https link"},
+    ),
+    "what is no link": (
+        post(saved(url="anna@customer.example is my address")),
+        {"host": "(unusual)", "problem": "not a plain https link"},
+    ),
+    "a host with an address in it": (
+        post(saved(url="https://anna@customer.example/")),
+        {"host": "customer.example"},
+    ),
+    "an asset's host": (
+        post(saved(event="email.3DExportAsset", resultUrl="https://evil.example/a.glb")),
+        {"fields": ["data.resultUrl"], "host": "evil.example"},
+    ),
+    "a kind without a template": (
+        post(saved(event="email.new")),
+        {"reason": "NoTemplate", "event": "email.new"},
+    ),
+    "an event without an email": (
+        post({"event": "order.created", "data": {}}),
+        {"message": "ignored", "event": "order.created"},
+    ),
+    "an event with a name like an address": (
+        post({"event": "anna@customer.example"}),
+        {"message": "ignored", "event": "(unusual)"},
+    ),
+    "an algorithm": (
+        post(algorithm="02"),
+        {"reason": "TokenAlgorithmNotAllowed", "algorithm": "02", "hint": "TokenAlgorithms"},
+    ),
+    "a foreign message": (
+        mailing(spoil=lambda body: body.clear()),
+        {"message": "dead-lettered", "reason": "BodyMalformed"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LINE_SAYS)
+def test_a_line_says_what_is_needed_to_act(world: World, case: str) -> None:
+    scene, said = LINE_SAYS[case]
+    scene(world)
+
+    line = world.logs()[-1]
+    assert {name: line.get(name) for name in said} == said
+    assert "anna" not in json.dumps(world.logs())
+    if line["message"] == "dead-lettered":
+        assert re.fullmatch(r"[\w-]{36}", line["sqs_message_id"])

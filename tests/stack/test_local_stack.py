@@ -148,7 +148,7 @@ def test_a_function_can_send(stack: LocalStack, function: str) -> None:
         (RECEIVER, "sesv2", "list_email_identities", {}),
         (RECEIVER, "events", "put_events", {"Entries": [entry("another-bus")]}),
         (RECEIVER, "events", "put_rule", {"Name": "x", "ScheduleExpression": "rate(1 day)"}),
-        (MAILER, "secretsmanager", "get_secret_value", {"SecretId": "SecretName"}),
+        (MAILER, "secretsmanager", "put_secret_value", {"SecretId": "*", "SecretString": "x"}),
         (MAILER, "sqs", "send_message", {"QueueUrl": "QueueUrl", "MessageBody": "x"}),
         (MAILER, "sqs", "receive_message", {"QueueUrl": "DeadLetterQueueUrl"}),
         (MAILER, "dynamodb", "delete_item", {"TableName": "TableName", "Key": {}}),

@@ -24,11 +24,9 @@ PAGE = (ROOT / "docs" / "event-bus.md").read_text()
 
 
 def known_of_everything() -> Known:
-    known = Known(
+    return Known(
         event_id="0" * 32, name="email.savedConfiguration", recipient="1" * 32, brand="default"
     )
-    known.message_id = "id"
-    return known
 
 
 def described() -> dict[str, Any]:
@@ -37,7 +35,12 @@ def described() -> dict[str, Any]:
     ids = {"configuratorId": "shop", "configurationId": "a:b:C", "itemId": "a:b", "success": True}
     payload = {"event": "email.savedConfiguration", "data": {**links, **ids}}
     failed = Outcome(422, "link-not-allowed")
-    return describe(payload, known_of_everything(), failed, LinkNotAllowed())
+    return describe(
+        payload,
+        known_of_everything(),
+        failed,
+        LinkNotAllowed("not listed", host=None, field="data.url"),
+    )
 
 
 def test_the_models_have_the_fields_that_are_published() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,10 +36,7 @@ ENVIRONMENT = {
     "AWS_MAX_ATTEMPTS": "1",
     "SECRET": SECRET,
 }
-DRY = (
-    f"roomle-mail send savedConfiguration --to a@b.example {KEY} --webhook http://127.0.0.1:9 "
-    "--dry-run"
-)
+DRY = f"send savedConfiguration --to a@b.example {KEY} --webhook http://127.0.0.1:9 --dry-run"
 
 
 def shell(line: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -61,74 +60,89 @@ def case(line: str, code: int, says: str, **variables: str) -> Case:
     return Case(line, code, says, tuple(variables.items()))
 
 
-CASES = [
+# In this process: nothing here is about streams, or gets as far as a connection.
+HERE = [
     # Options.
-    case("roomle-mail sign --zone Europe/Vienna", 2, "not a zone of Java's X"),
-    case("roomle-mail sign --zone +2500", 2, "not a zone of Java's X"),
-    case("roomle-mail sign --zone ''", 2, "not a zone of Java's X"),
-    case("roomle-mail sign --age nan", 2, "not a number of seconds"),
-    case("roomle-mail sign --age 1e300", 2, "not a number of seconds"),
-    case("roomle-mail send x --to $'\\xff'", 2, "is not text"),
-    case(f"{DRY} --field a --api-key k <<< $SECRET", 2, "not NAME=JSON"),
-    case("roomle-mail sendd", 2, "Did you mean"),
+    case("sign --zone Europe/Vienna", 2, "not a zone of Java's X"),
+    case("sign --zone +2500", 2, "not a zone of Java's X"),
+    case("sign --zone ''", 2, "not a zone of Java's X"),
+    case("sign --age nan", 2, "not a number of seconds"),
+    case("sign --age 1e300", 2, "not a number of seconds"),
+    case("logs --follow --for inf", 2, "not a number of seconds"),
+    case("send x --to \udcff", 2, "is not text"),
+    case("sendd", 2, "Did you mean"),
+    case(f"{DRY} --field a", 2, "not NAME=JSON"),
     # Addresses of services.
-    case("roomle-mail doctor", 3, "is not a URL", AWS_ENDPOINT_URL="localhost"),
-    case("roomle-mail doctor", 3, "is not a URL", AWS_ENDPOINT_URL="127.0.0.1:4566"),
-    case("roomle-mail doctor", 3, "is not a URL", AWS_ENDPOINT_URL="http://"),
-    case("roomle-mail doctor", 3, "is not a URL", AWS_ENDPOINT_URL="http://[::1"),
-    case("roomle-mail doctor", 3, "is not a URL", AWS_ENDPOINT_URL="http://a:99999"),
-    case("roomle-mail doctor", 3, "Invalid endpoint", AWS_ENDPOINT_URL="",
-         AWS_ENDPOINT_URL_CLOUDFORMATION="none"),
-    case("roomle-mail doctor", 3, "can't be reached"),
-    case("roomle-mail doctor", 3, "can't be reached", AWS_MAX_ATTEMPTS="many"),
+    *(
+        case("doctor", 3, "is not a URL", AWS_ENDPOINT_URL=url)
+        for url in ("localhost", "127.0.0.1:4566", "http://", "http://[::1", "http://a:99999")
+    ),
+    case("doctor", 3, "Invalid endpoint", AWS_ENDPOINT_URL="", AWS_ENDPOINT_URL_CLOUDFORMATION="x"),
+    case("doctor", 3, "can't be reached", AWS_MAX_ATTEMPTS="many"),
+    case("doctor --profile nobody", 3, "nobody"),
+    case("doctor list.json", 3, "does not describe"),
+    case(f"send --body /etc {KEY} --webhook http://127.0.0.1:9", 2, "can't be read"),
+    *(
+        case(f"send x.y --to a@b.example --webhook {url} {KEY}", 2, "not an http(s) URL")
+        for url in ("nowhere", "ftp://a.example", "http://[::1")
+    ),
+]
+# In a shell, which connects the streams.
+IN_A_SHELL = [
     case("roomle-mail doctor", 3, "can't be reached", AWS_ENDPOINT_URL="https://127.0.0.1:9",
          AWS_CA_BUNDLE="/nowhere"),
-    case("roomle-mail doctor --profile nobody", 3, "nobody"),
-    case("roomle-mail doctor /etc", 3, "", AWS_ENDPOINT_URL=""),
-    case("echo [] > list.json; roomle-mail doctor list.json", 3, "does not describe"),
-    *(
-        case(f"roomle-mail send x --to a@b.example --webhook {url} {KEY} <<< $SECRET", code, says)
-        for url, code, says in (
-            ("nowhere", 2, "not an http(s) URL"),
-            ("ftp://a.example", 2, "not an http(s) URL"),
-            ("http://[::1", 2, "not an http(s) URL"),
-            ("'http://a b.example/'", 3, "can't be reached"),
-            ("http://127.0.0.1:9", 3, "can't be reached"),
-        )
-    ),
-    # Streams.
+    case(f"roomle-mail send x.y --to a@b.example --webhook 'http://a b/' {KEY} <<< $SECRET", 3,
+         "can't be reached"),
     case("roomle-mail secret set k <&-", 2, "Standard input is closed"),
-    case(f"roomle-mail sign {KEY} <&-", 2, "Standard input is closed"),
     case("roomle-mail verify - <&-", 2, "Standard input is closed"),
     case(f"roomle-mail sign {KEY} < <(printf '\\xff')", 2, "is not UTF-8"),
     case("roomle-mail --help >&-", 0, ""),
     case("roomle-mail --help 2>&-", 0, "Usage"),
     case("roomle-mail --help > /dev/full", 1, "can't be written"),
-    case(f"{DRY} <<< $SECRET > /dev/full", 1, "can't be written"),
+    case(f"roomle-mail {DRY} <<< $SECRET > /dev/full", 1, "can't be written"),
     case("roomle-mail send --help | head -c 9", 0, "Usage"),
-    # Encodings.
     *(
-        case(f"{DRY} --field city=Łódź {json} <<< $SECRET", 0, "d", PYTHONIOENCODING=encoding)
-        for encoding in ("cp1252", "ascii", "latin-1", "utf-8")
-        for json in ("", "--json")
+        case(f"roomle-mail {DRY} --field city=Łódź {json} <<< $SECRET", 0, "u0141",
+             PYTHONIOENCODING=encoding)
+        for encoding, json in (("cp1252", ""), ("cp1252", "--json"), ("ascii", "--json"))
     ),
-    case("roomle-mail doctor", 3, "", PYTHONIOENCODING="ascii", ROOMLE_MAIL_STACK="Łódź"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("each", CASES, ids=lambda each: f"{each.line} {dict(each.variables)}")
-def test_a_command_ends_in_a_sentence_and_an_exit_code(
-    each: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    ended = shell(each.line, **dict(each.variables))
-
-    said = ended.stdout + ended.stderr
-    assert ended.returncode == each.code, said
+def assert_ends(each: Case, code: int, said: str) -> None:
+    assert code == each.code, said
     assert each.says in said
     for trace in ("Traceback", "Exception ignored", "unexpected error"):
         assert trace not in said
     assert SECRET not in said
+
+
+@pytest.mark.parametrize("each", HERE, ids=ascii)
+def test_a_wrong_command_line_ends_in_a_sentence(
+    cli: CommandLine, each: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("list.json").write_text("[]")
+    for name, value in (ENVIRONMENT | dict(each.variables)).items():
+        monkeypatch.setenv(name, value)
+
+    ended = cli(*shlex.split(each.line), stdin=SECRET)
+
+    assert_ends(each, ended.code, ended.out + ended.err)
+
+
+@pytest.mark.parametrize("each", IN_A_SHELL, ids=str)
+def test_a_command_ends_in_a_sentence_whatever_its_streams_are(each: Case) -> None:
+    ended = shell(each.line, **dict(each.variables))
+
+    assert_ends(each, ended.returncode, ended.stdout + ended.stderr)
+
+
+def test_json_stays_json_in_any_encoding() -> None:
+    ended = shell(f"roomle-mail {DRY} --field city=Łódź --json <<< $SECRET",
+                  PYTHONIOENCODING="ascii")  # fmt: skip
+    body = json.loads(json.loads(ended.stdout)["body"])
+    assert body["data"]["city"] == "Łódź"
 
 
 # A server that takes a connection, says so, and never answers.
@@ -162,8 +176,9 @@ def port(silent: subprocess.Popen[str]) -> str:
     return silent.stdout.readline().strip()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize("connected", [False, True], ids=["at once", "while AWS answers"])
+@pytest.mark.parametrize(
+    ("command", "connected"), [("doctor", False), *((each, True) for each in COMMANDS)]
+)
 def test_ctrl_c_ends_a_command_quietly_at_any_time(
     silent: subprocess.Popen[str], port: str, command: str, *, connected: bool
 ) -> None:

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "MAX_EMAILS_PER_HOUR": "0",
     "EVENT_BUS": "",
     "PUBLISH_ADDRESSES": "false",
+    "LOG_REFUSED_TOKENS": "false",
     "DESIGNS": "on",
     "LOCAL_STACK": "false",
 }

@@ -21,7 +21,7 @@ WEEK, FORTNIGHT = 7 * 24 * 3600, 14 * 24 * 3600
 PARAMETERS = cloudformation.read()["Parameters"]
 OF_THE_STACK_ALONE = {
     *("SenderIdentities", "ThrottleRate", "ThrottleBurst", "MailerConcurrency"),
-    *("Architecture", "MemorySize", "LogRetentionDays"),
+    *("Architecture", "MemorySize", "LogRetentionDays", "LogSourceAddresses"),
     *("AlarmEmail", "AlarmRefusals", "AlarmSilenceHours", "SesDailyQuota"),
 }
 
@@ -324,6 +324,15 @@ def test_the_access_log_is_json_without_personal_data(stack: Stack) -> None:
     # API Gateway's page "Customize HTTP API access logs": these hold what a sender chose, or who
     # the sender is.
     assert not re.search(r"path|identity|domain|header|query|authorizer|userAgent", told)
+
+
+def test_the_access_log_has_source_addresses_only_where_a_parameter_asks_for_them() -> None:
+    formats = [
+        json.loads(Stack(**given).properties("HttpApi")["AccessLogSettings"]["Format"])
+        for given in ({}, {"LogSourceAddresses": "true"})
+    ]
+    without, with_ = formats
+    assert with_ == without | {"sourceIp": "$context.identity.sourceIp"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ for light and once for dark mode.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -73,10 +74,14 @@ class Painted:
 
 
 class Finding(NamedTuple):
-    """What is wrong, and words or colours that stand where it is in the template."""
+    """What is wrong, and what stands where it is in the template.
+
+    That is a text, the `place`-th one of those that are alike, or else a link or a colour.
+    """
 
     message: str
     clues: tuple[str, ...] = ()
+    place: int = 0
 
 
 def findings(text: str, html: str) -> tuple[Finding, ...]:
@@ -139,13 +144,16 @@ def _pictures(root: Element) -> Iterator[Finding]:
 def _missing_in_text(root: Element, texts: Iterable[Painted], plain: str) -> Iterator[Finding]:
     """Find words and links that only the HTML has; some people read the text part."""
     words, digits = _comparable(plain), re.sub(r"\D", "", plain)
-    for each in dict.fromkeys(texts):
+    places = Counter[str]()
+    for each in texts:
         said = _comparable(each.text)
+        places[each.text] += 1
         if said and each.in_text and said not in words:
             yield Finding(
                 f"only the HTML says “{each.text[:60]}”: write it into the text part (.txt) too, "
                 f'or mark the element with css-class="{HTML_ONLY}"',
                 (each.text,),
+                places[each.text] - 1,
             )
     for link in dict.fromkeys(each.get("href", "") for each in _in_text(root)):
         kind, _, target = link.partition(":")
@@ -176,13 +184,17 @@ def _comparable(text: str) -> str:
 
 def faint(texts: Iterable[Painted], scheme: Scheme) -> Iterator[Finding]:
     """Find texts that are hard to read on their background."""
+    seen_before = Counter[str]()
     for each in texts:
+        place = seen_before[each.text]
+        seen_before[each.text] += 1
         if each.contrast < each.needed:
             colours = written(each.colour), written(each.background)
             yield Finding(
                 f"contrast {each.contrast:.2f} of {each.needed:g} in {scheme} mode: "
                 f"“{each.text[:60]}”, {' on '.join(colours)}",
-                (*colours, each.text),
+                (each.text, *colours),
+                place,
             )
 
 

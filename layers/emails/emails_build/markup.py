@@ -9,6 +9,7 @@ import difflib
 import re
 from dataclasses import replace
 from html import unescape
+from html.entities import html5
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,12 @@ _ATTRIBUTE = re.compile(r"""\s+[^\s=<>"'/]++(?:\s*=\s*(?:"[^"<]*"|'[^'<]*')|(?!\
 _TAG_END = re.compile(r"\s*/?>")
 _OPEN_VALUE = re.compile(r"""\s*([^\s=<>"'/]+)\s*=\s*(["'])([^<>\n]{,40})""")
 _UNQUOTED = re.compile(r"""\s*([^\s=<>"'/]+)\s*=\s*([^\s<>"']+)""")
+_DECLARED = re.compile(r"(?:^|[{;])\s*[A-Za-z-]+\s*:([^{};]*)(?=[;}]|$)")
 _PROPERTY = re.compile(r"(?:^|[{;])\s*([A-Za-z-]+)\s*:[^{};]*(?=[;}]|$)")
 _MARK = "{{#outlook {}#}}"
 _ATTRIBUTES = frozenset[str]().union(*elements.ATTRIBUTES.values(), ["name"])
 _MJML = elements.ATTRIBUTES.keys() | {"mj-all", "mj-class"}
+_NEEDED = {"mj-button": "href", "mj-image": "src", "mj-navbar-link": "href"}
 _VOID = _names(
     """
     area base br col embed hr img input link meta source track wbr
@@ -124,7 +127,16 @@ def problems(lines: Sequence[Line]) -> list[Problem]:
             for line, words in zip(lines, for_outlook.split("\n"), strict=True)
         ]
     )
-    return [*everywhere.doubtful, *outlook.doubtful]
+    return [*everywhere.doubtful, *outlook.doubtful, *unknown_characters(lines)]
+
+
+def unknown_characters(lines: Sequence[Line]) -> Iterator[Problem]:
+    """Names of characters that HTML doesn't know, such as `&nbps;`."""
+    for line in lines:
+        for name in re.findall(r"&([A-Za-z]\w*);", line.text):
+            if f"{name};" not in html5:
+                hint = _close(f"{name};", html5.keys())
+                yield line.problem(f"&{name}; is no character{hint.replace('`', '`&', 1)}")
 
 
 def set_aside(source: str) -> tuple[str, list[str]]:
@@ -319,7 +331,7 @@ class _Reader(HTMLParser):
         if tag in _NOT_HERE:
             self._break(f"<{tag}> isn't supported here: {_NOT_HERE[tag]}")
         elif tag.startswith("mj") and tag not in _MJML:
-            self._break(f"<{tag}>{_close(tag, _MJML)}")
+            self._break(f"<{tag}> isn't known{_close(tag, _MJML | _NOT_HERE.keys())}")
         elif tag == "mj-style" and dict(attributes).get("inline"):
             self._break(
                 '<mj-style inline="inline"> isn\'t supported here: '
@@ -338,9 +350,12 @@ class _Reader(HTMLParser):
         for name, value in attributes:
             self._check_attribute(tag, name, value.strip())
 
+    def _within(self, parent: str) -> bool:
+        return bool(self._open) and self._open[-1][0] == parent
+
     def _misplaced(self, tag: str) -> str | None:
         """Why an element can't be here, if it can't."""
-        if not self._open or self._open[-1][0] == "mj-attributes":
+        if not self._open or self._within("mj-attributes"):
             return None
         parent = self._open[-1][0]
         around = next((name for name, _ in self._open if name in elements.HOLD_HTML), None)
@@ -360,6 +375,14 @@ class _Reader(HTMLParser):
         names = [name for name, _ in attributes]
         if (self.get_starttag_text() or "").startswith("<MJ"):
             self._break(f"<{tag}> has to be written in small letters")
+        if _NEEDED.get(tag, tag) not in {*names, tag} and not self._within("mj-attributes"):
+            self._doubt(f"<{tag}> has no `{_NEEDED[tag]}`")
+        self._check_mjml_attributes(tag, attributes, known)
+
+    def _check_mjml_attributes(
+        self, tag: str, attributes: list[tuple[str, str]], known: AbstractSet[str]
+    ) -> None:
+        names = [name for name, _ in attributes]
         for name, value in attributes:
             if name == "class" and tag not in {"mj-class", "mj-all"}:
                 self._break(f"<{tag}> has no `class`: write `css-class`")
@@ -414,6 +437,10 @@ class _Reader(HTMLParser):
             )
 
     def _check_style(self, style: str, line: Line) -> None:
+        for value in _DECLARED.findall(_PLACEHOLDER.sub("x", style)):
+            for name in re.findall(r"\s([a-z-]+)\s*:", value):
+                if name in elements.STYLES:
+                    self.doubtful.append(line.problem(f"styles: expected ; before `{name}`"))
         for name in _PROPERTY.findall(_PLACEHOLDER.sub("x", style)):
             if name.lower() not in elements.STYLES and (
                 close := _close(name.lower(), elements.STYLES, 0.85)

@@ -127,7 +127,8 @@ class Draft:
         """What is wrong with a rendered email, on the lines that cause it."""
         template = self.templates_of(brand)[name]
         for finding in checks.findings(email.text, email.html):
-            line = template.find_shown(finding.clues, self._words(name, brand, language))
+            words = self._words(name, brand, language)
+            line = template.find_shown(finding.clues, words, finding.place)
             yield (
                 line.problem(finding.message)
                 if line
@@ -228,7 +229,9 @@ class Draft:
         words = {f"t.{key}": value for section in sections for key, value in section.items()}
         words |= {f"brand.{key}": value for key, value in brand.look.items()}
         return {
-            key: json.dumps(value, ensure_ascii=False).replace("{brand}", brand.name)
+            key: (
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            ).replace("{brand}", brand.name)
             for key, value in words.items()
         }
 

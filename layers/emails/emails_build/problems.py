@@ -20,6 +20,17 @@ _UNSEEN = {
     ),
     "\0": "has a NUL character: save the file as UTF-8",
 }
+# What to do about tomllib's messages.
+_HINTS = {
+    "Illegal character '\\n'": ": the quotation mark at the end of the line is missing",
+    "Invalid value": ': write texts and colours in straight quotes, "…", true and false without',
+    "Unescaped '\\'": ": write \\\\",
+    "Unclosed array": ": write a comma between its values, and ] after them",
+    "Cannot overwrite a value": ": the name is here twice",
+    "Cannot declare": ": the heading is here twice",
+    "Expected newline or end of document": ': a quotation mark within a text is written \\"',
+    "Expected '=' after a key": ': write name = "value"',
+}
 # A line of TOML that is unlikely within a text.
 _STATEMENT = re.compile(r"""\s*(?:\[[\w."' -]+\]|[\w.-]+ *= *(?:["'\[{0-9]|true|false).*)\s*""")
 _UNSEEN_CHARACTER = re.compile(f"[{''.join(_UNSEEN)}]")
@@ -107,9 +118,12 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         if opened and (found is None or int(found[1]) >= opened[1]):
             why = f'isn\'t TOML: a text that is never closed: expected """ before line {opened[1]}'
             raise BuildFailed([Problem(file, opened[0], why)]) from None
-        # An unclosed string or array is only noticed at the end of the document.
+        # An unclosed string or array is only noticed at the end of the document, or at a value.
         line = int(found[1]) if found else _after_last_good(text)
-        raise BuildFailed([Problem(file, line, f"isn't TOML: {message}")]) from None
+        if message.startswith("Unclosed array"):
+            line = _opened_before(text, line)
+        hint = next((hint for start, hint in _HINTS.items() if message.startswith(start)), "")
+        raise BuildFailed([Problem(file, line, f"isn't TOML: {message}{hint}")]) from None
     except RecursionError:
         raise BuildFailed([Problem(file, 1, "isn't TOML: too deeply nested")]) from None
 
@@ -171,6 +185,13 @@ def _parsed(lines: Sequence[str], count: int) -> tuple[dict[str, Any], int]:
 def _after_last_good(text: str) -> int:
     lines = text.split("\n")
     return min(_parsed(lines, len(lines))[1] + 1, len(text.splitlines()))
+
+
+def _opened_before(text: str, line: int) -> int:
+    """The last line up to this one with more brackets opened than closed."""
+    lines = text.split("\n")[:line]
+    opened = (n for n, words in enumerate(lines, 1) if words.count("[") > words.count("]"))
+    return max(opened, default=line)
 
 
 def _value(data: object, keys: Sequence[str]) -> object:

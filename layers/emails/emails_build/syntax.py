@@ -6,6 +6,7 @@ matched here.
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,14 @@ _TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}
 _ONE_BRACE = re.compile(
     r"(?<![{\"'])\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
 )
+# What emails.py gives to templates, and the names that shared templates set.
+_KNOWN = frozenset(
+    """
+    align brand date design dir false label language link none parts qr range result_url start t
+    true url words
+    """.split()  # noqa: SIM905 (a list of words in quotes takes a line each)
+)
+_SET = re.compile(r"\{%[-+]? set \w+ = ([A-Za-z_]\w*)(?= [-+]?%\}|\.| \|)")
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
 _INNER = {"else": ("if", "for"), "elif": ("if",)}
 _FOREIGN = frozenset({"import", "from", "extends", "block", "endblock"})
@@ -38,7 +47,11 @@ def problems(lines: Sequence[Line]) -> Iterator[Problem]:
     """Blocks that are never closed or never opened, and tags that load other files."""
     text = "\n".join(line.text for line in lines)
     text = _RAW.sub(lambda raw: raw[1] + re.sub(r"[^\n]", " ", raw[0][len(raw[1]) :]), text)
-    if left_open := [*_left_open(text, lines), *_one_brace(text, lines)]:
+    if left_open := [
+        *_left_open(text, lines),
+        *_one_brace(text, lines),
+        *_unknown_names(text, lines),
+    ]:
         yield from left_open
         return
     opened: list[tuple[str, Line, str]] = []
@@ -75,6 +88,25 @@ def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
             yield line.problem(
                 f"isn't a template: expected end of {place[0]} {words}: write {end} after it"
             )
+
+
+def _unknown_names(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
+    """Ends of blocks that there aren't, and what a name is set to that isn't there.
+
+    That would be noticed only where the name is shown, in another file.
+    """
+    for tag in _TAG.finditer(text):
+        name, written = tag[1], " ".join(tag[0].split())
+        line = lines[text.count("\n", 0, tag.start())]
+        if name.startswith("end") and name.removeprefix("end") not in _BLOCKS | {"set", "block"}:
+            ends = [f"end{each}" for each in _BLOCKS]
+            close = difflib.get_close_matches(name, ends, n=1)
+            hint = f", did you mean {{% {close[0]} %}}?" if close else ""
+            yield line.problem(f"{written} isn't known{hint}")
+        elif (found := _SET.match(written)) and found[1] not in _KNOWN:
+            close = difflib.get_close_matches(found[1], _KNOWN, n=1)
+            hint = f", did you mean `{close[0]}`?" if close else ""
+            yield line.problem(f"`{found[1]}` is undefined{hint}")
 
 
 def _one_brace(text: str, lines: Sequence[Line]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING
 
 from minijinja import Environment, TemplateError
@@ -24,6 +25,8 @@ _QR = "qr"
 _CONTENT = "content"
 _PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
+_VALUE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
+_LOOP = re.compile(r"\{%\s*for\s+\w+\s+in\s+([\w.]+)")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
@@ -51,21 +54,29 @@ class Template:
     problems: tuple[Problem, ...]
     """Its problems, although it can be rendered."""
 
-    def find_shown(self, clues: Sequence[str], words: Mapping[str, str]) -> Line | None:
-        """The line with one of the clues, or with a placeholder that stands for it in `words`."""
+    def find_shown(
+        self, clues: Sequence[str], words: Mapping[str, str], place: int = 0
+    ) -> Line | None:
+        """The line that shows the first clue that any shows, filled with `words`.
+
+        Of a text that several show it is the one in this `place`.
+        """
         for clue in filter(None, clues):
-            if clue.startswith("#") or ":" in clue:
-                shown = (line for line in self.lines if clue in line.text)
-            else:
-                said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
-                shown = (line for line in self.lines if said.search(_TAGS.sub(" ", line.text)))
-            if line := next(shown, None):
-                return line
-            for placeholder, value in words.items():
-                pattern = re.compile(rf"\b{re.escape(placeholder)}\b")
-                if clue in value and (found := [x for x in self.lines if pattern.search(x.text)]):
-                    return found[0]
+            found = list(self._showing(clue, words))
+            if found:
+                return found[min(place, len(found) - 1)]
         return None
+
+    def _showing(self, clue: str, words: Mapping[str, str]) -> Iterator[Line]:
+        if clue.startswith("#") or ":" in clue:
+            yield from (line for line in self.lines if clue in unescape(line.text))
+        said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
+        for line in self.lines:
+            filled = _VALUE.sub(lambda found: words.get(found[1], " "), line.text)
+            shown = " ".join(unescape(_TAGS.sub(" ", filled)).split())
+            looped = (words.get(name, "") for name in _LOOP.findall(line.text))
+            if said.search(shown) or any(clue in value for value in looped):
+                yield line
 
     def find(self, err: TemplateError) -> Line:
         """The line of what could not be rendered."""

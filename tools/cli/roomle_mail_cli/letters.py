@@ -197,8 +197,10 @@ class Held:
 
     def put_back(self, letters: Collection[Letter] | None = None) -> None:
         """Make letters visible again, all of them by default."""
-        url = self.deployment.output("DeadLetterQueueUrl")
         letters = self.letters if letters is None else letters
+        if not letters:
+            return
+        url = self.deployment.output("DeadLetterQueueUrl")
         with aws_errors(), _uninterrupted():
             for batch in batched(letters, _BATCH, strict=False):
                 # What fails here was deleted, or is visible again already.

@@ -167,8 +167,8 @@ _WORDS = frozenset(("as", "asc", "by", "desc", "count", "max", "min", "avg", "su
 FIELDS = frozenset(
     {
         "age_ms", "answer", "bounce_status", "bounce_sub_type", "bounce_type", "brand", "cause",
-        "cold_start", "complaint_type", "configurator", "correlation_id", "delay_type", "detail",
-        "duration_ms", "error", "event", "event_id", "function_request_id", "hint", "language",
+        "cold_start", "complaint_type", "configurator", "correlation_id", "delay_type", "design",
+        "detail", "duration_ms", "error", "event", "event_id", "function_request_id", "hint", "language",
         "message", "message_id", "problem", "published_id", "reason", "receives", "reject_reason",
         "service", "template", "time_to_ses_ms",
     }

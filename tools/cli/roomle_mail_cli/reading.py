@@ -6,8 +6,9 @@ The verdict comes from the shipped code (`roomle_mail.tokens`), with the deploym
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from binascii import Error as Base64Error
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
 from Crypto.Cipher import AES
+from Crypto.Util.Padding import unpad
 from Crypto.Util.strxor import strxor
 
 from roomle_mail import tokens
@@ -29,7 +31,7 @@ from roomle_mail_cli import forms, times
 from roomle_mail_cli.deployment import aws_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from roomle_mail.settings import Settings
     from roomle_mail.tokens import Credential
@@ -164,6 +166,26 @@ def spell(header: str) -> Spelling:
         faults=faults,
         data=data,
     )
+
+
+def unseal(text: str, credentials: Iterable[Credential]) -> tuple[str, float] | None:
+    """Open what `tokens.seal` wrote: the header, and when it came in seconds since the epoch.
+
+    None if no credential opens it.
+    """
+    try:
+        data = b64decode(text.removeprefix(tokens.SEALED), validate=True)
+    except ValueError:
+        return None
+    vector, rest = data[: tokens.BLOCK], data[tokens.BLOCK :]
+    for credential in credentials:
+        try:
+            cipher = AES.new(credential.seal_key, AES.MODE_CBC, iv=vector)
+            opened = json.loads(unpad(cipher.decrypt(rest), tokens.BLOCK))
+            return str(opened["token"]), float(opened["at"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 def explain(

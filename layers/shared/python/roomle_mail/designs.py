@@ -24,7 +24,7 @@ from urllib.parse import urljoin
 import urllib3
 
 from roomle_mail import errors, tokens
-from roomle_mail.emails import Design
+from roomle_mail.emails import Design, visible_name
 from roomle_mail.events import Event, rebuild_link
 from roomle_mail.settings import Settings
 from roomle_mail.tokens import Credential
@@ -35,7 +35,6 @@ _MAX_ANSWER = 256 * 1024
 _MAX_PICTURE = 4 * 1024 * 1024  # 1024 x 1024 pixels without any compression
 _CHUNK = 16 * 1024
 _MAX_REDIRECTS = 3
-_MAX_NAME = 80
 _SHORTEST, _LONGEST = 1, 50_000  # millimetres
 _LENGTHS = ("width", "depth", "height")
 _OK, _TOO_MANY_REQUESTS, _SERVER_ERROR = 200, 429, 500
@@ -56,9 +55,6 @@ _ROOMLE = re.compile(r"https://(?:[a-z0-9-]+\.)*roomle\.com(?=/)")
 
 # What may stand in a path: no slash, no dots alone, nothing that would have to be escaped.
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
-# Mail programs make links of these by themselves, and an id may lead to a stranger's name.
-_LINK_LIKE = re.compile(r"://|www\.|@|[a-z0-9]\.[a-z]{2}", re.IGNORECASE)
-_TOWER = re.compile(r"[\u0300-\u036f]{3}")  # accents
 
 
 class Wanted(NamedTuple):
@@ -68,17 +64,6 @@ class Wanted(NamedTuple):
     picture_hosts: Collection[str]
     catalogs: Collection[str]
     language: str
-
-
-@dataclass(slots=True)
-class Call:
-    """A call to Roomle: `status` and `answer` are None where none came."""
-
-    method: str
-    url: str
-    seconds: float = 0.0
-    status: int | None = None
-    answer: object = None
 
 
 class _Kind(NamedTuple):
@@ -183,7 +168,7 @@ class Lookup:
     """The lookup of one event's design.
 
     `outcome` is for the log: what is shown, and why the rest is not. It stays None where the brand
-    shows nothing. `calls` is what was asked.
+    shows nothing.
     """
 
     def __init__(
@@ -198,7 +183,6 @@ class Lookup:
         self.environment: Environment = "test" if is_test else "live"
         self.outcome: str | None = None
         self.problems: list[str] = []
-        self.calls: list[Call] = []
         self._designs = designs
         self._wanted = wanted
         self._language = _primary(wanted.language)
@@ -254,7 +238,7 @@ class Lookup:
     def _look(self, credential: Callable[[], Credential | None]) -> None:
         headers = self._headers(credential)
         with urllib3.PoolManager(ssl_context=_tls()) as pool:
-            self._ask(_Roomle(pool, headers, self._ends, self._designs.stand_in, self.calls))
+            self._ask(_Roomle(pool, headers, self._ends, self._designs.stand_in))
 
     def _ask(self, roomle: "_Roomle") -> None:
         assert self.kind is not None  # noqa: S101 (else it is not started)
@@ -314,13 +298,12 @@ class Lookup:
         root = found.get("rootComponentId")
         if self.kind is _CONFIGURATION and isinstance(root, str) and _COMPONENT.id.fullmatch(root):
             found = self._root(roomle, root)
-        language, name = found.get("language"), found.get("label")
-        is_other = isinstance(language, str) and _primary(language) != _primary(
-            self._wanted.language
-        )
-        if is_other or not isinstance(name, str) or not _is_name(name):
+        language, label = found.get("language"), found.get("label")
+        is_foreign = isinstance(language, str) and _primary(language) != self._language
+        name = visible_name(label) if isinstance(label, str) else None
+        if is_foreign or name is None:
             raise _Without("no name")
-        self._found["name"] = " ".join(name.split())
+        self._found["name"] = name
 
     def _root(self, roomle: "_Roomle", identifier: str) -> Mapping[str, Any]:
         base = _BASES[self.environment]
@@ -338,19 +321,17 @@ class _Roomle:
     headers: Mapping[str, str]
     ends: float  # on the monotonic clock
     stand_in: str | None
-    calls: list[Call]
 
     def get(self, url: str, key: str, identifier: str) -> Mapping[str, Any]:
         """The object that an id names."""
-        _, response, call = self._send("GET", url, _API_HOSTS, self.headers)
+        _, response = self._send("GET", url, _API_HOSTS, self.headers)
         with response, _no_answer_is_an_outage():
             _check(response.status)
             if "json" not in response.headers.get("Content-Type", "").lower():
                 raise _Without("odd answer")
             body = self._read(response)
         try:
-            call.answer = answer = json.loads(body.decode())
-            found: Mapping[str, Any] = answer[key]
+            found: Mapping[str, Any] = json.loads(body.decode())[key]
             is_other = found.get("id", identifier) != identifier
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as err:
             raise _Without("odd answer") from err
@@ -360,7 +341,7 @@ class _Roomle:
 
     def find_picture(self, link: str, hosts: Collection[str]) -> str:
         """Where a picture really is, on an allowed host."""
-        url, response, _ = self._send("HEAD", _allowed(link, hosts), hosts, {})
+        url, response = self._send("HEAD", _allowed(link, hosts), hosts, {})
         with response:
             try:
                 _check(response.status)
@@ -375,21 +356,17 @@ class _Roomle:
 
     def _send(
         self, method: str, url: str, hosts: Collection[str], headers: Mapping[str, str]
-    ) -> tuple[str, urllib3.BaseHTTPResponse, Call]:
-        """Ask, and follow redirects to these hosts: the last URL, its answer and its call."""
+    ) -> tuple[str, urllib3.BaseHTTPResponse]:
+        """Ask, and follow redirects to these hosts: the last URL and its answer."""
         for _ in range(1 + _MAX_REDIRECTS):
-            call = Call(method, self._routed(url))
-            self.calls.append(call)
-            began = time.monotonic()
             with _no_answer_is_an_outage():
                 response = self.pool.request(
-                    method, call.url, headers=headers,
+                    method, self._routed(url), headers=headers,
                     timeout=urllib3.Timeout(total=self._time_left()),
                     redirect=False, retries=False, preload_content=False, decode_content=False,
                 )  # fmt: skip
-            call.seconds, call.status = time.monotonic() - began, response.status
             if response.status not in _REDIRECTS:
-                return url, response, call
+                return url, response
             response.close()
             try:
                 target = urljoin(url, response.headers["Location"])
@@ -454,12 +431,6 @@ def _is_length(value: Any) -> bool:  # noqa: ANN401 (whatever JSON has)
     # NaN is neither shorter nor longer, and True is a number to Python.
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return is_number and _SHORTEST <= value <= _LONGEST
-
-
-def _is_name(text: str) -> bool:
-    words = " ".join(text.split())
-    is_plain = words.isprintable() and not _LINK_LIKE.search(words) and not _TOWER.search(words)
-    return is_plain and 0 < len(words) <= _MAX_NAME
 
 
 def _primary(language: str) -> str:

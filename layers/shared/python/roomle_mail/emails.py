@@ -46,6 +46,7 @@ MAX_NAME = 80
 _PLACEHOLDER = re.compile(r"\{(brand|date|design)\}")
 # Mail programs make a link of what looks like one.
 _LINK_LIKE = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
+_TOWER = re.compile(r"[\u0300-\u036f]{3}")  # of accents, which reaches into other lines
 
 _BY_LANGUAGE = ("imprint", "privacy", "blocks", "extra")
 
@@ -192,11 +193,15 @@ class Catalog:
         missing.
         """
         needs = self._template(event, brand)
-        links: dict[str, str] = {}
-        if event.url is not None and "url" in needs["uses"]:
-            links["url"] = rebuild_link(event.url, brand.link_hosts)
-        if event.result_url is not None and "result_url" in needs["uses"]:
-            links["result_url"] = rebuild_link(event.result_url, brand.asset_hosts)
+        sources = {
+            "url": (event.url, brand.link_hosts),
+            "result_url": (event.result_url, brand.asset_hosts),
+        }
+        links = {
+            name: rebuild_link(link, hosts, field=_FIELD_NAMES[name])
+            for name, (link, hosts) in sources.items()
+            if link is not None and name in needs["uses"]
+        }
         if missing := [_FIELD_NAMES[field] for field in needs["requires"] if field not in links]:
             raise errors.InvalidEvent(*missing)
         template = needs["name"]
@@ -356,7 +361,11 @@ def _filled(text: Any, **values: str) -> Any:  # noqa: ANN401 (a text or its par
 def _shown(design: Design, brand: Brand, locale: str) -> dict[str, str]:
     """What an email of the brand shows of a design, as far as it is known."""
     size = formats.size(design.width, design.depth, design.height, locale=locale)
-    known = {"picture": _picture(design, brand), "name": _name(design), "size": size}
+    known = {
+        "picture": _picture(design, brand),
+        "name": visible_name(design.name or ""),
+        "size": size,
+    }
     return {key: value for key, value in known.items() if key in brand.show and value}
 
 
@@ -368,11 +377,11 @@ def _picture(design: Design, brand: Brand) -> str | None:
     return None
 
 
-def _name(design: Design) -> str | None:
-    """A design's name in one line, without anything that isn't displayed, or None."""
-    visible = "".join(char if char.isprintable() else " " for char in design.name or "")
-    name = " ".join(visible.split())
-    return None if len(name) > MAX_NAME or _LINK_LIKE.search(name) else name
+def visible_name(text: str) -> str | None:
+    """A design's name in one line, without what isn't displayed; None if it can't be shown."""
+    name = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    is_odd = len(name) > MAX_NAME or _LINK_LIKE.search(name) or _TOWER.search(name)
+    return None if is_odd else name or None
 
 
 def _date(received: float, brand: Brand, locale: str) -> str:

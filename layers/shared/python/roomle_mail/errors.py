@@ -42,7 +42,13 @@ class TokenMalformed(TokenRejected):
 
 
 class TokenAlgorithmNotAllowed(TokenRejected):
-    """The token's algorithm is not among `TokenAlgorithms`."""
+    """The token's algorithm, two digits, is not among `TokenAlgorithms`."""
+
+    hint = "TokenAlgorithms"
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(algorithm)
+        self.algorithm = algorithm
 
 
 class TokenUnverified(TokenRejected):
@@ -94,10 +100,20 @@ class InvalidEvent(RoomleMailError):
 
 
 class LinkNotAllowed(RoomleMailError):
-    """A link is not plain https to a host that the brand allows."""
+    """A link is not plain https to a host that the brand allows.
+
+    `fields` names the field, `host` is what the link names as its host, and `problem` says which
+    rule it breaks.
+    """
 
     status = 422
     code = "link-not-allowed"
+
+    def __init__(self, problem: str, *, host: str | None, field: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.host = host or "(unusual)"
+        self.fields = (field,)
 
 
 class BrandNotAllowed(RoomleMailError):

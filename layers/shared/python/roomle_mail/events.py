@@ -126,22 +126,25 @@ def validate(payload: object) -> Event | None:
     return Event(name, address, success, configuration, item, configurator, url, result, payload)
 
 
-def rebuild_link(link: str, hosts: Collection[str]) -> str:
-    """Rebuild a link from its checked parts; raises LinkNotAllowed.
+def rebuild_link(link: str, hosts: Collection[str], *, field: str = "") -> str:
+    """Rebuild a link from its checked parts; raises LinkNotAllowed, which names the `field`.
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
+    refused = partial(errors.LinkNotAllowed, host=link_host(link), field=field)
     parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK else None
     if parts is None:
-        raise errors.LinkNotAllowed
+        raise refused("not a plain https link")
     host, path, query, fragment = parts.groups()
     host = host.lower()
+    if not _host_allowed(host, hosts):
+        raise refused("the brand does not list the host")
     place = f"{path or '/'}?{query}" if query else path or "/"
     fragment = f"#{_quoted(fragment)}" if fragment else ""
     rebuilt = f"https://{host}{_quoted(place)}{fragment}"
     # Quoting makes a link longer.
-    if not _host_allowed(host, hosts) or len(rebuilt) > _MAX_LINK:
-        raise errors.LinkNotAllowed
+    if len(rebuilt) > _MAX_LINK:
+        raise refused("too long once it is quoted")
     return rebuilt
 
 

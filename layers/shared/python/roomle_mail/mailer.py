@@ -141,7 +141,7 @@ class Mailer:
 
     def process(self, message: Message) -> bool:
         """Process a message: True if it may be deleted, False if it stays in the queue."""
-        known = telemetry.Known()
+        known = telemetry.Known(sqs_message_id=message.id)
         # An owner for each message: the same event may come twice in one batch.
         table = Table.open(self.dynamodb, self.settings.table_name)
         progress = Progress(message, IdempotencyStore(table), known)

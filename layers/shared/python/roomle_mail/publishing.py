@@ -92,9 +92,8 @@ def describe(
         "outcome": "failed" if failed else outcome.code,
         "answer": outcome.status,
         "reason": explain(error)["reason"] if failed and error else None,
-        "message_id": known.message_id,
     }
-    return {name: value for name, value in detail.items() if value not in (None, "")}
+    return {name: value for name, value in detail.items() if value is not None}
 
 
 def _text(data: Mapping[str, Any], name: str) -> str | None:

@@ -246,6 +246,9 @@ class Receiver:
         # So that the line of a refusal can be found by who sent the request.
         spelled = header.encode("utf-8", "surrogatepass")
         known.event_id = _event_id(spelled, hashlib.sha256(request.body).digest())
+        if settings.log_refused_tokens:
+            credential, *_ = self.credentials.get(now)
+            known.sealed_token = tokens.seal(header, credential, now=now)
         token = tokens.decode(header, algorithms=settings.token_algorithms)
         credentials = self.credentials.get(now)
         try:

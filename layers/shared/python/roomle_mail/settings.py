@@ -35,6 +35,7 @@ class Settings(NamedTuple):
     token_iv: Literal["fixed", "prefix"]
     token_reuse: Literal["refuse", "allow"]
     require_token: bool
+    log_refused_tokens: bool
     secret_id: str
     secret_overlap: int
     table_name: str
@@ -66,6 +67,7 @@ class Settings(NamedTuple):
             token_iv=read.one_of("TOKEN_IV", "fixed", "prefix"),
             token_reuse=read.one_of("TOKEN_REUSE", "refuse", "allow"),
             require_token=read.flag("REQUIRE_TOKEN"),
+            log_refused_tokens=read.flag("LOG_REFUSED_TOKENS"),
             secret_id=read.text("SECRET_ID"),
             secret_overlap=read.number("SECRET_OVERLAP"),
             table_name=read.text("TABLE_NAME"),

@@ -64,6 +64,8 @@ class Known:
     email: Email | None = None
     design: str | None = None
     message_id: str | None = None
+    sqs_message_id: str | None = None
+    sealed_token: str | None = None
     published_id: str | None = None
     sent_at: float | None = None
 
@@ -78,6 +80,7 @@ class Known:
             "recipient": self.recipient,
             "design": self.design,
             "message_id": self.message_id,
+            "sqs_message_id": self.sqs_message_id,
             "published_id": self.published_id,
         }
 
@@ -125,6 +128,7 @@ def decided(
     fields = known.fields() | {
         "answer": answer,
         "receives": receives,
+        "sealed_token": known.sealed_token if isinstance(error, errors.TokenRejected) else None,
         "age_ms": age,
         "time_to_ses_ms": time_to_ses,
         "duration_ms": _milliseconds(known.began, time.time()),
@@ -193,7 +197,7 @@ def explain(error: BaseException) -> dict[str, object]:
         trace = [f"{PurePath(each.filename).name}:{each.lineno} {each.name}" for each in frames]
         return {"reason": "Unforeseen", "error": type(error).__name__, "trace": trace}
     fields: dict[str, object] = {"reason": type(error).__name__}
-    known = ("hint", "detail", "problem", "fields")
+    known = ("hint", "detail", "problem", "fields", "host", "algorithm")
     fields |= {name: value for name in known if (value := getattr(error, name, None))}
     if error.__cause__ is not None:
         fields["cause"] = type(error.__cause__).__name__

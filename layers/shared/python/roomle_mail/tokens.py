@@ -8,6 +8,7 @@ prevents.
 
 import hashlib
 import hmac
+import json
 import os
 import re
 from binascii import a2b_base64, b2a_base64
@@ -23,6 +24,7 @@ from roomle_mail import errors
 type Iv = Literal["fixed", "prefix"]
 
 BLOCK = 16
+SEALED = "sealed-"  # no algorithm of Roomle's begins like this
 _MAX_CHARACTERS = 4_096
 
 # Checked in full before it is parsed: an attacker who can garble the first block would find
@@ -41,6 +43,11 @@ class Credential:
     def hash_key(self) -> bytes:
         """A key for hashing addresses: derived, so that no further secret is needed."""
         return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
+
+    @property
+    def seal_key(self) -> bytes:
+        """A key for `seal`, of 32 bytes."""
+        return hmac.digest(self.secret, b"roomle-mail/seal", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ def decode(header: str, *, algorithms: Iterable[str]) -> Token:
             raise errors.TokenMalformed
         data = _decode_blocks(text)
     if algorithm not in algorithms:
-        raise errors.TokenAlgorithmNotAllowed
+        raise errors.TokenAlgorithmNotAllowed(algorithm)
     # Two blocks hold the timestamp; less can't be a token.
     if len(data) < 2 * BLOCK:
         raise errors.TokenMalformed
@@ -124,6 +131,20 @@ def issue(credential: Credential, *, now: float, algorithm: str, iv: Iv) -> str:
         data = AES.new(credential.secret, AES.MODE_CBC, iv=vector).encrypt(padded)
         data = vector + data if iv == "prefix" else data
     return f"{algorithm}-{b2a_base64(data, newline=False).decode()}"
+
+
+def seal(header: str, credential: Credential, *, now: float) -> str:
+    """Encrypt a refused header for the log, with `now` in seconds since the epoch.
+
+    Only a holder of the secret can read it, who could make any token anyway. `roomle-mail verify`
+    opens it.
+    """
+    text = json.dumps({"at": now, "token": header[:_MAX_CHARACTERS]}).encode()
+    padding = BLOCK - len(text) % BLOCK
+    vector = os.urandom(BLOCK)
+    cipher = AES.new(credential.seal_key, AES.MODE_CBC, iv=vector)
+    data = vector + cipher.encrypt(text + bytes((padding,)) * padding)
+    return f"{SEALED}{b2a_base64(data, newline=False).decode()}"
 
 
 def _decode_blocks(text: str) -> bytes:

@@ -33,7 +33,7 @@ WIDTH = 120
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")]
 ReasonOption = Annotated[
     list[str] | None,
-    typer.Option("--reason", help="Only those with this reason. Repeatable."),
+    typer.Option("--reason", metavar="REASON", help="Only those with this reason. Repeatable."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 

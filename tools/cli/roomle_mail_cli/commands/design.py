@@ -32,7 +32,9 @@ def design(
     ] = None,
     language: Annotated[
         list[str] | None,
-        typer.Option("--language", help="Of the email. Repeatable. Default: the brand's."),
+        typer.Option(
+            "--language", metavar="LANGUAGE", help="Of the email. Repeatable. Default: the brand's."
+        ),
     ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Ask Roomle's test system, as for test.roomle.com.")

@@ -78,11 +78,12 @@ def show_checks(found: list[Check]) -> None:
     from rich.text import Text
 
     width = max(len(each.name) for each in found)
-    advised: set[str] = set()
-    for each in sorted(found, key=lambda each: WORST_LAST.index(each.state)):
+    ordered = sorted(found, key=lambda each: WORST_LAST.index(each.state))
+    # What several checks advise stands below the last of them, which is the worst.
+    last = {each.advice: place for place, each in enumerate(ordered)}
+    for place, each in enumerate(ordered):
         line = Text(f"{each.state:<4}", style=screen.STYLES[each.state])
         line.append(f"  {each.name:<{width}}  {screen.visible(each.found)}", style="default")
         screen.out().print(line)
-        if each.advice and each.advice not in advised:
+        if each.advice and last[each.advice] == place:
             screen.out().print(f"      -> {screen.visible(each.advice)}")
-        advised.add(each.advice)

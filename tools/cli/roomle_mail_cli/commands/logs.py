@@ -33,11 +33,11 @@ def logs(
     ] = None,
     message: Annotated[
         list[str] | None,
-        typer.Option(help="Only these: refused, failed, sent, ... Repeatable."),
+        typer.Option(metavar="MESSAGE", help="Only these: refused, failed, sent, ... Repeatable."),
     ] = None,
     reason: Annotated[
         list[str] | None,
-        typer.Option(help="Only for this reason: TokenExpired, ... Repeatable."),
+        typer.Option(metavar="REASON", help="Only for this reason: TokenExpired, ... Repeatable."),
     ] = None,
     since: Since = "1h",
     limit: Annotated[
@@ -45,7 +45,10 @@ def logs(
     ] = None,
     count_by: Annotated[
         list[str] | None,
-        typer.Option(help="Count the lines by a field instead: reason, brand, ... Repeatable."),
+        typer.Option(
+            metavar="FIELD",
+            help="Count the lines by a field instead: reason, brand, ... Repeatable.",
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lasting: Annotated[

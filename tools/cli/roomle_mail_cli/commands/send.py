@@ -129,7 +129,8 @@ def send(
     configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Roomle's own work failed.")] = False,
     field: Annotated[
-        list[str] | None, typer.Option(help="Another field of data: NAME=JSON. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME=JSON", help="Another field of data. Repeatable."),
     ] = None,
     body: Annotated[
         str | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from roomle_mail.tokens import SEALED
 from roomle_mail_cli import screen, times
 from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
 from roomle_mail_cli.screen import CliError, Exit
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def verify(
-    token: Annotated[str, typer.Argument(help="The header's value; - reads it from stdin.")],
+    token: Annotated[
+        str,
+        typer.Argument(
+            help="The header's value, or sealed_token of a log line; - reads it from stdin."
+        ),
+    ],
     *,
     at: Annotated[
         str | None,
@@ -31,15 +37,18 @@ def verify(
 ) -> None:
     """Explain a token: every part, which key, algorithm and vector fit, what to change.
 
-    For a token from Roomle that the stack refuses. All secrets of the deployment are tried, or the
-    one given with --secret-stdin (then no AWS call is made unless --stack is given). Secrets and
-    session tokens are never printed.
+    For a token from Roomle that the stack refuses. To get one, deploy with LogRefusedTokens=true:
+    then a line `refused` has it as sealed_token, with the time when it came.
+
+    All secrets of the deployment are tried, or the one given with --secret-stdin (then no AWS call
+    is made unless --stack is given). Secrets and session tokens are never printed.
 
     \b
     Examples:
       roomle-mail verify '01-fa4x...=='
       roomle-mail verify '01-fa4x...==' --at 2026-01-31T09:30:00
       roomle-mail verify - --json < token.txt
+      roomle-mail verify sealed-Qm9...==
       printf %s "$SECRET" | roomle-mail verify '01-...' --secret-stdin --api-key aValidApiKey
     """
     from roomle_mail_cli import keys, reading
@@ -64,6 +73,12 @@ def verify(
             )
         tried = tuple(each for each in tried if each[1].api_key == api_key)
     arrived = times.parse(at, now=datetime.now(UTC)) if at is not None else None
+    if token.startswith(SEALED):
+        opened = reading.unseal(token, [each for _, each in tried])
+        if opened is None:
+            raise CliError("No secret opens it: it was sealed with another one, or is cut off.")
+        token = opened[0]
+        arrived = arrived or datetime.fromtimestamp(opened[1], UTC)
     now = (arrived or datetime.now(UTC)).timestamp()
     explanation = reading.explain(
         token, tried, deployment.settings if deployment else None, now=now
