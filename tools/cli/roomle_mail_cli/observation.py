@@ -168,9 +168,9 @@ FIELDS = frozenset(
     {
         "age_ms", "answer", "bounce_status", "bounce_sub_type", "bounce_type", "brand", "cause",
         "cold_start", "complaint_type", "configurator", "correlation_id", "delay_type", "design",
-        "detail", "duration_ms", "error", "event", "event_id", "function_request_id", "hint", "language",
-        "message", "message_id", "problem", "published_id", "reason", "receives", "reject_reason",
-        "service", "template", "time_to_ses_ms",
+        "detail", "duration_ms", "error", "event", "event_id", "function_request_id", "hint",
+        "language", "message", "message_id", "problem", "published_id", "reason", "receives",
+        "reject_reason", "service", "template", "time_to_ses_ms",
     }
 )  # fmt: skip
 _AS = re.compile(r"\bas (\w+)")
