@@ -1,7 +1,6 @@
 """Queue in -> email out: wires the mailer to its environment."""
 
 import os
-from functools import cache
 from typing import Any
 
 from roomle_mail.aws import Clients, reseed_after_restore
@@ -16,20 +15,6 @@ from roomle_mail.telemetry import logger
 settings = Settings.from_environment(os.environ)
 clients = Clients()
 catalog = Catalog.load()
-
-
-@cache
-def credentials() -> CredentialStore:
-    """The credentials for calls to Roomle, which few mailers make."""
-    return CredentialStore(
-        clients.secrets,
-        settings.secret_id,
-        overlap=settings.secret_overlap,
-        allow_published=settings.local_stack,
-        warn=lambda problem: logger.error("the secret is unusable", problem=problem),
-    )
-
-
 mailer = Mailer(
     settings=settings,
     catalog=catalog,
@@ -37,7 +22,14 @@ mailer = Mailer(
     sender=SesSender(clients.ses, settings.configuration_set),
     queues=Queues(lambda: clients.sqs, settings.queue_url, settings.dead_letter_queue_url),
     designs=Designs.by(settings),
-    credentials=credentials,
+    # Made here, because no other thread may make a client.
+    credentials=CredentialStore(
+        clients.secrets,
+        settings.secret_id,
+        overlap=settings.secret_overlap,
+        allow_published=settings.local_stack,
+        warn=lambda problem: logger.error("the secret is unusable", problem=problem),
+    ),
 )
 reseed_after_restore(os.environ)
 

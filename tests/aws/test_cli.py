@@ -225,6 +225,34 @@ def test_a_value_that_is_not_json_leads_to_the_command_that_replaces_it(
 # --- doctor -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("values", "states"),
+    [
+        ({}, ["ok"]),
+        ({"receiver": [0.0], "bounces": [0.04], "complaints": [0.0009]}, ["ok"]),
+        ({"receiver": [3.0, 4.0]}, ["warn"]),
+        ({"webhook": [1.0]}, ["warn"]),
+        ({"bounces": [0.05]}, ["fail"]),
+        ({"complaints": [0.001], "webhook": [9.0]}, ["warn", "fail"]),
+        # The newest value comes first: this is over.
+        ({"bounces": [0.01, 0.09]}, ["ok"]),
+    ],
+)
+def test_what_only_metrics_show_is_reported(
+    deployment: Deployment, values: dict[str, list[float]], states: list[str]
+) -> None:
+    vars(deployment)["parameters"] = {"ThrottleRate": "50", "ThrottleBurst": "100"}
+    vars(deployment)["resources"] = {"ReceiverFunction": ("AWS::Lambda::Function", "receiver")}
+    with Stubber(deployment.client("cloudwatch")) as watch:
+        results = [{"Id": name, "Values": each} for name, each in values.items()]
+        watch.add_response("get_metric_data", {"MetricDataResults": results})
+        found = doctor.make("metrics", doctor.check_metrics, deployment)
+    assert [each.state for each in found] == states
+    assert all(each.advice for each in found if each.state != "ok")
+    if "receiver" in values and states != ["ok"]:
+        assert "receiver 7 times" in found[0].found
+
+
 def test_a_check_whose_resource_is_gone_fails(deployment: Deployment) -> None:
     with Stubber(deployment.client("dynamodb")) as aws:
         aws.add_client_error("describe_table", "ResourceNotFoundException", "Table: table")

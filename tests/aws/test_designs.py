@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -33,36 +34,40 @@ def designs_told(world: World) -> list[Any]:
     return [line.get("design") for line in world.logs() if line["message"] in decided]
 
 
-def bodies(world: World) -> list[tuple[str, str]]:
-    found = [email["Content"]["Simple"] for email in world.emails()]
-    return [(each["Subject"]["Data"], each["Body"]["Html"]["Data"]) for each in found]
+def shown(world: World) -> list[tuple[bool, bool, bool]]:
+    """Whether each email shows the design's picture, name and size."""
+    picture = f"https://uploads.roomle.com/configurations/{SHELF}/perspectiveImage.png"
+    found = [email["Content"]["Simple"]["Body"] for email in world.emails()]
+    return [
+        (
+            picture in html.unescape(each["Html"]["Data"]),
+            "Shelf" in each["Text"]["Data"],
+            "120 × " in each["Text"]["Data"],
+        )
+        for each in found
+    ]
 
 
 def test_the_receivers_email_shows_the_design(world: World) -> None:
     assert world.post(saved(configurationId=SHELF)) == (200, "sent")
 
     assert designs_told(world) == [SHOWN]
-    assert len(world.emails()) == 1
+    assert shown(world) == [(True, True, True)]
+    assert "WithoutDesign" not in world.metrics()
 
 
 def test_the_mailer_makes_the_same_email(world: World) -> None:
-    world.post(saved(configurationId=SHELF))
+    world.app("receiver")
     world.door.answer("sesv2.SendEmail", THROTTLED)
-    assert world.post(saved(configurationId=SHELF, url="https://www.roomle.com/")) == (
-        202,
-        "queued",
-    )
-    queued = world.queued()
+    assert world.post(saved(configurationId=SHELF)) == (202, "queued")
+    (message,) = queued = world.queued()
     assert world.mail(queued) == []
 
-    assert designs_told(world) == [SHOWN, SHOWN, SHOWN]
+    assert designs_told(world) == [SHOWN, SHOWN]
+    assert shown(world) == [(True, True, True)]
     # The queue holds the event, and neither the design nor a key.
-    (message,) = queued
     assert API_KEY not in message["body"]
     assert "perspectiveImage" not in message["body"]
-    assert set(json.loads(message["body"])) == {
-        "id", "event", "recipient", "received", "correlation",
-    }  # fmt: skip
 
 
 def test_what_only_the_mailer_sends_the_receiver_does_not_look_up(
@@ -129,6 +134,8 @@ def test_with_designs_off_nothing_is_asked(world: World, roomle: RoomleApi) -> N
     assert world.post(saved(configurationId=SHELF)) == (200, "sent")
 
     assert designs_told(world) == ["without: switched off"]
+    assert shown(world) == [(False, False, False)]
+    assert world.metrics()["WithoutDesign"] == [1.0]
     assert not roomle.requests
 
 

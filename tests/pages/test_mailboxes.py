@@ -95,16 +95,44 @@ def test_a_long_link_stays_in_the_card_where_word_break_is_ignored(
 
 
 @pytest.mark.parametrize("width", [360, 600])
-def test_a_long_link_is_broken_into_lines_where_that_is_supported(
+def test_a_long_link_is_one_quiet_line_and_whole_where_style_sheets_are_ignored(
     open_window: Open, width: int
 ) -> None:
-    email = email_of(CHOICES[0])
+    html = email_of(CHOICES[0]).html.replace("2564B3D4", LONG)
     window = open_window(width)
-    show(window, email.html.replace("2564B3D4", LONG))
+    height = "link => link.getBoundingClientRect().height"
+    link = window.page.locator(".fine td a")
+
+    show(window, html)
     assert_fits(window)
-    # All of it is visible: it is higher than one line.
-    link = window.page.locator(".fine a")
-    assert link.evaluate("link => link.getBoundingClientRect().height") > 200
+    assert link.evaluate(height) < 20
+    assert LONG in link.inner_text()
+
+    show(window, re.sub(r"<style.*?</style>", "", html, flags=re.DOTALL))
+    assert link.evaluate(height) > 200
+
+
+@pytest.mark.parametrize(
+    ("width", "device", "shown"),
+    [
+        (600, {}, True),
+        (375, {}, False),
+        # Held sideways.
+        (844, {"has_touch": True, "is_mobile": True}, False),
+    ],
+)
+def test_the_code_for_a_phones_camera_is_not_shown_on_a_phone(
+    open_window: Open, width: int, device: dict[str, bool], shown: bool
+) -> None:
+    [choice] = [each for each in CHOICES if name(each) == "default-shareConfigurationAR"]
+    email = email_of(choice)
+    window = open_window(width, **device)
+    show(window, with_pictures(email.html, pictures(email)))
+
+    for each in window.page.locator(".camera").all():
+        assert each.is_visible() is shown
+    assert window.page.locator(".camera").count() == 3
+    assert window.page.get_by_role("link", name="View in your room").is_visible()
 
 
 @pytest.mark.parametrize("width", [360, 600])

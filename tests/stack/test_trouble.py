@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -41,6 +42,15 @@ class Case:
     cause: str
     remedy: str
     outage: bool = False
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet(stack: LocalStack) -> Iterator[None]:
+    """Leave no alarm ringing for the tests of other files."""
+    yield
+    cloudwatch = stack.client("cloudwatch")
+    for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="-")
 
 
 def post(stack: LocalStack, recipient: str, **more: Any) -> int:
@@ -237,10 +247,12 @@ def measured(namespace: str, name: str, value: float, **dimensions: str) -> Any:
     def make(stack: LocalStack, _: str) -> Iterator[None]:
         functions = stack.deployed.functions
         pairs = [{"Name": n, "Value": functions.get(v, v)} for n, v in dimensions.items()]
-        datum = {"MetricName": name, "Timestamp": datetime.now(UTC), "Dimensions": pairs}
-        put = stack.client("cloudwatch").put_metric_data
-        put(Namespace=namespace, MetricData=[datum | {"Value": value}])
+        put = partial(stack.client("cloudwatch").put_metric_data, Namespace=namespace)
+        datum = {"MetricName": name, "Dimensions": pairs}
+        before = datetime.now(UTC) - timedelta(minutes=2)
+        put(MetricData=[datum | {"Value": value, "Timestamp": before}])
         yield
+        put(MetricData=[datum | {"Value": 0.0, "Timestamp": datetime.now(UTC)}])
 
     return make
 

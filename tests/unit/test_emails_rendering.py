@@ -74,6 +74,14 @@ class Case:
         return [ASSET, self.url] if self.template == "3DExportAsset" else [self.url]
 
     @property
+    def added(self) -> list[str]:
+        """The links of the blocks that the brand adds."""
+        blocks = self.brand.look["blocks"][self.language]
+        phone = [f"tel:{blocks['phone_link']}"] if "phone_link" in blocks else []
+        social = [each["link"] for each in blocks.get("social", [])]
+        return [*phone, *social, *([blocks["second_button"]] if "second_button" in blocks else [])]
+
+    @property
     def words(self) -> dict[str, Any]:
         """The texts that the email must show, from the built package."""
         package = importlib.resources.files("roomle_mail_emails")
@@ -186,13 +194,16 @@ def test_no_template_syntax_is_left(case: Case) -> None:
 @every_email
 def test_links_are_intact_and_no_others(case: Case) -> None:
     privacy = case.brand.look["privacy"][case.language]
-    assert set(page(case).links) == {*case.links, privacy}
-    assert set(re.findall(r"https://\S+", compose(case).text)) == {*case.links, privacy}
+    expected = {*case.links, *case.added, privacy}
+    assert set(page(case).links) == expected
+    shown = {each for each in expected if each.startswith("https:")}
+    assert set(re.findall(r"https://\S+", compose(case).text)) == shown
 
 
 @every_email
 def test_there_is_one_button_and_under_it_its_link_in_plain_text(case: Case) -> None:
-    [button] = page(case).buttons
+    [button, *others] = page(case).buttons
+    assert {each.get("href") for each in others} <= set(case.added)
     assert button.get("href") == case.links[0]
     assert "".join(button.itertext()).strip() == case.words["button"]
     text = page(case).text

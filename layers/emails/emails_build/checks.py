@@ -303,10 +303,10 @@ def inline(style: str) -> Declarations:
 
 
 def applies(media: str, scheme: Scheme) -> bool:
-    """Return whether a media query matches, as far as emails use them: wide screens, a scheme."""
+    """Return whether a media query matches, as far as emails use them: desktops, a scheme."""
     if "prefers-color-scheme" in media:
         return scheme in media
-    return "max-width" not in media and "print" not in media
+    return not any(word in media for word in ("max-width", "print", "pointer"))
 
 
 def declared(source: Any) -> Iterator[tuple[str, str, bool]]:  # noqa: ANN401 (text or tokens)

@@ -30,13 +30,28 @@ def mix(one: str, other: str, share: float) -> str:
 
 
 def readable(colour: str, background: str, ratio: float = TEXT) -> str:
-    """The nearest colour with enough contrast: unchanged, darker, or lighter."""
+    """The nearest colour with enough contrast: unchanged, darker, or lighter, in the same hue."""
     for step in range(_STEPS + 1):
-        for end in (_BLACK, _WHITE):
-            candidate = mix(colour, end, step / _STEPS)
+        for candidate in (mix(colour, _BLACK, step / _STEPS), lighter(colour, step / _STEPS)):
             if contrast(candidate, background) >= ratio:
                 return candidate
     raise AssertionError  # black or white has 4.5 on any background
+
+
+def lighter(colour: str, share: float) -> str:
+    """The colour on its way to white, by a `share` from 0 to 1: first brighter, then paler.
+
+    Mixing with white from the start would make a dark brand's colour grey.
+    """
+    most = max(_channels(colour))
+    if most == 0:
+        return mix(colour, _WHITE, share)
+    bright = "#" + "".join(f"{round(each * 255 / most):02x}" for each in _channels(colour))
+    # As much of the way as the colour lacks of full brightness.
+    turn = 1 - most / 255
+    if share < turn:
+        return mix(colour, bright, share / turn)
+    return mix(bright, _WHITE, (share - turn) / (1 - turn))
 
 
 def scheme(button: str, background: str, surface: str, text: str) -> dict[str, str]:

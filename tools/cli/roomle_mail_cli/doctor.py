@@ -458,38 +458,37 @@ def check_metrics(deployment: Deployment) -> Iterator[Check]:
 
 def _measured(deployment: Deployment) -> dict[str, float]:
     """The metrics of the last hour by their names here; those without data are left out."""
-    functions = [deployment.resources.get(each, ("", ""))[1] for each in (RECEIVER, MAILER)]
-    metrics = {
-        "receiver": ("AWS/Lambda", "Throttles", {"FunctionName": functions[0]}, "Sum"),
-        "mailer": ("AWS/Lambda", "Throttles", {"FunctionName": functions[1]}, "Sum"),
-        "webhook": ("RoomleMail", "WebhookThrottled", {"stack": deployment.name}, "Sum"),
-        "bounces": ("AWS/SES", "Reputation.BounceRate", {}, "Maximum"),
-        "complaints": ("AWS/SES", "Reputation.ComplaintRate", {}, "Maximum"),
-    }
+    receiver, mailer = (deployment.resources.get(each, ("", ""))[1] for each in (RECEIVER, MAILER))
+    hour, minute = 3600, 60
     queries = [
-        {
-            "Id": name,
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": namespace,
-                    "MetricName": metric,
-                    "Dimensions": [{"Name": x, "Value": value} for x, value in dimensions.items()],
-                },
-                "Period": 3600,
-                "Stat": statistic,
-            },
-        }
-        for name, (namespace, metric, dimensions, statistic) in metrics.items()
-        if all(dimensions.values())
+        _query("receiver", "AWS/Lambda", "Throttles", "Sum", hour, FunctionName=receiver),
+        _query("webhook", "RoomleMail", "WebhookThrottled", "Sum", hour, stack=deployment.name),
+        _query("bounces", "AWS/SES", "Reputation.BounceRate", "Maximum", minute),
+        _query("complaints", "AWS/SES", "Reputation.ComplaintRate", "Maximum", minute),
     ]
+    if mailer:
+        queries.append(
+            _query("mailer", "AWS/Lambda", "Throttles", "Sum", hour, FunctionName=mailer)
+        )
     now = datetime.now(UTC)
     with aws_errors():
         answer = deployment.client("cloudwatch").get_metric_data(
             MetricDataQueries=queries, StartTime=now - _LATELY, EndTime=now
         )
+    found = {each["Id"]: each["Values"] for each in answer["MetricDataResults"] if each["Values"]}
+    # The newest comes first. An hour's calls may be in two periods; a rate is the newest one.
     return {
-        each["Id"]: max(each["Values"]) for each in answer["MetricDataResults"] if each["Values"]
+        x: values[0] if x in ("bounces", "complaints") else sum(values)
+        for x, values in found.items()
     }
+
+
+def _query(
+    name: str, namespace: str, metric: str, statistic: str, period: int, **dimensions: str
+) -> dict[str, Any]:
+    pairs = [{"Name": each, "Value": value} for each, value in dimensions.items()]
+    asked = {"Namespace": namespace, "MetricName": metric, "Dimensions": pairs}
+    return {"Id": name, "MetricStat": {"Metric": asked, "Period": period, "Stat": statistic}}
 
 
 # --- the webhook ------------------------------------------------------------------------------

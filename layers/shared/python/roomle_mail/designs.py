@@ -213,12 +213,10 @@ class Lookup:
         """Wait until it has ended or its time is up, and return what was found by then."""
         if self._thread is not None:
             self._thread.join(max(0.0, self._ends - time.monotonic()))
+        is_late = self.is_running()
         # What a late thread still does must change neither the email nor its line in the log.
-        found, problems, outage = dict(self._found), set(self.problems), self._outage
-        if self.is_running():
-            problems.add("late")
-            outage = True
-        if outage:
+        found, problems = dict(self._found), {*self.problems, *["late"] * is_late}
+        if is_late or self._outage:
             self._designs.rest(self.environment, self._now)
         if self._wanted.show:
             self.outcome = _told(found, problems)
@@ -231,7 +229,8 @@ class Lookup:
             part(*given)
         except _Without as err:
             self.problems.append(str(err))
-            self._outage |= isinstance(err, _Outage)
+            if isinstance(err, _Outage):
+                self._outage = True
         except Exception as err:  # noqa: BLE001 (whatever it is, the email goes out without)
             self.problems.append(type(err).__name__)
 
@@ -318,7 +317,7 @@ class _Roomle:
     """Calls to Roomle until the time is up. Each raises _Without."""
 
     pool: urllib3.PoolManager
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # the API key and a token
     ends: float  # on the monotonic clock
     stand_in: str | None
 

@@ -137,7 +137,7 @@ class Mailer:
     sender: Sender
     queues: Queues
     designs: Designs
-    credentials: Callable[[], CredentialStore]
+    credentials: CredentialStore
 
     def process(self, message: Message) -> bool:
         """Process a message: True if it may be deleted, False if it stays in the queue."""
@@ -208,7 +208,7 @@ class Mailer:
 
     def _credential(self, brand: Brand) -> Credential | None:
         """For calls to Roomle, the first one of the brand's: the queue holds no API key."""
-        known = self.credentials().get(time.time())
+        known = self.credentials.get(time.time())
         allowed = (each for each in known if each.api_key in (brand.api_keys or (each.api_key,)))
         return next(allowed, None)
 

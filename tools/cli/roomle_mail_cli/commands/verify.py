@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from roomle_mail.tokens import SEALED
 from roomle_mail_cli import screen, times
 from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
 from roomle_mail_cli.screen import CliError, Exit
@@ -51,6 +50,7 @@ def verify(
       roomle-mail verify sealed-Qm9...==
       printf %s "$SECRET" | roomle-mail verify '01-...' --secret-stdin --api-key aValidApiKey
     """
+    from roomle_mail.tokens import SEALED
     from roomle_mail_cli import keys, reading
     from roomle_mail_cli.deployment import Deployment
 
