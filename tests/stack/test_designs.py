@@ -115,7 +115,8 @@ def test_no_answer_of_roomles_costs_an_email_or_gets_into_it_unchecked(
     stack: LocalStack, recipient: str
 ) -> None:
     for fault in sorted(faults.FAULTS.keys() - OUTAGES):
-        email = mailed(stack, recipient, f"demo:fault-{fault}:2564B3D4")
+        # Each to another person, because of the limit for one.
+        email = mailed(stack, f"{fault}.{recipient}", f"demo:fault-{fault}:2564B3D4")
         for part in (email.html, email.text, email.subject):
             assert "elsewhere.example" not in part, fault
             assert "<script" not in part, fault
@@ -149,7 +150,10 @@ def test_designs_can_be_switched_off(stack: LocalStack, roomle: RoomleApi, recip
 def test_the_command_asks_with_the_stacks_own_key(
     stack: LocalStack, roomle: RoomleApi, cli: CommandLine
 ) -> None:
-    result = cli("design", SHELF, "--language", "de", "--json")
+    for _ in range(TRIES):
+        result = cli("design", SHELF, "--language", "de", "--json")
+        if result.code == 0:
+            break
 
     assert result.code == 0, result.err
     [email] = result.json["emails"]
