@@ -56,6 +56,7 @@ def no_concurrency(stack: LocalStack, logical_id: str) -> Iterator[None]:
 @contextmanager
 def unusable_secret(stack: LocalStack) -> Iterator[None]:
     with stack.secret({stack.deployed.api_key: "too short"}):
+        stack.restart(RECEIVER)  # it remembers the secret
         yield
 
 
@@ -97,7 +98,7 @@ ALARMS: dict[str, tuple[Trouble, scenes.Scene, str, str]] = {
     ),
     "QuotaUsedUpAlarm": (nothing_else, scenes.quota_used_up, "24 hours is used up", "SendQuota"),
     "StillWaitingAlarm": (nothing_else, scenes.still_waiting, "Throttled", "Service Quotas"),
-    "DeadLettersAlarm": (unverified, dead_letter, "EmailRefused", "create-email-identity"),
+    "DeadLettersAlarm": (unverified, dead_letter, "unknown to SES", "create-email-identity"),
     "ServerErrorsAlarm": (unusable_secret, unanswered, "secret", "roomle-mail secret set"),
     "OldestMessageAlarm": (
         trigger_off, quiet, "nothing leaves the queue", "update-event-source-mapping --enabled",
@@ -119,10 +120,12 @@ def test_one_command_tells_cause_and_remedy_of_an_alarm(
     with trouble(stack):
         scene(stack, recipient)
         result = cli("why", alarm, "--since", "1m")
-    told = result.out.partition("\n-> ")
     assert result.code == 0
-    assert cause in told[0]
-    assert any(remedy in line for line in result.out.splitlines() if line.startswith("-> "))
+    # Other tests' trouble of the last minute may be told too.
+    assert any(
+        cause in told.partition("\n-> ")[0] and remedy in told.partition("\n-> ")[2]
+        for told in result.out.split("\n\n")
+    ), result.out
     assert "customer.example" not in result.out
 
 
