@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from roomle_mail_cli import sign
 from roomle_mail_cli.deployment import Deployment
 from tests.command_line import CommandLine
 
@@ -156,3 +159,22 @@ def test_a_local_stack_has_its_own_region_and_credentials(
     for option in (("--region", "us-east-1"), ("--profile", "mine")):
         result = cli("secret", "list", "--stack", str(path), *option)
         assert (result.code, "would be ignored" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Vienna", "America/Los_Angeles"])
+@pytest.mark.parametrize(
+    "at", ["2026-01-15T09:30", "2026-01-15 09:30:20", "2026-01-15T10:30+01:00"]
+)
+def test_the_time_of_a_token_is_utc_unless_it_names_a_zone(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, zone: str, at: str
+) -> None:
+    moment = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+    token = sign.make_token(now=moment, api_key=KEY, secret=SECRET)
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        result = cli("verify", token, "--at", at, "--secret-stdin", "--api-key", KEY, stdin=SECRET)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert result.code == 0, result
