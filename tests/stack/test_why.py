@@ -79,6 +79,10 @@ def mailer_off(stack: LocalStack) -> AbstractContextManager[object]:
     return no_concurrency(stack, MAILER)
 
 
+def wrong_setting(function: str) -> Trouble:
+    return lambda stack: stack.environment(function, DELIVERY="nonsense")
+
+
 def quiet(_: LocalStack, __: str) -> None:
     """Nothing happens meanwhile."""
 
@@ -105,6 +109,12 @@ ALARMS: dict[str, tuple[Trouble, scenes.Scene, str, str]] = {
     ),
     "ReceiverThrottlesAlarm": (
         receiver_off, quiet, "concurrency is 0", "delete-function-concurrency",
+    ),
+    "ReceiverErrorsAlarm": (
+        wrong_setting(RECEIVER), quiet, "variable DELIVERY has a wrong value", "REVERT_DRIFT",
+    ),
+    "MailerErrorsAlarm": (
+        wrong_setting(MAILER), quiet, "variable DELIVERY has a wrong value", "REVERT_DRIFT",
     ),
     "MailerThrottlesAlarm": (
         mailer_off, quiet, "concurrency is 0", "delete-function-concurrency",
@@ -299,6 +309,14 @@ def test_what_another_command_holds_is_said_to_be_hidden(
         sqs.change_message_visibility(
             QueueUrl=url, ReceiptHandle=each["ReceiptHandle"], VisibilityTimeout=0
         )
+
+
+def test_letters_of_yesterday_are_explained_too(cli: CommandLine, letters: int) -> None:
+    result = cli("why", "DeadLettersAlarm", "--since", "1s", "--json")
+    counts = {each["reason"]: each["count"] for each in result.json["causes"]}
+    assert sum(counts.values()) <= letters
+    assert counts.keys() <= {"EmailRefused", "tries used up"}
+    assert all(each["remedy"] for each in result.json["causes"])
 
 
 def test_a_redrive_waits_and_tells_what_came_back(
