@@ -28,7 +28,7 @@ API = "a1b2c3d4e5"
 # What `make local` deploys, as seen from a container. The emulator derives the names from the
 # stack's name.
 LOCAL_STACK = "http://host.docker.internal:24566"
-ROOMLE_API = "http://host.docker.internal:24567"
+ROOMLE_API = "http://host.docker.internal:24569"
 QUEUE = "roomle-mail-Queue-EB937DDEA13CA"
 DEAD_LETTER_QUEUE = "roomle-mail-DeadLetterQueue-C60A47F79C3A7"
 BUS = "roomle-mail"

@@ -53,6 +53,7 @@ def test_the_receivers_email_shows_the_design(world: World) -> None:
 
     assert designs_told(world) == [SHOWN]
     assert shown(world) == [(True, True, True)]
+    assert "WithoutDesign" not in world.metrics()
 
 
 def test_the_mailer_makes_the_same_email(world: World) -> None:
@@ -133,6 +134,8 @@ def test_with_designs_off_nothing_is_asked(world: World, roomle: RoomleApi) -> N
     assert world.post(saved(configurationId=SHELF)) == (200, "sent")
 
     assert designs_told(world) == ["without: switched off"]
+    assert shown(world) == [(False, False, False)]
+    assert world.metrics()["WithoutDesign"] == [1.0]
     assert not roomle.requests
 
 

@@ -12,7 +12,7 @@ from tests.faults.proxy import BREAK, DRIP, HANG, NO_CONNECTION, Fault
 from tests.faults.test_faults import OUTAGE_IS_OLD
 
 DEAD = (NO_CONNECTION, HANG, DRIP, BREAK)
-EVENTS = 300
+EVENTS = 400
 # Seconds between the answers that one in a hundred takes longer than.
 APART = 0.1
 
@@ -40,7 +40,11 @@ def test_a_dead_roomle_is_asked_by_one_event_in_five_minutes(
 
         receiver.line.heal()
         receiver.clock.move(OUTAGE_IS_OLD)
-        assert post(receiver)[1] == "shown: picture, name, size"
+        again = {"shown: picture, name, size"}
+        if fault is DRIP:
+            # The server may still be at the first answer, and then no other lookup begins.
+            again.add("without: busy")
+        assert post(receiver)[1] in again
 
 
 @pytest.mark.proof  # about seconds

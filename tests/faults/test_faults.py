@@ -328,6 +328,7 @@ def test_a_bus_that_does_not_exist_changes_no_answer_and_no_email(
     assert (entry.answers[0].code, entry.emails) == ("sent", 1)
 
 
+@pytest.mark.proof  # a busy machine runs out of time, whatever Roomle does
 @pytest.mark.parametrize("case", [c for c in CASES if c.service == "ROOMLE"], ids=str)
 def test_a_fault_of_roomles_changes_no_answer_and_keeps_no_email(case: Case, trial: Trial) -> None:
     answer = (202, "queued") if case.way == "sqs" else (200, "sent")

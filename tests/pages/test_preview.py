@@ -62,6 +62,25 @@ def frame_text(page: Page, number: int = 0) -> str:
 # --- everything is shown ----------------------------------------------------------------------
 
 
+def test_every_email_is_shown_with_and_without_a_design(window: Window, preview: str) -> None:
+    for design, shown in (("all", 1), ("none", 0), ("brand", 0)):
+        for images in ("own", "blocked"):
+            window.page.goto(f"{preview}/?design={design}&images={images}&width=phone")
+            frame = window.page.frame_locator(".frame iframe").first
+            expect(frame.get_by_role("heading", level=1)).to_be_visible()
+            expect(frame.get_by_role("img", name="Picture: Corner sofa")).to_have_count(shown)
+            loaded = frame.locator(".plate img").evaluate_all(
+                """all => Promise.all(all.map(
+                    each => each.decode().catch(() => 0).then(() => each.naturalWidth)))"""
+            )
+            assert loaded == [1024 if images == "own" else 0] * shown
+            text = window.page.locator("#text").inner_text()
+            assert ("Corner sofa" in text) == ("241.2 × 98.6 × 78 cm" in text) == bool(shown)
+            subject = window.page.locator("#subject").inner_text()
+            assert ("Corner sofa" in subject) == bool(shown)
+        window.keep(f"-{design}")
+
+
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda c: f"{c.look.key}-{c.language}-{c.kind.key}")
 def test_every_email_is_shown_as_html_as_text_and_as_an_inbox_shows_it(choice: Choice) -> None:
     email = DRAFTS.email(choice)

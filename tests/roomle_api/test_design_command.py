@@ -30,7 +30,14 @@ def cli(
     monkeypatch.setenv("ROOMLE_SECRET", sign.EXAMPLE_SECRET)
     monkeypatch.setenv("ROOMLE_API", roomle.url)
     monkeypatch.delenv("ROOMLE_MAIL_STACK", raising=False)
+    wait(monkeypatch, 10)
     return CommandLine(monkeypatch, capsys)
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let an email wait longer for its design than it does, since a busy machine may be slow."""
+    monkeypatch.setattr("roomle_mail.designs.DESIGN_WITHIN", seconds)
+    monkeypatch.setattr("roomle_mail_cli.shown.DESIGN_WITHIN", seconds)
 
 
 def answers(document: Any) -> dict[str, str]:
@@ -148,6 +155,14 @@ def test_a_brand_decides_what_an_email_would_show(
     )
 
 
+def test_a_region_decides_on_the_units_and_another_language_is_refused(cli: CommandLine) -> None:
+    [email] = cli("design", SHELF, "--language", "en-US", "--json").json["emails"]
+    assert (email["name"], email["size"]) == ("Shelf", "47.2 × 13.4 × 88.6 in")
+    refused = cli("design", SHELF, "--language", "pl")
+    assert refused.code == 2
+    assert "does not offer 'pl', only en, de" in refused.err
+
+
 # --- what the answers settle ------------------------------------------------------------------
 
 
@@ -240,6 +255,7 @@ def test_no_fault_ends_in_a_traceback_or_prints_a_secret(
     cli: CommandLine, roomle: RoomleApi, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(asking, "PATIENCE", 0.3)
+    wait(monkeypatch, 0.3)
     roomle.fault = fault
 
     result = cli("design", SHELF)

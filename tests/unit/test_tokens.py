@@ -408,3 +408,16 @@ def test_no_text_form_shows_a_secret_or_token(shown: object) -> None:
 
     assert "Secr3t" not in text
     assert repr(claims.data)[2:-1] not in text
+
+
+@pytest.mark.parametrize(("algorithm", "iv"), [("01", "fixed"), ("01", "prefix"), ("02", "fixed")])
+@given(now=st.floats(0, 4e9), api_key=st.from_regex(r"[!-:<-~]{1,64}", fullmatch=True))
+def test_a_token_of_ours_verifies_like_one_of_roomles(
+    algorithm: str, iv: tokens.Iv, now: float, api_key: str
+) -> None:
+    credential = tokens.Credential(api_key, b"example-secret-0")
+    text = tokens.issue(credential, now=now, algorithm=algorithm, iv=iv)
+
+    claims = tokens.verify(tokens.decode(text, algorithms=[algorithm]), [credential], iv=iv)
+    assert claims.credential == credential
+    assert claims.issued_at == pytest.approx(now, abs=0.001)

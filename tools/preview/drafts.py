@@ -37,6 +37,8 @@ SOFAS = {
     "es": "Sofá esquinero",
     "nl": "Hoekbank",
 }
+# What is known of the design: as much as the brand's emails show, all, or nothing.
+DESIGNS = ("brand", "all", "none")
 RECEIVED = fixtures.MOMENT.timestamp()
 
 
@@ -79,15 +81,15 @@ class Look:
 class Choice:
     """One of the emails: `whole` has every link that Roomle may send, else only required ones.
 
-    `design` is what the email shows of the design: what the brand's `show` says, all, or nothing.
-    `blocks` are its optional parts: those that are set, all, none, or a single one.
+    `design` is one of DESIGNS. `blocks` are its optional parts: those that are set, all, none, or a
+    single one.
     """
 
     look: Look
     language: str
     kind: Kind
     whole: bool = True
-    design: str = "brand"
+    design: str = DESIGNS[0]
     blocks: str = "set"
 
 
@@ -134,11 +136,29 @@ class Drafts:
                 for kind in KINDS:
                     yield Choice(look, language, kind)
 
+    def each_subject(self) -> Iterator[Choice]:
+        """The same, and again without the design where that has another subject."""
+        for choice in self.choices():
+            yield choice
+            unknown = replace(choice, design="none")
+            subjects = {
+                each.subject
+                for each in map(self.email, (choice, unknown))
+                if isinstance(each, Email)
+            }
+            if len(subjects) > 1:
+                yield unknown
+
+    def text(self, choice: Choice) -> str:
+        """The email's HTML; empty if there is none."""
+        email = self.email(choice)
+        return email.html if isinstance(email, Email) else ""
+
     def email(self, choice: Choice) -> Email | Problem | None:
         """The email; None if Roomle sends its own; a problem if it can't be rendered."""
         try:
             return self._catalog.compose(
-                sample(choice), self._brand(choice), received=RECEIVED, design=design(choice)
+                sample(choice), self._brand(choice), received=RECEIVED, design=design_of(choice)
             )
         except NoTemplate:
             return None
@@ -184,7 +204,7 @@ def brand_of(choice: Choice) -> Brand:
     return replace(brand, show=("picture", "name", "size"), picture_hosts=hosts)
 
 
-def design(choice: Choice) -> Design:
+def design_of(choice: Choice) -> Design:
     """What Roomle says of the design."""
     if choice.design == "none":
         return Design()

@@ -1,6 +1,7 @@
 """The preview page: one email and its problems, or all of them."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from roomle_mail.emails import Email
 from tools import pages
 from tools.pages.emails import SCHEMES, InboxLine, Picture, Scheme, framed
 from tools.preview import blocks
-from tools.preview.drafts import KINDS, Choice, Drafts, Folder, relative
+from tools.preview.drafts import DESIGNS, KINDS, Choice, Drafts, Folder, design_of, relative
+from tools.roomle_api.pictures import sofa
 
 # In CSS pixels: a usual reading pane, and a usual phone.
 WIDTHS = {"desktop": 680, "phone": 375}
-
+COLOUR = (120, 90, 60)
 
 # The possible values in an address; the first is the default.
 ALLOWED = {
@@ -28,6 +30,7 @@ ALLOWED = {
     "scheme": ("light", "dark", "both"),
     "images": ("own", "loaded", "blocked"),
     "links": ("all", "fewest"),
+    "design": DESIGNS,
     "blocks": ("set", "all", "none", *blocks.NAMES),
 }
 
@@ -46,6 +49,7 @@ class View:
     scheme: str = ALLOWED["scheme"][0]
     images: str = ALLOWED["images"][0]
     links: str = ALLOWED["links"][0]
+    design: str = ALLOWED["design"][0]
     blocks: str = ALLOWED["blocks"][0]
 
     @classmethod
@@ -63,7 +67,7 @@ class View:
         offered = look.brand.languages
         language = self.language if self.language in offered else look.brand.language
         kind = next(kind for kind in KINDS if kind.key == self.email)
-        return Choice(look, language, kind, self.links == "all", blocks=self.blocks)
+        return Choice(look, language, kind, self.links == "all", self.design, self.blocks)
 
     def address(self, path: str = "/", **changes: str) -> str:
         """The address of another view."""
@@ -111,17 +115,10 @@ def application(folder: Folder) -> Flask:
     @app.get("/email")
     def email() -> Response:
         view, drafts = View.of(request.args), folder.drafts()
-        found = None if isinstance(drafts, BuildFailed) else drafts.email(view.choice(drafts))
-        if not isinstance(found, Email):
+        found = None if isinstance(drafts, BuildFailed) else shown(view, drafts)
+        if found is None:
             abort(404)
-        one = view.schemes[0] if len(view.schemes) == 1 else None
-        return framed(
-            found.html,
-            pictures(found),
-            one,
-            own_files=folder.source / "pictures" if view.images == "own" else None,
-            remote_images=view.images == "loaded",
-        )
+        return found
 
     @app.get("/stamp")
     def stamp() -> str:
@@ -137,6 +134,23 @@ def application(folder: Folder) -> Flask:
         return broken(BuildFailed(problems), folder).get_data(as_text=True), 500
 
     return app
+
+
+def shown(view: View, drafts: Drafts) -> Response | None:
+    """The email itself, for a frame; None if there is none."""
+    choice = view.choice(drafts)
+    found = drafts.email(choice)
+    if not isinstance(found, Email):
+        return None
+    one = view.schemes[0] if len(view.schemes) == 1 else None
+    html = found.html if view.images == "blocked" else with_design(found.html, choice)
+    return framed(
+        html,
+        pictures(found),
+        one,
+        own_files=drafts.source / "pictures" if view.images == "own" else None,
+        remote_images=view.images == "loaded",
+    )
 
 
 def show(view: View, drafts: Drafts, folder: Folder) -> str:
@@ -162,6 +176,7 @@ def show(view: View, drafts: Drafts, folder: Folder) -> str:
         elsewhere=located(elsewhere, folder),
         siblings=[(kind, *judged(drafts, replace(choice, kind=kind))) for kind in KINDS],
         optional=email is not None and differs(email, other),
+        shows_design=len({drafts.text(replace(choice, design=each)) for each in DESIGNS}) > 1,
         widths=WIDTHS,
         blocks=tuple(blocks.NAMES.items()),
         size=len(email.html.encode()) if email else 0,
@@ -193,14 +208,20 @@ def rows(
 ) -> list[tuple[Choice, View, Email | Problem | None, InboxLine | None, int]]:
     """All emails, for the overview."""
     made = []
-    for choice in drafts.choices():
+    for choice in drafts.each_subject():
         email = drafts.email(choice)
         line = None
         if isinstance(email, Email):
             line = InboxLine.of(email.sender, email.subject, email.html)
-        view = View(choice.look.key, choice.language, choice.kind.key)
+        view = View(choice.look.key, choice.language, choice.kind.key, design=choice.design)
         made.append((choice, view, email, line, judged(drafts, choice)[1]))
     return made
+
+
+def with_design(html: str, choice: Choice) -> str:
+    """Return the HTML with a made-up design's picture instead of the link to it."""
+    link, data = design_of(choice).picture, b64encode(sofa(COLOUR)).decode()
+    return html.replace(f'src="{link}"', f'src="data:image/png;base64,{data}"')
 
 
 def pictures(email: Email) -> list[Picture]:

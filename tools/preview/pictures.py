@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -54,6 +54,8 @@ def write(
 ) -> int:
     """Write `<brand>/<language>/<email>-<what>.png` for every email; return how many pictures.
 
+    For brands that show designs, each is there twice: without one, and with one, `<email>-design`.
+
     `tell` is called with the progress after each email. Raises NothingChosen, and BuildFailed if
     there is any problem in the folder.
     """
@@ -63,7 +65,12 @@ def write(
     if drafts.problems:
         raise BuildFailed(drafts.problems)
     there = [each for each in drafts.choices() if isinstance(drafts.email(each), Email)]
-    choices = [each for each in there if each in (chosen or Chosen())]
+    choices = [
+        replace(each, design=design)
+        for each in there
+        if each in (chosen or Chosen())
+        for design in (("none", "all") if each.look.brand.show else ("none",))
+    ]
     if not choices:
         brands, languages, events = (
             ", ".join(dict.fromkeys(values))
@@ -103,10 +110,16 @@ class Camera:
 
     def take(self, choice: Choice, target: Path) -> int:
         """Write all pictures of one email; return how many."""
-        view = View(choice.look.key, choice.language, choice.kind.key, width="desktop")
+        view = View(
+            choice.look.key,
+            choice.language,
+            choice.kind.key,
+            width="desktop",
+            design=choice.design,
+        )
         place = target / re.sub(r"[^\w.-]+", "-", choice.look.key) / choice.language
         place.mkdir(parents=True, exist_ok=True)
-        email = str(place / choice.kind.key)
+        email = str(place / choice.kind.key) + ("-design" if choice.design == "all" else "")
         for name, window in self._windows.items():
             # In the window's own colours, as in a mail program.
             window.goto(self._address + view.address("/email", scheme="both"))

@@ -240,7 +240,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "compressed": Fault("answers with fifty megabytes, compressed", reply=_compressed),
     "no-type": Fault(
-        "says not what type its answer has",
+        "does not say what type its answer has",
         reply=partial(_header, name="Content-Type", value=""),
     ),
     "wrong-type": Fault(
@@ -290,8 +290,8 @@ FAULTS: Mapping[str, Fault] = {
     "sizes-digits": Fault(
         "writes its sizes in five thousand digits", reply=partial(_body, change=_digits)
     ),
-    "no-sizes": Fault("says no sizes", partial(_without, names=("width", "depth", "height"))),
-    "no-depth": Fault("says no depth", partial(_without, names=("depth",))),
+    "no-sizes": Fault("names no sizes", partial(_without, names=("width", "depth", "height"))),
+    "no-depth": Fault("names no depth", partial(_without, names=("depth",))),
     # names
     **{
         f"name-{name}": Fault(label, partial(_set, name="label", value=value))

@@ -17,8 +17,8 @@ from tools.roomle_api.content import Call
 from tools.roomle_api.faults import Reply
 from tools.stack.emulator import HOST
 
-# What "every call must contain" (Roomle's page "Authentication"). What names a tenant is nowhere
-# said, so the stand-in can do without by default.
+# What "every call must contain" (Roomle's page "Authentication"). How a tenant is named is not
+# documented, so by default the stand-in does not need that header.
 HEADERS = ("apiKey", "token", "currentTenant", "language")
 NEEDED = ("apiKey", "token", "language")
 ROOMLE = ".roomle.com"

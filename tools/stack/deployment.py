@@ -35,6 +35,8 @@ BUILT_EMAILS = BUILT.with_name("EmailsLayer")
 DESCRIPTION = ROOT / ".local" / "stack.json"
 BUCKET = "artifacts"
 HTTP_API = "AWS::ApiGatewayV2::Api"
+# The stand-in's port is so far from the emulator's: the simulator and the preview are in between.
+BESIDE = 3
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
     announce_deviations()
     processes.say("emulator", "starting")
     try:
-        with emulator.running(port) as aws, server.running() as roomle:
+        beside = port + BESIDE if port and not emulator.taken(port + BESIDE) else 0
+        with emulator.running(port) as aws, server.running(beside) as roomle:
             processes.say("emulator", f"answers at {aws.url}")
             processes.say("roomle", f"a stand-in for its API answers at {roomle.url}")
             stack = deploy(aws, roomle)

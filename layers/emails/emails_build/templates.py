@@ -257,7 +257,9 @@ def _expanded(
     include = _TEXT_INCLUDE
     if file.suffix == ".mjml":
         source, include = markup.without_comments(source), _MJML_INCLUDE
-    for number, words in enumerate(syntax.without_comments(source).split("\n"), 1):
+    for number, words in enumerate(
+        syntax.without_comments(source).removesuffix("\n").split("\n"), 1
+    ):
         line = Line(words, file, number)
         included = include.fullmatch(words)
         if included:

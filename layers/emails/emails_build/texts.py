@@ -173,7 +173,7 @@ def unknown(sections: Mapping[str, Any], uses: Uses) -> Iterator[tuple[Sequence[
                 yield (name, key), "expected a text in quotes"
             elif value.strip():
                 yield from (((name, key), message) for message in _wrong_text(key, value))
-            elif not uses.may_be_empty(name, key):
+            elif not uses.may_be_empty(name, key.removesuffix(WITH_DESIGN)):
                 yield (name, key), "expected a text in quotes"
 
 

@@ -239,7 +239,7 @@ _MESSAGES: dict[str, Reason] = {
 }
 _DECISIONS = (
     "refused", "failed", "postponed", "dead-lettered", "expired", "suppressed", "ignored",
-    "skipped", "sent", "queued", "repeated",
+    "forwarded", "skipped", "sent", "queued", "repeated",
 )  # fmt: skip
 # Both kinds of ids have digits; words don't.
 _ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)

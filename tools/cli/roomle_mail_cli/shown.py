@@ -64,6 +64,20 @@ def brand(identifier: str | None, configurator_id: str | None) -> Brand:
     return Brand.of(chosen, found["brands"][chosen] | differs)
 
 
+def languages_of(brand: Brand, asked: list[str]) -> tuple[str, ...]:
+    """The languages that are asked for, else the brand's own; raises CliError for others.
+
+    A region, as in `en-US`, decides on units and numbers.
+    """
+    offered = {each.partition("-")[0].casefold() for each in brand.languages}
+    for each in asked:
+        if each.replace("_", "-").partition("-")[0].casefold() not in offered:
+            known = ", ".join(brand.languages)
+            problem = f"The brand {brand.id} does not offer {each!r}, only {known}."
+            raise CliError(problem, code=Exit.USAGE)
+    return tuple(asked or [brand.language])
+
+
 def showing() -> list[Brand]:
     """The brands that show designs."""
     brands = [Brand.of(name, table) for name, table in project.brands()["brands"].items()]

@@ -1,8 +1,8 @@
 """Make Roomle's tokens and sign API Gateway events with them: for tools and tests only.
 
-The shipped code never makes a token. Roomle's page "Authentication" gives the form. What it leaves
-open (the initialisation vector of ``01``, the spelling of the time zone) is an argument here, so
-that each choice can be tried.
+The shipped code makes tokens in one form, and only for its calls to Roomle. Roomle's page
+"Authentication" gives the form. What it leaves open (the initialisation vector of ``01``, the
+spelling of the time zone) is an argument here, so that each choice can be tried.
 
     python -m roomle_mail_cli.sign events/receiver/saved_configuration.json |
         sam local invoke ReceiverFunction --event - --env-vars events/env.json

@@ -317,7 +317,7 @@ class _Roomle:
     """Calls to Roomle until the time is up. Each raises _Without."""
 
     pool: urllib3.PoolManager
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # the API key and a token
     ends: float  # on the monotonic clock
     stand_in: str | None
 

@@ -141,6 +141,8 @@ def decided(
     counted += [str(reason["reason"])] if reason else []
     counted += ["Received"] if received else []
     counted += ["Published"] if known.published_id else []
+    without = decision == "sent" and known.design is not None and "shown" not in known.design
+    counted += ["WithoutDesign"] if without else []
     durations = {
         "sent": {"AgeAtSending": age, "TimeToSes": time_to_ses},
         "postponed": {"AgeAtPostponing": age},

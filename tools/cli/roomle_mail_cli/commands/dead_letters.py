@@ -26,7 +26,7 @@ from roomle_mail_cli.screen import CliError, Exit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roomle_mail_cli import letters
+    from roomle_mail_cli import letters, lines
     from roomle_mail_cli.deployment import Deployment
 
 WIDTH = 120
@@ -188,6 +188,8 @@ def redrive(
                 "send them. `dead-letters drop` deletes them."
             )
         ask(f"Move {told(chosen)} back to the queue?", chosen, yes=yes)
+        moved_at = datetime.now(UTC)
+        before = {each.key for each in mailer_lines(deployment, moved_at)} if wait else set()
         by_sqs = None
         if everything and chosen and not stay:
             held.put_back()
@@ -199,7 +201,9 @@ def redrive(
                 chosen = choose(held, [each.id for each in chosen], None, None)
         moved = resend(held, chosen, rate=rate) if by_sqs is None else by_sqs
     result: dict[str, Any] = {"moved": moved, "way": "one by one" if by_sqs is None else "sqs"}
-    ended = wait_for(deployment, chosen, since=started, seconds=wait) if wait and moved else None
+    ended = None
+    if wait and moved:
+        ended = wait_for(deployment, chosen, since=moved_at, before=before, seconds=wait)
     if ended is not None:
         result |= {
             "sent": len(ended.of("sent")),
@@ -238,19 +242,34 @@ def outcome_told(ended: letters.Outcome) -> str:
     )
 
 
+def mailer_lines(deployment: Deployment, since: datetime) -> list[lines.Line]:
+    """What the mailer has logged, from a minute before, since clocks differ."""
+    from roomle_mail_cli import lines
+
+    start = since - timedelta(minutes=1)
+    return lines.search(deployment, lines.Query(sources=["mailer"]), start=start)
+
+
 def wait_for(
-    deployment: Deployment, moved: list[letters.Letter], *, since: datetime, seconds: float
+    deployment: Deployment,
+    moved: list[letters.Letter],
+    *,
+    since: datetime,
+    before: set[str],
+    seconds: float,
 ) -> letters.Outcome:
-    """Wait until the log tells what became of letters, or time is up."""
-    from roomle_mail_cli import letters, lines
+    """Wait until the log tells what became of letters, or time is up.
+
+    `before` are the keys of lines from before they were moved, which tell of an earlier try.
+    """
+    from roomle_mail_cli import letters
 
     event_ids = {str(each.event_id) for each in moved}
-    query = lines.Query(sources=["mailer"])
     ends = time.monotonic() + seconds
     with screen.progress("waiting for the mailer", len(event_ids)) as step:
         done = 0
         while True:
-            found = lines.search(deployment, query, start=since - timedelta(seconds=5))
+            found = [each for each in mailer_lines(deployment, since) if each.key not in before]
             ended = letters.outcome(found, event_ids)
             step(len(ended.of(*letters.FINAL)) - done)
             done = len(ended.of(*letters.FINAL))

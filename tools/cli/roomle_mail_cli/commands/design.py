@@ -70,7 +70,7 @@ def design(
 
     subject = roomle.Subject.of(content_id, test=test)
     brand = shown.brand(brand_id, configurator_id)
-    languages = tuple(language or [brand.language])
+    languages = shown.languages_of(brand, language or [])
     credential, deployment = credential_for(brand, stack, api_key, secret_stdin=secret_stdin)
     stand_in = instead_of_roomle(api, deployment)
     if deployment:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, Stack, StackArgument, Yes, confirm, one_stack
+from roomle_mail_cli.options import (
+    ApiKey,
+    AsJson,
+    Stack,
+    StackArgument,
+    Yes,
+    confirm,
+    one_stack,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from roomle_mail_cli import proof
@@ -59,6 +68,8 @@ def prove(
     deployment = Deployment.find(one_stack(stack_name, stack))
     _ = deployment.stack  # without it there is nothing to prove
     to_make = plan.steps_for(deployment)
+    if to_make is plan.STEPS and not deployment.settings.require_token:
+        refuse("RequireToken=false", "api_key")
     usable = (
         to_make is plan.STEPS
         and deployment.settings.require_token

@@ -55,6 +55,8 @@ def why(
     query = reasons.query_for(what)
     with screen.progress("reading the log", None):
         found = lines.search(deployment, query, start=start) if query else []
+        if what == "DeadLettersAlarm" and not found:
+            found = of_letters(deployment)
         groups = reasons.group(found)
         broken = look(deployment, what, groups)
     in_general = reasons.WITHOUT_LINES.get(what or "") if not (groups or broken) else None
@@ -79,6 +81,22 @@ def why(
             screen.out().print(f"   {in_general.meaning}\n-> {in_general.remedy}")
     known = groups or broken or found or query is None or not query.ids
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
+
+
+def of_letters(deployment: Deployment) -> list[lines.Line]:
+    """Lines as the mailer would have written them about some of the dead letters that are there."""
+    from roomle_mail_cli import letters, lines
+
+    return [
+        lines.Line(
+            each.since,
+            "mailer",
+            "dead-lettered",
+            {"message": "dead-lettered", "service": "mailer", "reason": each.reason}
+            | ({"event_id": each.event_id} if each.event_id else {}),
+        )
+        for each in sorted(letters.peek(deployment), key=lambda each: each.since)
+    ]
 
 
 def nothing(what: str | None, found: list[lines.Line], start: datetime) -> str:
