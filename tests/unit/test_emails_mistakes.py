@@ -243,7 +243,7 @@ def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(
             'padding="28px 0 48px is never',
         ),
         (LAYOUT, 'style="margin: 0;', "style=margin: 0;", 0, "values in quotes"),
-        (LAYOUT, "none !important; }", "none !important;", 0, "a rule that is never closed"),
+        (LAYOUT, "none !important; } }", "none !important; }", 0, "a rule that is never closed"),
         (LAYOUT, ".line p {", ".line p", 0, "expected { before this"),
         (LAYOUT, "border-top-color:", "border-top-colour:", 0, "mean `border-top-color`?"),
         (
