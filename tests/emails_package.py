@@ -10,6 +10,7 @@ The package `roomle_mail_emails` is built for each run, where pytest finds it (p
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ def build() -> Path:
     }
     if found != dict(files):
         write(files, BUILT)
+        # Python remembers that the folder was not there.
+        importlib.invalidate_caches()
     return BUILT
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import doctor, keys, letters, project
+from roomle_mail_cli import causes, doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 
@@ -223,6 +225,45 @@ def test_a_value_that_is_not_json_leads_to_the_command_that_replaces_it(
 
 
 # --- doctor -----------------------------------------------------------------------------------
+
+
+IMPORT = "Unable to import module 'app': No module named 'roomle_mail'"
+TIMED_OUT = "2026-01-15T09:30:00Z 0f3a Task timed out after 30.00 seconds"
+
+
+@pytest.mark.parametrize(
+    ("error", "says", "advises"),
+    [
+        ({}, None, ""),
+        ({"errorType": "Runtime.ImportModuleError", "errorMessage": IMPORT}, IMPORT, "sam build"),
+        ({"errorMessage": "init failed: No module named 'x'"}, "can't start", "sam build"),
+        ({"errorMessage": TIMED_OUT}, "took longer than its time-out", "MemorySize"),
+        ({"errorType": "KeyError", "errorMessage": "'x'"}, "KeyError", "why MailerErrorsAlarm"),
+    ],
+)
+def test_a_mailer_that_cannot_start_is_called_and_reported(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    error: dict[str, str],
+    says: str | None,
+    advises: str,
+) -> None:
+    vars(deployment)["resources"] = {"MailerFunction": ("AWS::Lambda::Function", "mailer")}
+    for each in ("trigger", "configuration", "variables"):
+        monkeypatch.setattr(causes, each, lambda _: iter(()))
+    answer = json.dumps(error or {"batchItemFailures": []}).encode()
+    failed = {"FunctionError": "Unhandled"} if error else {}
+    with Stubber(deployment.client("lambda")) as aws:
+        body = StreamingBody(BytesIO(answer), len(answer))
+        aws.add_response(
+            "invoke",
+            {"StatusCode": 200, "Payload": body} | failed,
+            {"FunctionName": "mailer", "Payload": b'{"Records": []}'},
+        )
+        *_, told = doctor.make("mailer", doctor.check_mailer, deployment)
+    assert told.state == ("fail" if error else "ok")
+    assert says is None or says in told.found
+    assert advises in told.advice
 
 
 @pytest.mark.parametrize(

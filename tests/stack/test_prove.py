@@ -552,6 +552,6 @@ def test_stopped_at_any_moment_it_leaves_nothing_behind(
     report = json.loads(out)
     names = {each["name"]: each["state"] for each in report["results"]}
     assert names["clean up"] == "proved", report
-    assert process.returncode == (1 if "stopped" in names else 0)
+    assert process.returncode == (130 if "stopped" in names else 0)
     assert ("stopped" in names) == (moment != "clean up")
     assert_nothing_is_left(stack, before)

@@ -339,6 +339,7 @@ def test_the_queries_are_saved() -> None:
             "Slowest",
             "Per configurator",
             "What SES says",
+            "What emails show of designs",
         )
     }
     for each in saved:

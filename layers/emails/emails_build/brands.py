@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,8 +24,6 @@ from pydantic import (
 from emails_build import colours, links, timezones
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
 from emails_build.texts import typed_markup
-from roomle_mail.errors import LinkNotAllowed
-from roomle_mail.events import rebuild_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]{2,}")
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
-_HOST = re.compile(r"(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")
+_HOST = re.compile(rf"(?:\*\.)?{links.PUBLIC_HOST.pattern}")
 _CATALOG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Characters of an encoded From header: SES's API reference, "SendEmail", FromEmailAddress.
@@ -79,16 +76,10 @@ def _host(value: str) -> str:
 
 
 def _https(value: str) -> str:
-    for link in (value, links.ascii_link(value)):
-        try:
-            rebuilt = rebuild_link(link, [urlsplit(link).hostname or ""])
-        except (LinkNotAllowed, ValueError):
-            continue
-        if link == value:
-            return rebuilt
-        message = f'write it as "{link}"'
-        raise ValueError(message)
-    raise ValueError
+    if rebuilt := links.rebuilt(value):
+        return rebuilt
+    written = links.ascii_link(value)
+    raise ValueError(f'write it as "{written}"' if links.rebuilt(written) else "")
 
 
 def _picture(value: str) -> str:

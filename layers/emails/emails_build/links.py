@@ -6,8 +6,14 @@ import re
 import unicodedata
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from roomle_mail.errors import LinkNotAllowed
+from roomle_mail.events import rebuild_link
+
 # What an inbox shows: Gmail shows no SVG, Outlook for Windows neither SVG nor WebP.
 _UNSHOWN = frozenset({"svg", "svgz", "webp", "avif", "heic", "heif", "jxl", "tif", "tiff", "bmp"})
+PUBLIC_HOST = re.compile(
+    r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.IGNORECASE
+)
 _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "type", "output"})
 
 
@@ -26,6 +32,15 @@ def ascii_link(link: str) -> str:
         return link
     rest = "".join(c if c.isascii() and c != " " else quote(c) for c in found[3])
     return f"{found[1]}{ascii_host(found[2])}{rest}"
+
+
+def rebuilt(link: str) -> str | None:
+    """The link as emails have it; None if it isn't https:// to a host of the public DNS."""
+    try:
+        host = urlsplit(link).hostname or ""
+        return rebuild_link(link, [host]) if PUBLIC_HOST.fullmatch(host) else None
+    except (LinkNotAllowed, ValueError):
+        return None
 
 
 def ascii_address(address: str) -> str:

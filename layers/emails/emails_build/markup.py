@@ -430,6 +430,9 @@ class _Reader(HTMLParser):
             self._doubt(f'<{tag} {name}>: expected a link of {expected}, got "{value[:100]}"')
         elif (written := links.ascii_link(value)) != value and "{" not in value:
             self._doubt(f'<{tag} {name}>: write the link as "{written}"')
+        elif value.lower().startswith("https://") and "{" not in value and not links.rebuilt(value):
+            expected = "https:// and a host such as www.brand.example, without user or port"
+            self._doubt(f'<{tag} {name}>: expected {expected}, got "{value[:100]}"')
         elif picture and (unshown := links.unshown_format(value)):
             self._doubt(
                 f"<{tag} {name}>: mail programs don't show {unshown.upper()}: "

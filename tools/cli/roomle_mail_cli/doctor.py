@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -561,10 +562,14 @@ def _start(deployment: Deployment, name: str, function: str, event: object) -> C
     kind, message = said.get("errorType", ""), str(said.get("errorMessage", ""))
     cause = next(causes.configuration(deployment), None) or next(causes.variables(deployment), None)
     if cause is None:
+        of_import = re.search("No module named|cannot import|init failed", message)
         known = next((each for each in reasons.OF_LAMBDA if each in f"{kind} {message}"), None)
-        why = reasons.REASONS[known].meaning if known else "It crashes."
-        fix = reasons.REASONS[known].remedy if known else f"roomle-mail why {name[:-8]}ErrorsAlarm"
-        cause = causes.Cause(why, fix)
+        known = known or ("Runtime.ImportModuleError" if of_import else None)
+        alarm = f"{name.removesuffix('Function')}ErrorsAlarm"
+        cause = causes.Cause(
+            reasons.REASONS[known].meaning if known else "It crashes.",
+            reasons.REASONS[known].remedy if known else f"roomle-mail why {alarm}",
+        )
     return Check(name, "fail", f"{cause.why} ({kind}: {message[:200]})", cause.fix)
 
 

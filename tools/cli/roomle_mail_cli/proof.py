@@ -44,6 +44,7 @@ _CLOCKS = timedelta(seconds=60)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 type State = Literal["proved", "warn", "failed", "not tried"]
+STOPPED = "stopped"
 STYLES = {"proved": "green", "warn": "yellow", "failed": "bold red", "not tried": "yellow"}
 
 
@@ -214,12 +215,14 @@ def run(proof: Proof, steps: dict[str, Step], begin: Callable[[str], Any]) -> li
                 interrupted = interrupted or running
     if interrupted:
         found += [not_tried(name, "it was stopped before") for name in left]
-        found.append(Result("stopped", "failed", f"during {interrupted!r}"))
+        found.append(Result(STOPPED, "failed", f"during {interrupted!r}"))
     return [*found, ended]
 
 
 def status(results: list[Result]) -> Exit:
-    """The exit code: 1 if something failed, 3 if something could not be asked."""
+    """The exit code: 130 if it was stopped, 1 if something failed, 3 if something was not asked."""
+    if any(each.name == STOPPED for each in results):
+        return Exit.INTERRUPTED
     if any(each.state == "failed" for each in results):
         return Exit.NOT_FINE
     return Exit.UNREACHABLE if any(each.unable for each in results) else Exit.FINE
