@@ -165,11 +165,16 @@ def test_a_plain_name_is_shown(name: str) -> None:
     "name",
     [
         "", " ", "\x00", "x" * 81, "win: evil.example", "www.evil", "mail@evil", "https://evil",
-        "HTTPS://EVIL", "S\u0301\u0301\u0301", "möbel.österreich",
+        "HTTPS://EVIL", "S\u0301\u0301\u0301", "möbel.österreich", "evil\u3002example",
+        "evil\uff0eexample", "evil\u200b.example", "\u3164", "\u2800 \u115f", "\u00ad\u200d",
     ],
 )  # fmt: skip
 def test_any_other_name_is_left_out(name: str) -> None:
     assert visible_name(name) is None
+
+
+def test_what_has_no_width_parts_no_words() -> None:
+    assert visible_name("Eck\u00adso\u00adfa\u200b \u2060links") == "Ecksofa links"
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.booleans(), st.none()))
