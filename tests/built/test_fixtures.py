@@ -31,9 +31,9 @@ def answer_to(expected: dict[str, Any]) -> tuple[int, dict[str, str]]:
 
 
 def assert_discreet(output: str, event: dict[str, Any]) -> None:
-    """Check that the output has no addresses, link queries or keys."""
+    """Check that the output has no addresses, links or keys; a refused link's host may be there."""
     assert not re.search(r"[\w.+-]+@[\w-]+\.\w+", output), output
-    assert not re.search(r"\?id=|configuratorId=|evil\.example", output), output
+    assert not re.search(r"://|\?id=|configuratorId=", output), output
     assert sign.EXAMPLE_SECRET not in output
     for name, value in event.get("headers", {}).items():
         if name.lower() == "token":

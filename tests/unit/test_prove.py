@@ -86,6 +86,7 @@ def test_a_report_keeps_commands_and_names_of_resources() -> None:
         ([proof.proved("a", "-"), proof.limited("b", limits.METRICS)], Exit.FINE),
         ([proof.Result("a", "not tried", "-", unable=True)], Exit.UNREACHABLE),
         ([proof.Result("a", "not tried", "-", unable=True), proof.failed("b", "-")], Exit.NOT_FINE),
+        ([proof.failed("a", "-"), proof.Result("stopped", "failed", "-")], Exit.INTERRUPTED),
     ],
 )
 def test_the_exit_code_tells_failed_from_unable(results: list[proof.Result], code: Exit) -> None:

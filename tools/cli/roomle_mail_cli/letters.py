@@ -176,7 +176,7 @@ class Held:
         found: dict[str, Letter] = {}
         # A long poll asks all of SQS's servers, so an empty answer means that nothing is left.
         while time.monotonic() < began + HIDDEN_FOR / 2:
-            with aws_errors(), _uninterrupted():
+            with aws_errors(), uninterrupted():
                 messages = sqs.receive_message(
                     QueueUrl=url,
                     MaxNumberOfMessages=_BATCH,
@@ -201,7 +201,7 @@ class Held:
         if not letters:
             return
         url = self.deployment.output("DeadLetterQueueUrl")
-        with aws_errors(), _uninterrupted():
+        with aws_errors(), uninterrupted():
             for batch in batched(letters, _BATCH, strict=False):
                 # What fails here was deleted, or is visible again already.
                 self.deployment.client("sqs").change_message_visibility_batch(
@@ -217,7 +217,7 @@ class Held:
         """Delete letters permanently."""
         url = self.deployment.output("DeadLetterQueueUrl")
         for letter in letters:
-            with aws_errors(), _uninterrupted():
+            with aws_errors(), uninterrupted():
                 self.deployment.client("sqs").delete_message(
                     QueueUrl=url, ReceiptHandle=letter.receipt
                 )
@@ -230,7 +230,7 @@ class Held:
     ) -> int:
         """Send letters to the queue again, one by one, at most `rate` a second."""
         for letter in letters:
-            with _uninterrupted():
+            with uninterrupted():
                 resend(self.deployment, [letter], step)
                 self._let_go([letter])
             if rate:
@@ -254,7 +254,7 @@ def holding(deployment: Deployment) -> Iterator[Held]:
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Hold back Ctrl-C and its like until a call is over and its result is noted."""
     waiting: list[int] = []
 

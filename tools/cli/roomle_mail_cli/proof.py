@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail_cli import causes, diagnosis, lines
 from roomle_mail_cli.deployment import aws_errors, is_denied
+from roomle_mail_cli.letters import uninterrupted
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ def take_own(
     fresh = True
     while fresh and time.monotonic() < until:
         others: list[str] = []
-        with aws_errors():
+        with aws_errors(), uninterrupted():
             try:
                 messages = sqs.receive_message(
                     QueueUrl=url,
