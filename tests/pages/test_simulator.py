@@ -285,7 +285,7 @@ def test_the_email_shows_the_design_that_was_saved(
     ("fault", "told"),
     [
         ("no-picture", "shown: name, size; without: no picture"),
-        ("name-markup", "shown: picture, name, size"),
+        ("name-markup", "shown: picture, size; without: no name"),
         ("sizes-huge", "shown: picture, name; without: no size"),
         ("redirect-elsewhere", "without: other host"),
         ("slow", "without: late"),
