@@ -177,6 +177,36 @@ def test_what_has_no_width_parts_no_words() -> None:
     assert visible_name("Eck\u00adso\u00adfa\u200b \u2060links") == "Ecksofa links"
 
 
+@dataclass
+class Roomle:
+    """Answers every call with one object."""
+
+    found: dict[str, Any]
+
+    def get(self, *_: str) -> dict[str, Any]:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("root", "component", "name"),
+    [
+        ("demo:shelf", {"label": "Shelf"}, "Shelf"),
+        ("demo:shelf", {"label": "Shelf", "catalog": "demo"}, "Shelf"),
+        ("demo:shelf", {"label": "Shelf", "catalog": "other"}, None),
+        ("demo:shelf", {"label": "Shelf", "catalog": None}, None),
+        ("other:shelf", {"label": "Shelf"}, None),
+        ("other:shelf", {"label": "Shelf", "catalog": "demo"}, None),
+    ],
+)
+def test_a_name_is_only_of_a_catalogue_that_the_brand_lists(
+    designs: Designs, root: str, component: dict[str, Any], name: str | None
+) -> None:
+    lookup = Lookup(designs, EVENT, WANTED._replace(catalogs=("demo",)), 0, 1)
+    lookup._try(lookup._name, Roomle(component), {"rootComponentId": root})
+    assert lookup.result().name == name
+    assert lookup.problems == ([] if name else ["other catalog"])
+
+
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.booleans(), st.none()))
 def test_a_length_is_a_finite_number_within_reason(value: object) -> None:
     if module._is_length(value):
