@@ -231,7 +231,7 @@ class Run:
         return [
             event
             for event in self.stage.published()
-            if event["detail"]["event_id"] == self.event_id
+            if event["detail"].get("event_id") == self.event_id
         ]
 
     @property
