@@ -157,6 +157,8 @@ OTHER_FORMS = {
     " {stamp}.123Z;anonymous;{key}": "It begins or ends with a blank",
     "{stamp}.123Z;anonymous": "It has no API key: one part is missing",
     "{stamp}.123Z;anonymous;": "It has no API key: the last part is empty",
+    "{stamp}.123Z;anonymous; {key}": "There is a blank before the API key",
+    "{stamp}.123Z;anonymous;\t{key}": "There is a blank before the API key",
     "{stamp}.123Z;{key}": "It has no session token",
     "{stamp}.123Z": "It has neither a session token nor an API key",
 }
@@ -178,6 +180,7 @@ def test_a_readable_text_of_another_form_is_explained_and_the_secret_is_not_blam
     assert OTHER_FORMS[text] in told
     assert f"The secret of '{API_KEY}' is right" in told
     assert "differ" not in told
+    assert "names the API key" not in told
     assert explanation.best is not None
     assert explanation.best.iv == (None if way.get("algorithm") == "02" else way.get("iv", "zero"))
 

@@ -84,6 +84,16 @@ def test_an_option_that_would_be_ignored_is_an_error(
         ("dead-letters", "redrive"),
         ("dead-letters", "drop", "--address", ""),
         (*SEND[:2], "--body", "-", "--secret-stdin"),
+        (*SEND, "--webhook", ""),
+        (*SEND, *ELSEWHERE, "--header", " "),
+        (*SEND, "--api-key", ""),
+        (*SEND, *ELSEWHERE, "--header", "a\nb"),
+        (*SEND, *ELSEWHERE[:2], "--token", "é€"),
+        ("doctor", ""),
+        ("logs", "--stack", ""),
+        ("dead-letters", "drop", "--all", "--yes", "--stack", ""),
+        ("--region", "", "logs"),
+        ("dead-letters", "--profile", "", "list"),
     ],
     ids=" ".join,
 )
@@ -131,6 +141,25 @@ def test_options_replace_what_a_body_has_and_nothing_else(
     wanted = {**CAPTURED["data"], **changes}  # type: ignore[dict-item]
     assert sent["event"] == name
     assert sent["data"] == {key: value for key, value in wanted.items() if value is not None}
+
+
+def test_an_empty_session_is_not_replaced_by_a_random_one(cli: CommandLine) -> None:
+    result = cli("sign", "--session", "", "--secret-stdin", "--api-key", KEY, stdin=SECRET)
+    explained = cli("verify", result.out.strip(), "--secret-stdin", "--api-key", KEY, "--json",
+                    stdin=SECRET)  # fmt: skip
+    assert explained.json["fits"][0]["session"] == "(0 characters)"
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "1e300"])
+@pytest.mark.parametrize(
+    "arguments", [("dead-letters", "redrive", "--all", "--wait"), (*SEND, "--wait")], ids=" ".join
+)
+def test_a_wait_without_an_end_is_an_error(
+    cli: CommandLine, arguments: tuple[str, ...], seconds: str
+) -> None:
+    result = cli(*arguments, seconds)
+    assert (result.code, result.out) == (2, "")
+    assert "not a number of seconds" in result.err
 
 
 def test_a_body_without_options_is_sent_byte_by_byte(cli: CommandLine, tmp_path: Path) -> None:

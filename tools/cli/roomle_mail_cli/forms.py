@@ -72,6 +72,8 @@ def differences(text: str, api_key: str) -> list[str]:
         found.append(f"It has no {'session token' if alone else 'API key'}: one part is missing.")
     elif not others[-1]:
         found.append("It has no API key: the last part is empty.")
+    elif others[-1] != others[-1].strip():
+        found.append("There is a blank before the API key.")
     return found
 
 

@@ -72,6 +72,9 @@ _OPTIONS = tuple(
 )
 
 
+# An empty one would count as not given: `--stack "$STACK"` would mean the default stack.
+_NAMES = ("stack", "stack_name", "region", "profile", "api_key", "webhook", "header")
+
 # The running command, with what was given to it.
 _running: ContextVar[typer.Context] = ContextVar("running")
 
@@ -82,6 +85,7 @@ def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
     @functools.wraps(command)
     def with_options(ctx: typer.Context, *args: P.args, **options: P.kwargs) -> R:
         _running.set(ctx)
+        _refuse_empty(ctx)
         region_and_profile = {
             name: cast("str | None", options.pop(name)) for name in ("region", "profile")
         }
@@ -101,7 +105,14 @@ def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
 
 def before_command(ctx: typer.Context, region: Region = None, profile: Profile = None) -> None:
     """Accept --region and --profile before a command's name."""
+    _refuse_empty(ctx)
     ctx.with_resource(session.options(region, profile))
+
+
+def _refuse_empty(ctx: typer.Context) -> None:
+    for parameter in ctx.command.params:
+        if parameter.name in _NAMES and str(ctx.params.get(parameter.name)).strip() == "":
+            raise CliError(f"{_typed(parameter)} is empty.", code=Exit.USAGE)
 
 
 def _show_version(*, asked: bool) -> None:

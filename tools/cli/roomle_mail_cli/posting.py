@@ -177,7 +177,13 @@ def post(request: Request) -> Answer:
     except urllib.error.HTTPError as refused:
         with refused:
             return _answer(refused, began)
-    except (OSError, ValueError, HTTPException) as err:
+    except ValueError as err:
+        raise CliError(
+            f"The request can't be sent: {err}",
+            "Check the token, its header and the URL.",
+            code=Exit.USAGE,
+        ) from err
+    except (OSError, HTTPException) as err:
         reason = getattr(err, "reason", err)
         raise CliError(
             f"{request.url} can't be reached: {reason}", "Check the URL and the network."

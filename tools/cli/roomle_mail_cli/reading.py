@@ -402,7 +402,8 @@ def _differences(padded: bytes, api_key: str, iv: Vector | None) -> tuple[str, .
         readable = text.decode()
     except UnicodeDecodeError:
         return ()
-    if not readable.strip().isprintable() or not readable.strip():
+    words = "".join(readable.split())
+    if not words or not words.isprintable():
         return ()
     # Without its first block any CBC text can be read, so a vector in front needs better proof.
     if iv == "prefix" and not forms.is_time(readable.strip().partition(";")[0]):
@@ -437,7 +438,7 @@ def _whole(data: bytes) -> bool:
 
 
 def _of_form(best: Reading, iv: str) -> list[str]:
-    other = best.names is not None and best.names != best.api_key
+    other = best.names not in (None, "", best.api_key)
     named = f"It names the API key {best.names!r}; the secret is kept for {best.api_key!r}."
     right = (
         f"The secret of {best.api_key!r} is right: don't change it. If Roomle made this token, it "

@@ -17,6 +17,7 @@ from roomle_mail_cli.options import (
     Stack,
     Yes,
     confirm,
+    finite,
     read_address,
     refuse,
     texts,
@@ -152,7 +153,10 @@ def redrive(
     reason: ReasonOption = None,
     rate: Annotated[int | None, typer.Option(min=1, max=500, help="Letters a second.")] = None,
     wait: Annotated[
-        float, typer.Option(help="Seconds to wait for what becomes of them, and tell it.")
+        float,
+        typer.Option(
+            callback=finite, help="Seconds to wait for what becomes of them, and tell it."
+        ),
     ] = 0,
     yes: Yes = False,
     stack: Stack = None,

@@ -187,7 +187,7 @@ def send(
         )
         form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
         token = posting.fresh_token(
-            credential, form, age=age, session=session or secrets.token_hex(16)
+            credential, form, age=age, session=secrets.token_hex(16) if session is None else session
         )
     if deployment is None:
         need("--stack, since the log is the stack's", "wait")
@@ -243,7 +243,9 @@ def sign_token(
         stack, api_key, secret_stdin=secret_stdin, elsewhere=True
     )
     form = form_of(deployment, algorithm, iv, alphabet, padding=padding, zone=zone)
-    token = posting.fresh_token(credential, form, age=age, session=session or secrets.token_hex(16))
+    token = posting.fresh_token(
+        credential, form, age=age, session=secrets.token_hex(16) if session is None else session
+    )
     if as_json:
         header = deployment.settings.token_header if deployment else "token"
         screen.show_json({"token": token, "header": header, "api_key": credential.api_key} | form)
