@@ -165,11 +165,46 @@ def test_a_plain_name_is_shown(name: str) -> None:
     "name",
     [
         "", " ", "\x00", "x" * 81, "win: evil.example", "www.evil", "mail@evil", "https://evil",
-        "HTTPS://EVIL", "S\u0301\u0301\u0301", "möbel.österreich",
+        "HTTPS://EVIL", "S\u0301\u0301\u0301", "möbel.österreich", "evil\u3002example",
+        "evil\uff0eexample", "evil\u200b.example", "\u3164", "\u2800 \u115f", "\u00ad\u200d",
     ],
 )  # fmt: skip
 def test_any_other_name_is_left_out(name: str) -> None:
     assert visible_name(name) is None
+
+
+def test_what_has_no_width_parts_no_words() -> None:
+    assert visible_name("Eck\u00adso\u00adfa\u200b \u2060links") == "Ecksofa links"
+
+
+@dataclass
+class Roomle:
+    """Answers every call with one object."""
+
+    found: dict[str, Any]
+
+    def get(self, *_: str) -> dict[str, Any]:
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("root", "component", "name"),
+    [
+        ("demo:shelf", {"label": "Shelf"}, "Shelf"),
+        ("demo:shelf", {"label": "Shelf", "catalog": "demo"}, "Shelf"),
+        ("demo:shelf", {"label": "Shelf", "catalog": "other"}, None),
+        ("demo:shelf", {"label": "Shelf", "catalog": None}, None),
+        ("other:shelf", {"label": "Shelf"}, None),
+        ("other:shelf", {"label": "Shelf", "catalog": "demo"}, None),
+    ],
+)
+def test_a_name_is_only_of_a_catalogue_that_the_brand_lists(
+    designs: Designs, root: str, component: dict[str, Any], name: str | None
+) -> None:
+    lookup = Lookup(designs, EVENT, WANTED._replace(catalogs=("demo",)), 0, 1)
+    lookup._try(lookup._name, Roomle(component), {"rootComponentId": root})
+    assert lookup.result().name == name
+    assert lookup.problems == ([] if name else ["other catalog"])
 
 
 @given(st.one_of(st.floats(), st.integers(), st.text(), st.booleans(), st.none()))

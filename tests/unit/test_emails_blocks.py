@@ -139,7 +139,11 @@ def test_an_empty_text_leaves_a_block_out_of_one_email(source: Path) -> None:
         ('hero = "https://b.example/x.svg"', "don't show SVG"),
         ('hero_ratio = "wide"', 'such as "16:9", got "wide"'),
         ('hours = ""', "lines of text"),
+        ('hours = "<b>Mon</b> 9-18"', '"<b>" would be shown as it is written'),
+        ('hours = { en = "Mon&nbsp;9-18" }', '"&nbsp;" would be shown as it is written'),
         ('social = { X = "http://x.example/" }', "links by name"),
+        ('social = { "<b>X</b>" = "https://x.example/" }', '"<b>" would be shown as it is written'),
+        ('social = { " " = "https://x.example/" }', "links by name"),
     ],
 )
 def test_a_block_that_can_not_be_shown_is_named(source: Path, line: str, message: str) -> None:

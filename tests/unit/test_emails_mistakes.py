@@ -194,6 +194,19 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED, '<mj-text><p style="color: red margin: 0">x</p></mj-text>', "; before `margin`"),
         (SAVED, "words of mine", "expected it in <mj-text>"),
         (SAVED, "<!-- begun", "write --> after it"),
+        (SAVED, "<![CDATA[x]]>", "<![CDATA[ isn't supported here"),
+        (SAVED, "<!DOCTYPE html>", "<!DOCTYPE isn't supported here"),
+        (SAVED, '<?xml version="1.0"?>', "<? isn't supported here"),
+        (SAVED, "<mjml></mjml>", "shared/layout.mjml begins with it"),
+        (
+            SAVED,
+            '<mj-button href="https://b.example/{{ language }}/shop">{{ t.heading }}</mj-button>',
+            "only the HTML has the link https://b.example/en/shop",
+        ),
+        (SAVED, "<mj-raw>{{ design.name | safe }}</mj-raw>", "could bring its own HTML"),
+        (SAVED, "<mj-text>{{ t.heading|safe }}</mj-text>", "could bring its own HTML"),
+        (SAVED, "<mj-raw>{% set words = t.heading | safe %}</mj-raw>", "could bring its own HTML"),
+        (SAVED, "<mj-raw>{% autoescape false %}</mj-raw>", "could bring its own HTML"),
         (SAVED, "<mj-raw>{# begun</mj-raw>", "write #} after it"),
         (SAVED, "<mj-raw>{% if 1 < 2 %}{% endif %}</mj-raw>", "swap the sides"),
         (SAVED, "<mj-raw>{% if qr is defined %}</mj-raw>", "{% if qr is defined %} is never cl"),
@@ -204,6 +217,9 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED_TEXT, "{% if url is defined %}", "{% if url is defined %} is never closed"),
         (SAVED_TEXT, "{% set words %}", "expected {% endset %}"),
         (SAVED_TEXT, "{{ t.button", "expected end of {{ t.button"),
+        (SAVED_TEXT, 'see <a href="https://b.example/">it</a>', "a text part has no HTML"),
+        (SAVED_TEXT, "x<br/>y", "<br/> would be shown as it is written"),
+        (SAVED_TEXT, "<mj-text>x", "<mj-text> would be shown as it is written"),
         (SAVED_TEXT, "{% if url", "expected end of {% if url"),
     ],
 )
@@ -507,6 +523,22 @@ def test_html_in_an_imprint_is_named(source: Path) -> None:
     [problem] = problems(source)
     assert "brands.studio.imprint" in problem
     assert '"<br>"' in problem
+
+
+@pytest.mark.parametrize("text", ["<https://b.example/>", "<shop@b.example>", "a <b", "3 < 4 > 2"])
+def test_signs_that_are_not_html_are_built_in_a_text_part(source: Path, text: str) -> None:
+    append(source, SAVED_TEXT, text)
+    assert text in compile_package(source)["templates/savedConfiguration.txt"]
+
+
+@pytest.mark.parametrize("field", ["name", "sender_name"])
+def test_html_in_a_brands_name_is_named(source: Path, field: str) -> None:
+    name = 'name = "Example Furniture"'
+    wrong = f'{field} = "A <b>shop</b>"'
+    number = replace(source, BRANDS, name, wrong if field == "name" else f"{wrong}\n{name}")
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{number}: brands.default.{field}: ")
+    assert '"<b>" would be shown as it is written' in problem
 
 
 def test_an_unsubscribe_address_is_checked(source: Path) -> None:

@@ -218,7 +218,7 @@ class Blocks(_Model):
     hours: _PerLanguage | None = Field(
         default=None, description="lines of text, or a table of them by language"
     )
-    social: dict[str, _Link] = Field(
+    social: dict[_Line, _Link] = Field(
         default_factory=dict,
         description='links by name, such as { Instagram = "https://www.instagram.com/brand" }',
     )
@@ -387,7 +387,14 @@ class Brand(_Model):
                     raise _Misfit(("blocks", *where), f'got "{link}"{hint}') from None
         for where, why in _wrong_extra(self.extra, ("extra",), self.languages):
             raise _Misfit(where, why)
-        for where, text in _places("imprint", self.imprint):
+        hours = _places("hours", self.blocks.hours or {})
+        for where, text in (
+            *_places("name", self.name),
+            *_places("sender_name", self.sender_name or ""),
+            *_places("imprint", self.imprint),
+            *((("blocks", *where), text) for where, text in hours),
+            *((("blocks", "social", name), name) for name in self.blocks.social),
+        ):
             if found := typed_markup(text):
                 raise _Misfit(where, f'"{found}" would be shown as it is written')
         return self

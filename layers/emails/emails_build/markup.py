@@ -48,6 +48,8 @@ _STYLE = re.compile(
     r"(<(mj-style|style|script)\b[^>]*>)(.*?)(?=</\2\b)",
     re.DOTALL,
 )
+_TAG = re.compile(r"(</?([A-Za-z][\w-]*)(?:\s[^<>]*)?/?>)")
+_DECLARATION = re.compile(r"<!\[CDATA\[|<!DOCTYPE\b|<\?", re.IGNORECASE)
 _TAG_START = re.compile(r"</?[A-Za-z][\w:.-]*")
 _ATTRIBUTE = re.compile(r"""\s+[^\s=<>"'/]++(?:\s*=\s*(?:"[^"<]*"|'[^'<]*')|(?!\s*=))""")
 _TAG_END = re.compile(r"\s*/?>")
@@ -130,6 +132,17 @@ def problems(lines: Sequence[Line]) -> list[Problem]:
     return [*everywhere.doubtful, *outlook.doubtful, *unknown_characters(lines)]
 
 
+def in_text_part(lines: Sequence[Line]) -> Iterator[Problem]:
+    """HTML in a text part, which is shown as it is written."""
+    for line in lines:
+        tags = _TAG.findall(_PLACEHOLDER.sub("", line.text))
+        html = (tag for tag, name in tags if name.lower() in elements.HTML or name[:3] == "mj-")
+        if tag := next(html, None):
+            yield line.problem(
+                f"{tag} would be shown as it is written: a text part has no HTML, delete it"
+            )
+
+
 def unknown_characters(lines: Sequence[Line]) -> Iterator[Problem]:
     """Names of characters that HTML doesn't know, such as `&nbps;`."""
     for line in lines:
@@ -195,6 +208,8 @@ def _open_comments(lines: Sequence[Line]) -> Iterator[Problem]:
     for line in lines:
         if _OPEN_COMMENT.search(line.text):
             yield line.problem("isn't MJML: a comment that is never closed: write --> after it")
+        if found := _DECLARATION.search(line.text):
+            yield line.problem(f"isn't MJML: {found[0]} isn't supported here: delete it")
 
 
 def _open_tags(lines: Sequence[Line]) -> Iterator[Problem]:
@@ -367,7 +382,8 @@ class _Reader(HTMLParser):
             places = " or ".join(
                 f"<{name}>" for name, holds in elements.HOLDS.items() if tag in holds
             )
-            return f"<{tag}> can't be within <{parent}>: expected it in {places}"
+            where = f"expected it in {places}" if places else "shared/layout.mjml begins with it"
+            return f"<{tag}> can't be within <{parent}>: {where}"
         return None
 
     def _check_mjml(self, tag: str, attributes: list[tuple[str, str]]) -> None:

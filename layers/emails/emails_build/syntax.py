@@ -29,6 +29,11 @@ _KNOWN = frozenset(
     """.split()  # noqa: SIM905 (a list of words in quotes takes a line each)
 )
 _SET = re.compile(r"\{%[-+]? set \w+ = ([A-Za-z_]\w*)(?= [-+]?%\}|\.| \|)")
+# What Roomle says of a design would become HTML; the brand's own values are checked.
+_UNESCAPED = re.compile(
+    r"\{\{(?!\s*brand\.)[^}]*\|\s*safe\b[^}]*\}\}"
+    r"|\{%[-+]?\s*(?:autoescape\b|(?:set|filter)\b[^%]*\bsafe\b)[^%]*%\}"
+)
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
 _INNER = {"else": ("if", "for"), "elif": ("if",)}
 _FOREIGN = frozenset({"import", "from", "extends", "block", "endblock"})
@@ -50,6 +55,7 @@ def problems(lines: Sequence[Line]) -> Iterator[Problem]:
     if left_open := [
         *_left_open(text, lines),
         *_one_brace(text, lines),
+        *_unescaped(text, lines),
         *_unknown_names(text, lines),
     ]:
         yield from left_open
@@ -115,6 +121,16 @@ def _one_brace(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
         line = lines[text.count("\n", 0, found.start())]
         yield line.problem(
             f"{found[0]} would be shown as it is written: write {{{{ {found[1]} }}}}"
+        )
+
+
+def _unescaped(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
+    """What would show text from outside as HTML."""
+    for found in _UNESCAPED.finditer(text):
+        line = lines[text.count("\n", 0, found.start())]
+        yield line.problem(
+            f"{found[0]} isn't supported here: a design's name could bring its own HTML: "
+            "leave `safe` and `autoescape` out"
         )
 
 

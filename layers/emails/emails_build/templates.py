@@ -26,6 +26,7 @@ _CONTENT = "content"
 _PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _VALUE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
+_ASSEMBLED = re.compile(r"""(?:href|src)=["']([a-z]+:[^"'{}]*\{\{.*?)["'](?=[\s/>])""")
 _LOOP = re.compile(r"\{%\s*for\s+\w+\s+in\s+([\w.]+)")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
@@ -70,6 +71,11 @@ class Template:
     def _showing(self, clue: str, words: Mapping[str, str]) -> Iterator[Line]:
         if clue.startswith("#") or ":" in clue:
             yield from (line for line in self.lines if clue in unescape(line.text))
+            for line in self.lines:
+                # Links that a template assembles: https://www.brand.example/{{ language }}
+                assembled = (_PLACEHOLDER.split(link) for link in _ASSEMBLED.findall(line.text))
+                if any(re.fullmatch(".*".join(map(re.escape, each)), clue) for each in assembled):
+                    yield line
         said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
         for line in self.lines:
             filled = _VALUE.sub(lambda found: words.get(found[1], " "), line.text)
@@ -222,7 +228,11 @@ def _read(sources: _Sources) -> Template:
         optional=frozenset(key for key in texts if _asked(f"t.{key}", sourced)) - INBOX,
         extra=_below("brand.extra", names) | ({"*"} if "brand.extra" in names else set()),
         lines=(*mjml, *text),
-        problems=(*markup.problems(mjml), *markup.strangers(mjml, html_source)),
+        problems=(
+            *markup.problems(mjml),
+            *markup.strangers(mjml, html_source),
+            *markup.in_text_part(text),
+        ),
     )
 
 

@@ -296,7 +296,9 @@ class Lookup:
             return
         root = found.get("rootComponentId")
         if self.kind is _CONFIGURATION and isinstance(root, str) and _COMPONENT.id.fullmatch(root):
-            found = self._root(roomle, root)
+            found, catalog = self._root(roomle, root), root.partition(":")[0]
+            if not all(map(self.is_of_catalog, (catalog, found.get("catalog", catalog)))):
+                raise _Without("other catalog")
         language, label = found.get("language"), found.get("label")
         is_foreign = isinstance(language, str) and _primary(language) != self._language
         name = visible_name(label) if isinstance(label, str) else None

@@ -45,7 +45,11 @@ WITH_DESIGN = "_with_design"
 MAX_NAME = 80
 _PLACEHOLDER = re.compile(r"\{(brand|date|design)\}")
 # Mail programs make a link of what looks like one.
-_LINK_LIKE = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]{2}", re.IGNORECASE)
+_LINK_LIKE = re.compile(r"://|@|\bwww\.|\w[.\u3002\uff0e\uff61][^\W\d_]{2}", re.IGNORECASE)
+# What looks like a space but is a letter to Unicode, and what has no width, such as soft hyphens.
+_UNSEEN = dict.fromkeys(map(ord, "\u115f\u1160\u2800\u3164\uffa0"), " ") | dict.fromkeys(
+    map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"), ""
+)
 _TOWER = re.compile(r"[\u0300-\u036f]{3}")  # of accents, which reaches into other lines
 
 _BY_LANGUAGE = ("imprint", "privacy", "blocks", "extra")
@@ -379,7 +383,8 @@ def _picture(design: Design, brand: Brand) -> str | None:
 
 def visible_name(text: str) -> str | None:
     """A design's name in one line, without what isn't displayed; None if it can't be shown."""
-    name = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    seen = text.translate(_UNSEEN)
+    name = " ".join("".join(char if char.isprintable() else " " for char in seen).split())
     is_odd = len(name) > MAX_NAME or _LINK_LIKE.search(name) or _TOWER.search(name)
     return None if is_odd else name or None
 
