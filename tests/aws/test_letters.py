@@ -222,6 +222,14 @@ def test_an_age_counts_from_the_event_and_not_from_the_last_move(
         assert letter.is_hopeless(datetime.now(UTC)) == hopeless
 
 
+def test_what_came_without_a_reason_was_tried_in_vain_or_is_no_event(mailbox: Mailbox) -> None:
+    mailbox.put(2, reason=None)
+    mailbox.put_body("hello")
+    with letters.holding(mailbox.deployment) as held:
+        held.receive(quiet)
+        assert letters.by_reason(held.letters) == "2 tries used up, 1 BodyMalformed"
+
+
 def test_a_list_has_each_letter_on_a_line_of_120_columns(mailbox: Mailbox) -> None:
     mailbox.put(3, reason="SendOutcomeUnknown", age=5 * DAY)
     event = saved(configuratorId="c" * 64, event="email.shareConfigurationAR")
