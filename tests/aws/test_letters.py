@@ -23,7 +23,6 @@ from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 from tests.aws.conftest import REGION, saved
 
-NOW = datetime.now(UTC)
 DAY = 86_400
 
 
@@ -203,9 +202,9 @@ def test_a_strange_letter_is_listed_and_dropped_like_any_other(mailbox: Mailbox,
     with letters.holding(mailbox.deployment) as held:
         held.receive(quiet)
         strange = next(each for each in held.letters if each.queued is None)
-        assert strange.facts(personal=True, now=NOW)["received"] is None
-        assert len(dead_letters.table(held.letters, personal=False, now=NOW)) == 3
-        assert strange.is_hopeless(NOW)
+        assert strange.facts(personal=True, now=datetime.now(UTC))["received"] is None
+        assert len(dead_letters.table(held.letters, personal=False, now=datetime.now(UTC))) == 3
+        assert strange.is_hopeless(datetime.now(UTC))
         held.drop([strange], quiet)
     assert mailbox.count() == (1, 0)
 
@@ -218,9 +217,17 @@ def test_an_age_counts_from_the_event_and_not_from_the_last_move(
     with letters.holding(mailbox.deployment) as held:
         held.receive(quiet)
         [letter] = held.letters
-        facts = letter.facts(personal=False, now=NOW)
+        facts = letter.facts(personal=False, now=datetime.now(UTC))
         assert facts["age_seconds"] == pytest.approx(age * DAY, abs=300)
-        assert letter.is_hopeless(NOW) == hopeless
+        assert letter.is_hopeless(datetime.now(UTC)) == hopeless
+
+
+def test_what_came_without_a_reason_was_tried_in_vain_or_is_no_event(mailbox: Mailbox) -> None:
+    mailbox.put(2, reason=None)
+    mailbox.put_body("hello")
+    with letters.holding(mailbox.deployment) as held:
+        held.receive(quiet)
+        assert letters.by_reason(held.letters) == "2 tries used up, 1 BodyMalformed"
 
 
 def test_a_list_has_each_letter_on_a_line_of_120_columns(mailbox: Mailbox) -> None:
@@ -230,7 +237,7 @@ def test_a_list_has_each_letter_on_a_line_of_120_columns(mailbox: Mailbox) -> No
     mailbox.put_body("x" * 1000, reason="BodyMalformed")
     with letters.holding(mailbox.deployment) as held:
         held.receive(quiet)
-        table = dead_letters.table(held.letters, personal=False, now=NOW)
+        table = dead_letters.table(held.letters, personal=False, now=datetime.now(UTC))
         assert letters.by_reason(held.letters).startswith("3 SendOutcomeUnknown, 1 ")
     assert len(table) == 1 + 5
     assert max(map(len, table)) <= 120
@@ -242,7 +249,7 @@ def test_a_list_has_each_letter_on_a_line_of_120_columns(mailbox: Mailbox) -> No
 
 def test_the_last_decision_about_each_letter_counts() -> None:
     def line(event_id: str, what: str, **facts: Any) -> lines.Line:
-        return lines.Line(NOW, "mailer", what, {"event_id": event_id, **facts})
+        return lines.Line(datetime.now(UTC), "mailer", what, {"event_id": event_id, **facts})
 
     ended = letters.outcome(
         [

@@ -765,7 +765,7 @@ def test_no_line_holds_an_address_a_token_a_secret_or_a_links_query(world: World
     assert text.count("\n") >= 6
     for forbidden in (
         "anna.customer", "not an address", event["headers"]["token"][3:20], SECRET, "catalog:item",
-        "evil.example", API_KEY,
+        "://", API_KEY,
     ):  # fmt: skip
         assert forbidden not in text
 

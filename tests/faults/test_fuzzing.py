@@ -23,6 +23,10 @@ SECONDS = 30
 REACHED = 0.95
 
 
+# Functions for what we write ourselves, which no input reaches.
+OURS = {"issue", "seal", "seal_key", "hash_key"}
+
+
 @pytest.mark.parametrize(("kind", "module"), [("token", tokens), ("event", events)])
 def test_the_corpus_reaches_nearly_all_code_and_does_no_harm(kind: str, module: ModuleType) -> None:
     known = set(lines(module))
@@ -66,7 +70,7 @@ def lines(module: ModuleType) -> Iterator[int]:
     while left:
         code = left.pop()
         left += [each for each in code.co_consts if isinstance(each, CodeType)]
-        if code.co_flags & inspect.CO_OPTIMIZED:
+        if code.co_flags & inspect.CO_OPTIMIZED and code.co_name not in OURS:
             found = {line for _, _, line in code.co_lines() if line}
             yield from found - {code.co_firstlineno}
 

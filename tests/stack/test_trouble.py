@@ -329,7 +329,8 @@ def test_doctor_says_cause_and_remedy(
     assert found, result.out
     assert any(remedy in each["advice"] for each in found), found
     states = {each["state"] for each in found}
-    assert states == {"fail"} if case.outage else states <= {"warn", "fail"}
+    # The log may tell of it too, as over.
+    assert "fail" in states if case.outage else states <= {"warn", "fail"}
     assert (result.code == 1) == (result.json["counts"]["fail"] > 0)
     assert recipient not in result.out
 

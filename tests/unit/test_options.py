@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from roomle_mail_cli import sign
+from roomle_mail_cli import posting, sign
 from roomle_mail_cli.deployment import Deployment
 from tests.command_line import CommandLine
 
@@ -141,6 +141,34 @@ def test_options_replace_what_a_body_has_and_nothing_else(
     wanted = {**CAPTURED["data"], **changes}  # type: ignore[dict-item]
     assert sent["event"] == name
     assert sent["data"] == {key: value for key, value in wanted.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told", "command"),
+    [
+        (401, '{"status": "refused", "code": "unauthorized"}', "roomle-mail why refused\n"),
+        (503, '{"status": "failed", "code": "throttled"}', "roomle-mail why failed\n"),
+        (500, '{"message": "Internal Server Error"}', "roomle-mail why\n"),
+    ],
+)
+def test_a_bad_answer_comes_with_the_command_that_says_why(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, answer: int, told: str, command: str
+) -> None:
+    monkeypatch.setattr(posting, "post", lambda _: posting.Answer(answer, told, 0.1, None, "a1="))
+    result = cli(*SEND, *ELSEWHERE[:2], "--token", "01-x")
+    assert (result.code, "a1=" in result.out) == (1, True)
+    assert result.err.endswith(command)
+
+
+@pytest.mark.parametrize("token", ["nonsense", "01-" + 64 * "A"])
+def test_the_event_id_of_a_refused_token_is_the_one_in_the_log(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, token: str
+) -> None:
+    monkeypatch.setattr(posting, "post", lambda _: posting.Answer(401, "{}", 0.1, None, None))
+    path = tmp_path / "captured.json"
+    path.write_text("{}")
+    result = cli("send", "--body", str(path), *ELSEWHERE[:2], "--token", token, "--json")
+    assert result.json["event_id"] == posting.refused_id(token, b"{}")
 
 
 def test_an_empty_session_is_not_replaced_by_a_random_one(cli: CommandLine) -> None:

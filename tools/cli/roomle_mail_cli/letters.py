@@ -406,7 +406,8 @@ def _letter(message: dict[str, Any]) -> Letter:
         id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         body=message["Body"],
-        reason=reason or _GIVEN_UP_AFTER,
+        # SQS itself moves a message without a reason; so does somebody else who writes one.
+        reason=reason or (_GIVEN_UP_AFTER if queued else BodyMalformed.__name__),
         since=datetime.fromtimestamp(sent, UTC),
         queued=queued,
     )

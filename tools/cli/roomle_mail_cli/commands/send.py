@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -427,6 +428,8 @@ def show_answer(
 
     status, code = answer.told
     logged = [line.facts for line in found]
+    # What is refused for its token has the id of a token that was not read (a replay is rare).
+    event_id = posting.refused_id if answer.status == HTTPStatus.UNAUTHORIZED else posting.event_id
     result = {
         "answer": answer.status,
         "status": status,
@@ -434,7 +437,7 @@ def show_answer(
         "seconds": round(answer.seconds, 3),
         "event_id": next(
             (each["event_id"] for each in logged if each.get("event_id")),
-            posting.event_id(token, request.body),
+            event_id(token, request.body),
         ),
         "request_id": next(
             (each["correlation_id"] for each in logged if each.get("correlation_id")),
@@ -460,4 +463,5 @@ def show_answer(
     if not answer.fine:
         screen.note("Roomle would send its own email now.")
         if not waited:
-            screen.note(f"Why: --wait 20, or roomle-mail why {result['request_id'] or 'failed'}")
+            what = f" {status}" if status in ("refused", "failed") else ""
+            screen.note(f"Why: --wait 20, or roomle-mail why{what}")
