@@ -376,7 +376,10 @@ def test_what_is_over_the_limit_for_one_address_is_owed_and_suppressed(
     [
         ({"email": ""}, "data.email: missing or wrong"),
         ({"url": ""}, "data.url: missing or wrong"),
-        ({"url": "https://evil.example/"}, "a link to a host that the brand has not allowed"),
+        (
+            {"url": "https://evil.example/"},
+            "data.url: a link to a host that the brand has not allowed",
+        ),
         ({"event": "email.orderConfirmation"}, "no template for this email"),
         ({"ses": "refuses"}, "SES: refuses the email"),
         ({}, "nothing"),

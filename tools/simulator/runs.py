@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tools.simulator.scenario import Scenario
-from tools.simulator.stage import MAILER, NAMES, RECEIVER, Stage, Taken
+from tools.simulator.stage import MAILER, NAMES, NUDGE, RECEIVER, Stage, Taken
 from tools.stack import webhook
 from tools.stack.webhook import Answer
 
 # How long a queued event may take, in seconds, including the first wait of the mailer's back-off.
 PATIENCE = 75
+LINES_WAIT = 3  # seconds
 REDIRECT = 300
 # Lambda's own lines, and metrics.
 PLUMBING = ("START ", "END ", "REPORT ", "INIT_START ")
@@ -162,10 +163,22 @@ class Run:
         self.unasked = [
             NAMES[place[1]] for place in faults if stage.switches[place].asked == asked[place]
         ]
-        stage.read_logs()
-        self._lines = [Line("receiver", raw) for raw in stage.lines[RECEIVER][before:]]
+        self._lines = self._read_lines(before)
         found = (str(line.facts.get("event_id") or "") for line in self._lines)
         self.event_id = next(filter(None, found), "")
+
+    def _read_lines(self, before: int) -> list[Line]:
+        """The receiver's lines after the first `before`, with one decision for each answer."""
+        deadline = time.monotonic() + LINES_WAIT
+        while True:
+            self.stage.read_logs()
+            raws = self.stage.lines[RECEIVER][before:]
+            lines = [Line("receiver", raw) for raw in raws if NUDGE not in raw]
+            decided = sum("answer" in line.facts for line in lines)
+            if decided >= len(self.answers) or time.monotonic() > deadline:
+                return lines
+            self.stage.nudge(RECEIVER)
+            time.sleep(0.1)
 
     def _request(self, scenario: Scenario, token: str) -> Request:
         headers = {
@@ -187,6 +200,8 @@ class Run:
         deadline = time.monotonic() + PATIENCE
         while self._at_work() and time.monotonic() < deadline:
             time.sleep(0.2)
+        if any(answer.code == "queued" for answer in self.answers):
+            self.stage.nudge(MAILER)
         self.stage.read_logs()
 
     def _at_work(self) -> bool:

@@ -22,6 +22,8 @@ from tools.stack.webhook import Answer
 RECEIVER, MAILER = "ReceiverFunction", "MailerFunction"
 LOGS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 # By botocore's names.
+NUDGE = "simulator-nudge"
+
 SES, SQS, DYNAMODB, BUS = "SESV2", "SQS", "DYNAMODB", "EVENTBRIDGE"
 NAMES = {SES: "SES", SQS: "the queue", DYNAMODB: "the memory", BUS: "the event bus"}
 SERVICES = {RECEIVER: (SES, SQS, DYNAMODB, BUS), MAILER: (SES,)}
@@ -181,6 +183,13 @@ class Stage:
         for function in SERVICES:
             changed = {**self.variables(function), "ROOMLE_CHANGED": str(time.time())}
             self.set_variables(function, changed)
+
+    def nudge(self, function: str) -> None:
+        """Make the emulator hand on the function's last line, which may wait for another event."""
+        event = {"requestContext": {"requestId": NUDGE}}
+        self.emulator.client("lambda").invoke(
+            FunctionName=self.stack.functions[function], Payload=json.dumps(event)
+        )
 
     def read_logs(self) -> None:
         """Add the functions' new log lines to `lines`."""
