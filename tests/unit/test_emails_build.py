@@ -15,39 +15,14 @@ from hypothesis import strategies as st
 
 from emails_build.brands import sender
 from emails_build.package import compile_package, write
-from emails_build.problems import BuildFailed, locate
+from emails_build.problems import locate
 from roomle_mail.emails import Catalog
 from roomle_mail.events import Event
+from tests.emails_building import build_catalog, edit, problems
 from tests.emails_reading import RECEIVED, Page, message
 
 BRANDS, LAYOUT, DE = "brands.toml", "templates/shared/layout.mjml", "texts/de.toml"
 AR, BUTTON = "templates/shareConfigurationAR.mjml", "templates/shared/button.mjml"
-
-
-def edit(source: Path, name: str, old: str, new: str) -> int:
-    """Replace a text that is there, and return the line on which it was."""
-    text = (source / name).read_text("utf-8")
-    assert old in text
-    (source / name).write_text(text.replace(old, new, 1), "utf-8")
-    return text[: text.index(old)].count("\n") + 1
-
-
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
-
-
-def catalog(source: Path) -> Catalog:
-    files = compile_package(source)
-
-    def read(name: str) -> str:
-        try:
-            return files[name]
-        except KeyError:
-            raise FileNotFoundError(name) from None
-
-    return Catalog(read)
 
 
 def saved(configurator: str | None = None) -> Event:
@@ -162,8 +137,8 @@ def test_either_all_brands_list_api_keys_or_none_does(source: Path) -> None:
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: brands.studio: expected `api_keys`")
     edit(source, BRANDS, 'language = "de"\n', 'language = "de"\napi_keys = ["other"]\n')
-    assert catalog(source).brand(None).api_keys == ("aKey",)
-    assert catalog(source).brand("exampleStudioAustria").api_keys == ("other",)
+    assert build_catalog(source).brand(None).api_keys == ("aKey",)
+    assert build_catalog(source).brand("exampleStudioAustria").api_keys == ("other",)
 
 
 def test_an_empty_list_of_api_keys_is_a_mistake(source: Path) -> None:
@@ -255,14 +230,16 @@ def test_a_template_may_test_and_filter_links(source: Path, asked: str) -> None:
 
 
 def test_a_brand_can_word_single_texts_itself(source: Path) -> None:
-    plain = catalog(source).compose(saved(), catalog(source).brand(None), received=RECEIVED)
-    own = catalog(source).compose(
-        saved("exampleStudio"), catalog(source).brand("exampleStudio"), received=RECEIVED
+    plain = build_catalog(source).compose(
+        saved(), build_catalog(source).brand(None), received=RECEIVED
+    )
+    own = build_catalog(source).compose(
+        saved("exampleStudio"), build_catalog(source).brand("exampleStudio"), received=RECEIVED
     )
     assert "Continue designing" in plain.text
     assert "Weiterplanen" in own.text
     edit(source, BRANDS, 'button = "Weiterplanen"', 'button = "Los, {brand}!"')
-    changed = catalog(source)
+    changed = build_catalog(source)
     email = changed.compose(
         saved("exampleStudio"), changed.brand("exampleStudio"), received=RECEIVED
     )
@@ -279,7 +256,7 @@ def test_a_configurator_can_differ_in_one_colour_and_one_text(source: Path) -> N
         'colours.button = "#aa0000"\n'
         'texts.de.savedConfiguration.heading = "Servus"',
     )
-    changed = catalog(source)
+    changed = build_catalog(source)
     brand, differing = changed.brand("exampleStudio"), changed.brand("exampleStudioAustria")
     assert differing.look["colours"]["light"]["button"] == "#aa0000"
     assert differing.look["colours"]["light"]["surface"] == "#faf7f0"
@@ -291,7 +268,7 @@ def test_a_configurator_can_differ_in_one_colour_and_one_text(source: Path) -> N
 
 def test_a_brand_without_a_dark_logo_shows_its_name_in_dark_mode(source: Path) -> None:
     edit(source, BRANDS, 'logo_dark = "https://www.brand.example/mail/logo-dark.png"\n', "")
-    changed = catalog(source)
+    changed = build_catalog(source)
     page = Page(changed.compose(saved(), changed.brand(None), received=RECEIVED).html)
     [dark] = page.find("div", "logo-dark")
     assert "".join(dark.itertext()) == "Example Furniture"
@@ -301,7 +278,7 @@ def test_a_brand_without_a_dark_logo_shows_its_name_in_dark_mode(source: Path) -
 def test_a_brands_own_words_stay_text_too(source: Path) -> None:
     name = """<3 &"Ø" {{ 7*7 }} 'x'"""
     edit(source, BRANDS, '"Example Furniture"', f"'''{name}'''")
-    changed = catalog(source)
+    changed = build_catalog(source)
     email = changed.compose(saved(), changed.brand(None), received=RECEIVED)
     assert Page(email.html).title == email.subject
     assert email.subject.startswith(f"Your {name} design is saved")
@@ -342,7 +319,7 @@ def test_a_brand_says_what_of_its_designs_is_shown_and_a_configurator_may_differ
     lines = 'show = ["picture"]\npicture_hosts = ["Uploads.roomle.com"]\ncatalogs = ["demo"]\n'
     edit(source, BRANDS, 'language = "de"\n', f'language = "de"\n{lines}')
     edit(source, BRANDS, 'reply_to = ["austria', 'show = []\nreply_to = ["austria')
-    built = catalog(source)
+    built = build_catalog(source)
     plain, brand = built.brand(None), built.brand("exampleStudio")
     assert (plain.show, plain.picture_hosts, plain.catalogs) == ((), (), ())
     assert (brand.show, brand.catalogs) == (("picture",), ("demo",))
@@ -352,7 +329,7 @@ def test_a_brand_says_what_of_its_designs_is_shown_and_a_configurator_may_differ
 
 def test_an_imprint_can_differ_by_language(source: Path) -> None:
     edit(source, BRANDS, 'imprint = """\nMöbelstudio', 'imprint.en = "Ltd"\nimprint.de = """\nM')
-    brand = catalog(source).brand("exampleStudio")
+    brand = build_catalog(source).brand("exampleStudio")
     assert brand.look["imprint"]["en"] == ["Ltd"]
     assert brand.look["imprint"]["de"][-1] == "Geschäftsführung: Maria Muster"
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from emails_build import timezones
 from emails_build.package import compile_package
-from emails_build.problems import BuildFailed
 from roomle_mail.emails import Brand, Catalog, Design, Email
 from roomle_mail.events import EVENTS, Event
+from tests.emails_building import build_catalog, edit, problems
 from tests.emails_reading import RECEIVED, Page, message
 
 CATALOG = Catalog.load()
@@ -309,32 +309,6 @@ def test_a_date_is_in_the_brands_time_zone(zone: str | None, received: str, date
 # --- texts with a design's name ------------------------------------------------------------------
 
 
-def edit(source: Path, name: str, old: str, new: str) -> int:
-    """Replace a text that is there, and return the line on which it was."""
-    text = (source / name).read_text("utf-8")
-    assert old in text
-    (source / name).write_text(text.replace(old, new, 1), "utf-8")
-    return text[: text.index(old)].count("\n") + 1
-
-
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
-
-
-def built(source: Path) -> Catalog:
-    files = compile_package(source)
-
-    def read(name: str) -> str:
-        try:
-            return files[name]
-        except KeyError:
-            raise FileNotFoundError(name) from None
-
-    return Catalog(read)
-
-
 EN, BRANDS = "texts/en.toml", "brands.toml"
 HEADING = 'heading = "Your design is saved"'
 OWN = 'button = "Weiterplanen"'
@@ -413,7 +387,7 @@ def test_a_subject_fits_with_the_longest_name(
 def test_any_text_may_have_a_form_with_the_name(source: Path) -> None:
     edit(source, EN, HEADING, f'{HEADING}\nheading_with_design = "“{{design}}” by {{brand}}"')
     edit(source, EN, 'text = """', 'text_with_design = "{design}\\n\\nis yours."\ntext = """')
-    catalog = built(source)
+    catalog = build_catalog(source)
     named, unnamed = (compose(each, catalog=catalog) for each in (DESIGN, Design()))
     assert "“Shelf “Oslo”” by Example Furniture" in Page(named.html).text
     assert {"Shelf “Oslo”", "is yours."} <= set(named.text.splitlines())
@@ -435,7 +409,7 @@ def test_a_brands_own_text_stands_for_both_forms(source: Path, own: str, subject
     edit(
         source, BRANDS, 'timezone = "Europe/Vienna"', 'timezone = "Europe/Vienna"\nshow = ["name"]'
     )
-    catalog = built(source)
+    catalog = build_catalog(source)
     studio = catalog.brand("exampleStudio")
     email = catalog.compose(event(lang="de"), studio, received=RECEIVED, design=DESIGN)
     assert email.subject == subject

@@ -121,9 +121,7 @@ def verify(token: Token, credentials: Iterable[Credential], *, iv: Iv) -> Claims
 def issue(credential: Credential, *, now: float, algorithm: str, iv: Iv) -> str:
     """A token for a call of ours to Roomle, `now` in seconds since the epoch."""
     moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-    text = f"{moment.replace('+00:00', 'Z')};anonymous;{credential.api_key}".encode()
-    padding = BLOCK - len(text) % BLOCK
-    padded = text + bytes((padding,)) * padding
+    padded = _padded(f"{moment.replace('+00:00', 'Z')};anonymous;{credential.api_key}".encode())
     vector = os.urandom(BLOCK) if iv == "prefix" else bytes(BLOCK)
     if algorithm == "02":
         data = AES.new(credential.secret, AES.MODE_ECB).encrypt(padded)
@@ -140,11 +138,16 @@ def seal(header: str, credential: Credential, *, now: float) -> str:
     opens it.
     """
     text = json.dumps({"at": now, "token": header[:_MAX_CHARACTERS]}).encode()
-    padding = BLOCK - len(text) % BLOCK
     vector = os.urandom(BLOCK)
     cipher = AES.new(credential.seal_key, AES.MODE_CBC, iv=vector)
-    data = vector + cipher.encrypt(text + bytes((padding,)) * padding)
+    data = vector + cipher.encrypt(_padded(text))
     return f"{SEALED}{b2a_base64(data, newline=False).decode()}"
+
+
+def _padded(text: bytes) -> bytes:
+    """The text with its PKCS5 padding."""
+    size = BLOCK - len(text) % BLOCK
+    return text + bytes((size,)) * size
 
 
 def _decode_blocks(text: str) -> bytes:
