@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it with given parameters."""
+"""A template as CloudFormation sees it with given parameters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = ROOT / "template.yaml"
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
@@ -39,36 +40,36 @@ def _intrinsic(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
-def read() -> dict[str, Any]:
-    """Read the template as written, with every function in its long form."""
-    text = (ROOT / "template.yaml").read_text()
-    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe one)
+def read(path: Path = TEMPLATE) -> dict[str, Any]:
+    """Read a template as written, with every function in its long form."""
+    template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 (a safe one)
     return template
 
 
 class Stack:
-    """The template with the parameters applied: conditions decided, functions evaluated.
+    """A template with the parameters applied: conditions decided, functions evaluated.
 
     Where a value is known only after a deploy, a text stands for it: `Table` for what Ref gives,
     `Table.Arn` for an attribute.
     """
 
-    def __init__(self, **parameters: str) -> None:
+    def __init__(self, path: Path = TEMPLATE, /, **parameters: str) -> None:
         """Check the rules as a deploy does; raises AssertionError if one forbids the parameters."""
-        template = read()
+        template = read(path)
         given = {"SenderIdentities": "brand.example"} | parameters
         self._names = PSEUDO | {
             name: given.get(name, str(about.get("Default", "")))
             for name, about in template["Parameters"].items()
         }
-        for rule in template["Rules"].values():
+        for rule in template.get("Rules", {}).values():
             if self._evaluate(rule["RuleCondition"]):
                 for assertion in rule["Assertions"]:
                     assert self._evaluate(assertion["Assert"]), assertion["AssertDescription"]
         self._conditions = {
-            name: self._evaluate(condition) for name, condition in template["Conditions"].items()
+            name: self._evaluate(condition)
+            for name, condition in template.get("Conditions", {}).items()
         }
-        shared = template["Globals"]["Function"]
+        shared = template.get("Globals", {}).get("Function", {})
         self.resources: dict[str, dict[str, Any]] = {}
         for name, resource in template["Resources"].items():
             if self._conditions.get(resource.get("Condition"), True):
@@ -100,7 +101,8 @@ class Stack:
                 return self._substitute(argument)
             if name in FUNCTIONS:
                 return FUNCTIONS[name](self._evaluate(argument), self._names)
-        return {key: self._evaluate(each) for key, each in value.items() if each != NO_VALUE}
+        evaluated = {key: self._evaluate(each) for key, each in value.items()}
+        return {key: each for key, each in evaluated.items() if each != NO_VALUE["Ref"]}
 
     def _substitute(self, argument: Any) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})
