@@ -106,7 +106,7 @@ types: setup
 	$(PYTHON) -m mypy
 
 template: setup
-	.venv/bin/cfn-lint template.yaml docs/examples/consumer/template.yaml
+	.venv/bin/cfn-lint template.yaml docs/examples/consumer/template.yaml docs/recipes/*.yaml
 	$(SAM) validate --lint
 	$(SAM) validate --lint --template docs/examples/consumer/template.yaml
 

@@ -1,4 +1,4 @@
-"""template.yaml, or another template, as CloudFormation sees it with given parameters."""
+"""A template as CloudFormation sees it with given parameters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def read(path: Path = TEMPLATE) -> dict[str, Any]:
 
 
 class Stack:
-    """The template with the parameters applied: conditions decided, functions evaluated.
+    """A template with the parameters applied: conditions decided, functions evaluated.
 
     Where a value is known only after a deploy, a text stands for it: `Table` for what Ref gives,
     `Table.Arn` for an attribute.
@@ -109,7 +109,8 @@ class Stack:
             if name in FUNCTIONS:
                 names = self._conditions if name == "Condition" else self._names
                 return FUNCTIONS[name](self._evaluate(argument), names)
-        return {key: self._evaluate(each) for key, each in value.items() if each != NO_VALUE}
+        evaluated = {key: self._evaluate(each) for key, each in value.items()}
+        return {key: each for key, each in evaluated.items() if each != NO_VALUE["Ref"]}
 
     def _substitute(self, argument: Any) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})

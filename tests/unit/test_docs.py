@@ -177,6 +177,7 @@ PAGES = [
     sam.ROOT / "README.md",
     *(sam.ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted((sam.ROOT / "docs").glob("*.md")),
+    sam.ROOT / "docs" / "recipes" / "README.md",
     sam.ROOT / "events" / "README.md",
 ]
 README = PAGES[0].read_text()
