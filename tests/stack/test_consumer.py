@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +14,9 @@ from botocore.exceptions import ClientError
 
 from tests.command_line import CommandLine
 from tools import demo, fixtures, sam
+from tools.simulator import page
+from tools.simulator.scenario import Scenario
+from tools.simulator.stage import standing
 from tools.stack import deployment, processes
 from tools.stack.deployment import Stack
 from tools.stack.local import RECEIVER, LocalStack, answering, forwarding_to, hanging_up
@@ -102,6 +107,26 @@ def test_the_demo_shows_what_is_queued(stack: LocalStack) -> None:
     assert {each.name.partition("/")[0] for each in results} == {"receiver"}
     assert [each.faults for each in results if each.faults] == []
     assert any("queued" in each.outcome for each in results)
+    stack.client("sqs").purge_queue(QueueUrl=stack.deployed.outputs["QueueUrl"])
+
+
+def says(client: Any, address: str, text: str) -> bool:
+    return text in client.get(address).text
+
+
+def test_the_simulator_leaves_the_email_to_another_program(stack: LocalStack) -> None:
+    with standing(stack.deployed) as stage:
+        client = page.application(stage).test_client()
+        for choices in ({}, {"queue": "fails"}):
+            client.post("/runs", data=asdict(Scenario(**choices)))
+        shown = [f"/runs/{number}" for number in (1, 2)]
+        for each in shown:
+            assert stack.wait_until(partial(says, client, f"{each}/story", "One email: "))
+        shown = [client.get(each).text for each in shown]
+
+    assert "One email: your own program’s" in shown[0]
+    assert "One email: Roomle’s own" in shown[1]
+    assert "1 left to your own program" in shown[1]
     stack.client("sqs").purge_queue(QueueUrl=stack.deployed.outputs["QueueUrl"])
 
 
