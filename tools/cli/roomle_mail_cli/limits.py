@@ -118,13 +118,13 @@ RULE_PERMISSIONS = Limit(
     "permissions of rules",
     "lets a rule into every queue, whatever the queue's policy says",
     "the policies and roles that let rules into queues, log groups, Firehose and API destinations",
-    f"{LOOK}at the target; what EventBridge may not do ends in the queue `Undelivered`",
+    f"{LOOK}at the target; what EventBridge may not do ends in the recipe's dead-letter queue",
 )
 UNDELIVERED = Limit(
     "undelivered events",
     "repeats no delivery of a rule, and puts nothing into a rule's dead-letter queue",
-    "the queues `Undelivered` of the recipes",
-    "nothing: deploy `hubspot` with a wrong token, post an event, and look at `Undelivered`",
+    "the dead-letter queues of the recipes",
+    "nothing: deploy `hubspot` with a wrong token, post an event, and look at its dead-letter queue",
 )
 CONNECTIONS = Limit(
     "EventBridge in CloudFormation",
