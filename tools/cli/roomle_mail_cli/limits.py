@@ -124,7 +124,7 @@ UNDELIVERED = Limit(
     "undelivered events",
     "repeats no delivery of a rule, and puts nothing into a rule's dead-letter queue",
     "the dead-letter queues of the recipes",
-    "nothing: deploy `hubspot` with a wrong token, post an event, and look at its dead-letter queue",
+    "nothing: give the recipe `hubspot` a wrong token, and look at its dead-letter queue",
 )
 CONNECTIONS = Limit(
     "EventBridge in CloudFormation",
