@@ -67,7 +67,10 @@ class Image(NamedTuple):
 
 
 class Email(NamedTuple):
-    """An email as it is sent; `sender` is a complete From value, `subject` has no line breaks."""
+    """An email as it is sent; `sender` is a complete From value, `subject` has no line breaks.
+
+    `shows` says which of "picture", "name" and "size" of a design this email would show.
+    """
 
     recipient: str
     sender: str
@@ -80,6 +83,7 @@ class Email(NamedTuple):
     brand: str
     language: str
     template: str
+    shows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,7 @@ class Catalog:
             brand=brand.id,
             language=language,
             template=template,
+            shows=tuple(each for each in brand.show if each in needs["shows"]),
         )
 
     def render(

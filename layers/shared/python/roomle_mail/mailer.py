@@ -192,7 +192,7 @@ class Mailer:
         email = known.email = compose()
         lookup = self.designs.begin(
             event,
-            Wanted(brand.show, brand.picture_hosts, brand.catalogs, email.language),
+            Wanted(email.shows, brand.picture_hosts, brand.catalogs, email.language),
             credential=lambda: self._credential(brand),
             now=time.time(),
             spare=deadline.remaining() - SEND_TAKES,
