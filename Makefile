@@ -106,8 +106,9 @@ types: setup
 	$(PYTHON) -m mypy
 
 template: setup
-	.venv/bin/cfn-lint template.yaml
+	.venv/bin/cfn-lint template.yaml docs/examples/consumer/template.yaml docs/recipes/*.yaml
 	$(SAM) validate --lint
+	$(SAM) validate --lint --template docs/examples/consumer/template.yaml
 
 weaknesses: setup
 	$(UV) tool run --quiet --python $(abspath $(PYTHON)) --with-requirements \

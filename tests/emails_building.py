@@ -19,6 +19,13 @@ def edit(source: Path, name: str, old: str, new: str) -> int:
     return text[: text.index(old)].count("\n") + 1
 
 
+def append(source: Path, name: str, line: str) -> int:
+    """Write a line at the end of a file, and return its number."""
+    text = (source / name).read_text("utf-8")
+    (source / name).write_text(f"{text}{line}\n", "utf-8")
+    return text.count("\n") + 1
+
+
 def problems(source: Path) -> list[str]:
     with pytest.raises(BuildFailed) as failed:
         compile_package(source)

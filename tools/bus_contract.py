@@ -1,14 +1,14 @@
 """The event bus's contract: JSON Schema, EventBridge's schema registry, AsyncAPI 3.
 
 `make contract` writes it, together with the webhook's (tools/contract.py). The models are in
-tools/published_models.py.
+tools/published_models.py. The AsyncAPI document also has the queue (tools/queue_contract.py).
 """
 
 from pathlib import Path
 from typing import Any
 
 from roomle_mail.publishing import SOURCE
-from tools import published_models
+from tools import published_models, queue_contract
 from tools.sam import ROOT
 
 type Schema = dict[str, Any]
@@ -18,7 +18,7 @@ ASYNCAPI = DOCS / "asyncapi.json"
 SCHEMAS = DOCS / "schemas" / "bus"
 REGISTRY = DOCS / "schemas" / "registry"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-BUS = "eventBus"
+BUS, QUEUE = "eventBus", "queue"
 CONFIGURATION = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C"
 
 
@@ -121,7 +121,8 @@ def asyncapi(version: str) -> Schema:
             "title": "Roomle Mail: events for other systems",
             "version": version,
             "description": "Each verified event of Roomle's, with what became of it, on the "
-            "EventBridge bus of the parameter EventBus. docs/event-bus.md says what to rely on.",
+            "EventBridge bus of the parameter EventBus (docs/event-bus.md). And the queue, for a "
+            "program that sends the emails in the mailer's place (docs/consumer.md).",
             "license": {
                 "name": "Apache 2.0",
                 "url": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -134,15 +135,29 @@ def asyncapi(version: str) -> Schema:
                 "protocol": "https",
                 "description": "The stack puts events here; rules on the bus pass them on.",
                 "variables": {"region": {"default": "eu-central-1"}},
-            }
+            },
+            "sqs": {
+                "host": "sqs.{region}.amazonaws.com",
+                "protocol": "sqs",
+                "description": "The stack queues emails here.",
+                "variables": {"region": {"default": "eu-central-1"}},
+            },
         },
         "channels": {
             BUS: {
                 "address": "{bus}",
+                "servers": [{"$ref": "#/servers/eventBridge"}],
                 "description": "The event bus",
                 "parameters": {"bus": {"description": "The parameter EventBus: a name or an ARN"}},
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-            }
+            },
+            QUEUE: {
+                "address": "{queueUrl}",
+                "servers": [{"$ref": "#/servers/sqs"}],
+                "description": "The queue, where the parameter Mailer is off",
+                "parameters": {"queueUrl": {"description": "The output QueueUrl"}},
+                "messages": {"QueuedEvent": {"$ref": "#/components/messages/QueuedEvent"}},
+            },
         },
         "operations": {
             "publish": {
@@ -150,9 +165,18 @@ def asyncapi(version: str) -> Schema:
                 "channel": {"$ref": f"#/channels/{BUS}"},
                 "summary": "Publish an event of Roomle's, with what became of it",
                 "messages": [{"$ref": f"#/channels/{BUS}/messages/{name}"} for name in messages],
-            }
+            },
+            "queue": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{QUEUE}"},
+                "summary": "Queue an event of Roomle's that calls for an email",
+                "messages": [{"$ref": f"#/channels/{QUEUE}/messages/QueuedEvent"}],
+            },
         },
-        "components": {"messages": messages},
+        "components": {
+            "messages": {**messages, "QueuedEvent": queued_event()},
+            "schemas": openapi_3_0(queue_contract.asyncapi_schemas()),
+        },
     }
 
 
@@ -169,6 +193,19 @@ def message(name: str) -> Schema:
             "schema": envelope(openapi_3_0(model.model_json_schema()), name=kind),
         },
         "examples": [{"payload": event(name)}],
+    }
+
+
+def queued_event() -> Schema:
+    """Return the queue's message."""
+    return {
+        "name": "QueuedEvent",
+        "title": "An event of Roomle's that calls for an email",
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-07",
+            "schema": {"$ref": "#/components/schemas/QueuedEvent"},
+        },
+        "examples": [{"payload": queue_contract.example()}],
     }
 
 

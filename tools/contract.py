@@ -1,6 +1,7 @@
 """The webhook's contract: JSON Schema for each event, OpenAPI 3.1 for the whole.
 
-The event bus's contract (tools/bus_contract.py) is written with it.
+The contracts of the event bus (tools/bus_contract.py) and of the queue (tools/queue_contract.py)
+are written with it.
 
     python -m tools.contract            # make contract
     python -m tools.contract --check
@@ -21,7 +22,7 @@ from pydantic.json_schema import models_json_schema
 
 from roomle_mail import errors, events
 from roomle_mail.idempotency import Outcome
-from tools import bus_contract, contract_models, fixtures
+from tools import bus_contract, contract_models, fixtures, queue_contract
 from tools.contract_models import Schema
 from tools.sam import ROOT
 
@@ -222,7 +223,11 @@ def openapi() -> Schema:
 def documents() -> dict[Path, str]:
     """Return all documents, by file."""
     contract = openapi()
-    found = {OPENAPI: contract, **bus_contract.documents(contract["info"]["version"])}
+    found = {
+        OPENAPI: contract,
+        **bus_contract.documents(contract["info"]["version"]),
+        **queue_contract.documents(),
+    }
     for name in events.EVENTS:
         found[SCHEMAS / f"{name}.json"] = {"$schema": DIALECT, **event_schema(name)}
     return {

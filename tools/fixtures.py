@@ -399,6 +399,7 @@ def message(name: str, event: dict[str, Any]) -> str:
     """Build the message that the receiver puts into the queue for the mailer."""
     return compact(
         {
+            "version": "1",
             "id": digest(f"id {name}")[:32],
             "event": event,
             "recipient": digest(f"recipient {name}")[:32],

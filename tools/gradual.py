@@ -60,6 +60,8 @@ def gradual(template: str, kind: str, *, release: str, snap_start: bool = False)
             f"      AutoPublishAlias: {ALIAS}\n"
             f"      AutoPublishCodeSha256: {hashlib.sha256(release.encode()).hexdigest()}\n"
             "      DeploymentPreference:\n"
+            # Otherwise SAM makes a deployment group for a mailer that Mailer=off leaves out.
+            "        PassthroughCondition: true\n"
             f"        Type: {kind}\n"
             f"        Alarms: [{', '.join(f'!Ref {alarm}' for alarm in alarms)}]\n"
         )
@@ -107,7 +109,9 @@ def functions_without_alias(deployment: Deployment) -> list[str]:
         if "does not exist" in str(err):
             return list(ALARMS)
         raise
-    return [each for each in ALARMS if f"{each}Alias{ALIAS}" not in resources]
+    # With Mailer=off there is no mailer.
+    there = [each for each in ALARMS if each in resources]
+    return [each for each in there if f"{each}Alias{ALIAS}" not in resources]
 
 
 def announce(arguments: Sequence[str]) -> bool:

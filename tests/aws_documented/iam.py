@@ -62,13 +62,14 @@ def with_arns(document: Mapping[str, Any], stack: Stack) -> dict[str, Any]:
 
 
 def arn(text: str, stack: Stack) -> str:
-    """What a Ref (`Queue`) or GetAtt (`Queue.Arn`) returns; any other text as it is."""
-    name, _, attribute = text.partition(".")
+    """What a Ref (`Queue`) or GetAtt (`Queue.Arn`, `Bucket.Arn/*`) returns; else the text."""
+    reference, slash, below = text.partition("/")
+    name, _, attribute = reference.partition(".")
     if text == "*" or name not in stack.resources:
         return text
     returned = DOCUMENTED["returned"][stack.resources[name]["Type"]]
     found: str = returned.get(attribute or "Ref", text)
-    return found.replace("name", name)
+    return found.replace("name", name) + slash + below
 
 
 def problems(document: Mapping[str, Any]) -> list[str]:

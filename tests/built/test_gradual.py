@@ -51,6 +51,13 @@ def test_a_new_version_takes_over_by_a_canary(made: dict[str, Any], function: st
     ]
 
 
+def test_all_of_a_mailer_is_left_out_together(made: dict[str, Any]) -> None:
+    mailers = {name: r for name, r in made.items() if name.startswith("MailerFunction")}
+
+    assert len(mailers) == 5  # function, version, alias, deployment group, trigger
+    assert {resource["Condition"] for resource in mailers.values()} == {"WithMailer"}
+
+
 @pytest.mark.parametrize(("function", "alarms"), gradual.ALARMS.items())
 def test_an_alarm_takes_the_old_version_back(
     made: dict[str, Any], function: str, alarms: tuple[str, ...]

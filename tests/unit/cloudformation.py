@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it with given parameters."""
+"""A template as CloudFormation sees it with given parameters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+TEMPLATE = ROOT / "template.yaml"
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
@@ -39,43 +40,47 @@ def _intrinsic(loader: _Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _intrinsic)
 
 
-def read() -> dict[str, Any]:
-    """Read the template as written, with every function in its long form."""
-    text = (ROOT / "template.yaml").read_text()
-    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe one)
+def read(path: Path = TEMPLATE) -> dict[str, Any]:
+    """Read a template as written, with every function in its long form."""
+    template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 (a safe one)
     return template
 
 
 class Stack:
-    """The template with the parameters applied: conditions decided, functions evaluated.
+    """A template with the parameters applied: conditions decided, functions evaluated.
 
     Where a value is known only after a deploy, a text stands for it: `Table` for what Ref gives,
     `Table.Arn` for an attribute.
     """
 
-    def __init__(self, **parameters: str) -> None:
+    def __init__(self, path: Path = TEMPLATE, /, **parameters: str) -> None:
         """Check the rules as a deploy does; raises AssertionError if one forbids the parameters."""
-        template = read()
+        template = read(path)
         given = {"SenderIdentities": "brand.example"} | parameters
         self._names = PSEUDO | {
             name: given.get(name, str(about.get("Default", "")))
             for name, about in template["Parameters"].items()
         }
-        for rule in template["Rules"].values():
+        for rule in template.get("Rules", {}).values():
             if self._evaluate(rule["RuleCondition"]):
                 for assertion in rule["Assertions"]:
                     assert self._evaluate(assertion["Assert"]), assertion["AssertDescription"]
-        self._conditions = {
-            name: self._evaluate(condition) for name, condition in template["Conditions"].items()
-        }
-        shared = template["Globals"]["Function"]
+        # A condition may name those above it.
+        self._conditions: dict[str, bool] = {}
+        for name, condition in template.get("Conditions", {}).items():
+            self._conditions[name] = self._evaluate(condition)
+        shared = template.get("Globals", {}).get("Function", {})
         self.resources: dict[str, dict[str, Any]] = {}
         for name, resource in template["Resources"].items():
-            if self._conditions.get(resource.get("Condition"), True):
+            if self._is_made(resource):
                 if resource["Type"] == "AWS::Serverless::Function":
                     resource["Properties"] = _merge(shared, resource["Properties"])
                 self.resources[name] = self._evaluate(resource)
-        self.outputs = self._evaluate(template["Outputs"])
+        self.outputs = {
+            name: self._evaluate(output)
+            for name, output in template.get("Outputs", {}).items()
+            if self._is_made(output)
+        }
 
     def properties(self, name: str) -> dict[str, Any]:
         """Return the properties of a resource."""
@@ -85,6 +90,9 @@ class Stack:
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the resources of a type, by name."""
         return {n: r for n, r in self.resources.items() if r["Type"] == kind}
+
+    def _is_made(self, part: dict[str, Any]) -> bool:
+        return self._conditions.get(part.get("Condition", ""), True)
 
     def _evaluate(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -99,8 +107,10 @@ class Stack:
             if name == "Fn::Sub":
                 return self._substitute(argument)
             if name in FUNCTIONS:
-                return FUNCTIONS[name](self._evaluate(argument), self._names)
-        return {key: self._evaluate(each) for key, each in value.items() if each != NO_VALUE}
+                names = self._conditions if name == "Condition" else self._names
+                return FUNCTIONS[name](self._evaluate(argument), names)
+        evaluated = {key: self._evaluate(each) for key, each in value.items()}
+        return {key: each for key, each in evaluated.items() if each != NO_VALUE["Ref"]}
 
     def _substitute(self, argument: Any) -> str:
         text, variables = argument if isinstance(argument, list) else (argument, {})
@@ -108,11 +118,13 @@ class Stack:
         return re.sub(r"\$\{([^}]+)\}", lambda match: names.get(match[1], match[1]), text)
 
 
-FUNCTIONS: dict[str, Callable[[Any, Mapping[str, str]], Any]] = {
+FUNCTIONS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
+    "Condition": lambda name, conditions: conditions[name],
     "Ref": lambda name, names: names.get(name, name),
     "Fn::GetAtt": lambda path, _: ".".join(path),
     "Fn::Equals": lambda pair, _: pair[0] == pair[1],
     "Fn::Not": lambda argument, _: not argument[0],
+    "Fn::And": lambda argument, _: all(argument),
     "Fn::Join": lambda argument, _: argument[0].join(argument[1]),
     "Fn::Split": lambda argument, _: argument[1].split(argument[0]),
     "Fn::Select": lambda argument, _: argument[1][int(argument[0])],

@@ -15,6 +15,7 @@ STACKS = {
     "everything": operations.stack(),
     "the longest silence": Stack(AlarmSilenceHours="168", AlarmRefusals="1000000"),
     "local": Stack(LocalStack="true"),
+    "without a mailer": Stack(Mailer="off", Delivery="sqs", **operations.EVERYTHING),
 }
 ALARMS = {
     f"{name} of {stack}": alarm["Properties"]

@@ -22,6 +22,7 @@ def document(**changes: Any) -> dict[str, Any]:
 STACKS = {
     "everything": operations.stack(),
     "local": Stack(LocalStack="true"),
+    "without a mailer": Stack(Mailer="off", Delivery="sqs"),
     "addresses as identities": Stack(SenderIdentities="hello@brand.example,other.example"),
 }
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
-from emails_build.package import compile_package
-from emails_build.problems import BuildFailed
-from roomle_mail.emails import Catalog, Email
+from roomle_mail.emails import Email
 from roomle_mail.events import Event
-from tests.emails_package import EMAILS
+from tests.emails_building import append, build_catalog, edit, problems
 from tests.emails_reading import Page
 
 BRANDS, EN = "brands.toml", "texts/en.toml"
@@ -19,44 +16,27 @@ SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfigu
 SHOP = "https://shop.brand.example/stores"
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """A copy of what a brand edits, in which no brand has blocks."""
-    folder = tmp_path / "emails"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+def without_blocks(folder: Path) -> Path:
     before, _, rest = (folder / BRANDS).read_text("utf-8").partition("[brands.studio.blocks]\n")
     rest = rest[rest.index("\n\n") :]
     (folder / BRANDS).write_text(before + rest, "utf-8")
     return folder
 
 
-def add(source: Path, name: str, words: str) -> None:
-    with (source / name).open("a", encoding="utf-8") as file:
-        file.write(f"\n{words}\n")
+@pytest.fixture
+def source(source: Path) -> Path:
+    """A copy of a few emails; no brand has blocks."""
+    return without_blocks(source)
 
 
-def edit(source: Path, name: str, old: str, new: str) -> None:
-    text = (source / name).read_text("utf-8")
-    assert old in text
-    (source / name).write_text(text.replace(old, new, 1), "utf-8")
-
-
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
+@pytest.fixture
+def whole(whole: Path) -> Path:
+    """The same of all emails."""
+    return without_blocks(whole)
 
 
 def saved(source: Path, configurator: str | None = None, language: str = "en") -> Email:
-    files = compile_package(source)
-
-    def read(name: str) -> str:
-        try:
-            return files[name]
-        except KeyError:
-            raise FileNotFoundError(name) from None
-
-    catalog = Catalog(read)
+    catalog = build_catalog(source)
     event = Event(
         name="email.savedConfiguration",
         recipient="person@example.org",
@@ -92,9 +72,9 @@ def test_a_block_is_shown_by_its_brand_alone_in_html_and_in_the_text_part(
     source: Path, line: str, words: str, shown: list[str]
 ) -> None:
     plain = saved(source)
-    add(source, BRANDS, f"[brands.default.blocks]\n{line}")
+    append(source, BRANDS, f"[brands.default.blocks]\n{line}")
     if words:
-        add(source, BRANDS, f"[brands.default.texts.en.savedConfiguration]\n{words}")
+        append(source, BRANDS, f"[brands.default.texts.en.savedConfiguration]\n{words}")
     email, other = saved(source), saved(source, "exampleStudio")
     page = Page(email.html)
     for each in shown:
@@ -107,24 +87,24 @@ def test_a_block_is_shown_by_its_brand_alone_in_html_and_in_the_text_part(
 
 
 def test_a_telephone_number_can_be_dialled(source: Path) -> None:
-    add(source, BRANDS, '[brands.default.blocks]\nphone = "+43 (1) 234-56 78"')
+    append(source, BRANDS, '[brands.default.blocks]\nphone = "+43 (1) 234-56 78"')
     assert "tel:+4312345678" in Page(saved(source).html).links
 
 
 def test_a_picture_across_the_top_keeps_its_room(source: Path) -> None:
-    add(source, BRANDS, f'[brands.default.blocks]\nhero = "{SHOP}.jpg"\nhero_ratio = "16:9"')
-    add(source, BRANDS, '[brands.default.texts.en.shared]\nhero_alt = "A sofa by the window"')
+    append(source, BRANDS, f'[brands.default.blocks]\nhero = "{SHOP}.jpg"\nhero_ratio = "16:9"')
+    append(source, BRANDS, '[brands.default.texts.en.shared]\nhero_alt = "A sofa by the window"')
     [hero, *_] = Page(saved(source).html).find("img")
     assert (hero.get("src"), hero.get("alt")) == (f"{SHOP}.jpg", "A sofa by the window")
     assert (hero.get("width"), hero.get("height")) == ("600", "338")
     assert "aspect-ratio: 16 / 9" in hero.get("style", "")
 
 
-def test_an_empty_text_leaves_a_block_out_of_one_email(source: Path) -> None:
-    add(source, BRANDS, f'[brands.default.blocks]\nsecond_button = "{SHOP}"')
-    add(source, BRANDS, '[brands.default.texts.en.savedConfiguration]\nsecond_button = ""')
-    assert SHOP not in saved(source).text
-    assert SHOP in saved(source, language="de").text
+def test_an_empty_text_leaves_a_block_out_of_one_email(whole: Path) -> None:
+    append(whole, BRANDS, f'[brands.default.blocks]\nsecond_button = "{SHOP}"')
+    append(whole, BRANDS, '[brands.default.texts.en.savedConfiguration]\nsecond_button = ""')
+    assert SHOP not in saved(whole).text
+    assert SHOP in saved(whole, language="de").text
 
 
 @pytest.mark.parametrize(
@@ -147,7 +127,7 @@ def test_an_empty_text_leaves_a_block_out_of_one_email(source: Path) -> None:
     ],
 )
 def test_a_block_that_can_not_be_shown_is_named(source: Path, line: str, message: str) -> None:
-    add(source, BRANDS, f"[brands.default.blocks]\n{line}")
+    append(source, BRANDS, f"[brands.default.blocks]\n{line}")
     number = (source / BRANDS).read_text("utf-8").count("\n")
     [problem, *_] = problems(source)
     assert problem.startswith(f"{BRANDS}:{number}: brands.default.blocks.")
@@ -155,10 +135,10 @@ def test_a_block_that_can_not_be_shown_is_named(source: Path, line: str, message
 
 
 def test_a_block_without_words_in_one_language_is_named(source: Path) -> None:
-    add(source, BRANDS, f'[brands.default.blocks]\nsecond_button = "{SHOP}"')
-    edit(source, "texts/nl.toml", 'second_button = "Vind een winkel"\n', "")
+    append(source, BRANDS, f'[brands.default.blocks]\nsecond_button = "{SHOP}"')
+    edit(source, "texts/de.toml", 'second_button = "Händler finden"\n', "")
     [problem] = problems(source)
-    assert "no email in nl shows it: expected the text `second_button` in texts/nl.toml" in problem
+    assert "no email in de shows it: expected the text `second_button` in texts/de.toml" in problem
 
 
 # --- values and texts of one's own --------------------------------------------------------------
@@ -176,10 +156,10 @@ BUTTON_TEXT = """\
 
 
 def test_a_value_and_a_text_of_ones_own_may_be_there_or_not(source: Path) -> None:
-    add(source, SAVED, BUTTON)
-    add(source, SAVED_TEXT, BUTTON_TEXT)
+    append(source, SAVED, BUTTON)
+    append(source, SAVED_TEXT, BUTTON_TEXT)
     assert SHOP not in saved(source).text
-    add(source, BRANDS, f'[brands.default.extra]\nsamples = "{SHOP}"')
+    append(source, BRANDS, f'[brands.default.extra]\nsamples = "{SHOP}"')
     assert SHOP not in saved(source).text
     edit(source, EN, "[shared]\n", '[shared]\nsamples = "Order samples"\n')
     assert f"Order samples:\n{SHOP}" in saved(source).text
@@ -190,10 +170,10 @@ def test_a_value_and_a_text_of_ones_own_may_be_there_or_not(source: Path) -> Non
 def test_values_may_be_numbers_lists_tables_and_differ_between_languages(source: Path) -> None:
     shows = "{{ brand.id }}: {{ brand.extra.years }} {{ brand.extra.promise }} "
     shows += "{% for each in brand.extra.towns %}{{ each.name }} {% endfor %}"
-    add(source, SAVED, f"<mj-text>{shows}</mj-text>")
-    add(source, SAVED_TEXT, shows)
+    append(source, SAVED, f"<mj-text>{shows}</mj-text>")
+    append(source, SAVED_TEXT, shows)
     for brand in ("default", "studio"):
-        add(
+        append(
             source,
             BRANDS,
             f"[brands.{brand}.extra]\nyears = 10\npromise.en = 'free'\npromise.de = 'gratis'\n"
@@ -214,7 +194,7 @@ def test_values_may_be_numbers_lists_tables_and_differ_between_languages(source:
     ],
 )
 def test_a_value_that_can_not_be_shown_is_named(source: Path, line: str, message: str) -> None:
-    add(source, BRANDS, f"[brands.default.extra]\n{line}")
+    append(source, BRANDS, f"[brands.default.extra]\n{line}")
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:")
     assert message in problem
@@ -232,7 +212,7 @@ def test_a_value_that_can_not_be_shown_is_named(source: Path, line: str, message
 def test_a_slip_in_a_template_is_not_looked_for_in_the_texts(
     source: Path, placeholder: str, message: str
 ) -> None:
-    add(source, SAVED, f"<mj-text>{placeholder}</mj-text>")
+    append(source, SAVED, f"<mj-text>{placeholder}</mj-text>")
     number = (source / SAVED).read_text("utf-8").count("\n")
     [problem, *_] = problems(source)
     assert problem.startswith(f"{SAVED}:{number}: ")
@@ -260,7 +240,7 @@ def test_corners_alignment_and_font_are_the_brands_own(source: Path) -> None:
 
 
 def test_a_web_font_is_fetched_only_where_it_is_asked_for_and_has_fallbacks(source: Path) -> None:
-    add(
+    append(
         source,
         BRANDS,
         '[brands.default.web_font]\nname = "Brand Sans"\n'
@@ -298,9 +278,9 @@ def test_a_shape_or_font_that_can_not_be_shown_is_named(
 # --- templates of one brand ---------------------------------------------------------------------
 
 
-def test_a_folder_with_a_brands_id_has_its_own_templates(source: Path) -> None:
-    others = saved(source)
-    own = source / "templates" / "studio"
+def test_a_folder_with_a_brands_id_has_its_own_templates(whole: Path) -> None:
+    others = saved(whole)
+    own = whole / "templates" / "studio"
     (own / "shared").mkdir(parents=True)
     (own / "savedConfiguration.mjml").write_text(
         '<mj-text>{{ t.promise }}</mj-text>\n<mj-include path="shared/button.mjml" />\n'
@@ -310,14 +290,14 @@ def test_a_folder_with_a_brands_id_has_its_own_templates(source: Path) -> None:
         '<mj-button href="{{ url }}">{{ t.button }}!</mj-button>\n'
     )
     for language in ("de", "en"):
-        add(
-            source,
+        append(
+            whole,
             BRANDS,
             f"[brands.studio.texts.{language}.savedConfiguration]\npromise = '2 Jahre'"
             + ("\nbutton = 'Weiter'" if language == "de" else ""),
         )
     edit(
-        source,
+        whole,
         BRANDS,
         '[brands.studio.texts.de.savedConfiguration]\nbutton = "Weiterplanen"\n',
         "",
@@ -328,11 +308,11 @@ def test_a_folder_with_a_brands_id_has_its_own_templates(source: Path) -> None:
     (own / "3DExportAsset.mjml").write_text("<mj-text>{{ t.button }} {{ result_url }}</mj-text>\n")
     (own / "3DExportAsset-failed.mjml").write_text("<mj-text>{{ t.reason }}</mj-text>\n")
 
-    email = saved(source, "exampleStudio", "de")
+    email = saved(whole, "exampleStudio", "de")
 
     assert "2 Jahre" in email.text
     assert "Weiter!" in Page(email.html).text
-    assert saved(source) == others
+    assert saved(whole) == others
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ from emails_build.package import compile_package, write
 from emails_build.problems import locate
 from roomle_mail.emails import Catalog
 from roomle_mail.events import Event
-from tests.emails_building import build_catalog, edit, problems
+from tests.emails_building import append, build_catalog, edit, problems
 from tests.emails_reading import RECEIVED, Page, message
 
 BRANDS, LAYOUT, DE = "brands.toml", "templates/shared/layout.mjml", "texts/de.toml"
-AR, BUTTON = "templates/shareConfigurationAR.mjml", "templates/shared/button.mjml"
+SAVED, BUTTON = "templates/savedConfiguration.mjml", "templates/shared/button.mjml"
 
 
 def saved(configurator: str | None = None) -> Event:
@@ -71,14 +71,14 @@ def saved(configurator: str | None = None) -> Event:
         (DE, '"Weiterplanen"', "3", "savedConfiguration.button", "a text in quotes"),
         (DE, '"Weiterplanen"', '"{{ url }}"', "savedConfiguration.button", "{brand}"),
         (DE, 'dir = "ltr"', 'dir = "up"', "dir", '"rtl"'),
-        (DE, "[shareConfiguration]", "[shared2]", "shared2", "isn't an email"),
+        (DE, "[savedConfiguration]", "[shared2]", "shared2", "isn't an email"),
         (LAYOUT, "{{ t.heading }}", "{{ heading }}", "`heading` is undefined", "default"),
         (LAYOUT, "{{ t.heading }}", "{{ brand.x }}", "`brand.x` is undefined", "default"),
         (LAYOUT, "{{ t.heading }}", "{{ t.heading|x }}", "filter x is unknown", "default"),
         (LAYOUT, "{{ t.heading }}", "{{ t.heading }", "isn't a template", "expected end"),
         (LAYOUT, '<mj-spacer height="44px" />', "<mj-gap />", "isn't MJML", "<mj-gap>"),
         (BUTTON, "{{ link }}</a>", "{{ lnik }}</a>", "`lnik` is undefined", "default"),
-        (AR, 'path="shared/button.mjml"', 'path="x.mjml"', "expected the file", "x.mjml"),
+        (SAVED, 'path="shared/button.mjml"', 'path="x.mjml"', "expected the file", "x.mjml"),
         ("templates/savedConfiguration.txt", "{{ url }}", "{{ ulr }}", "`ulr` is", "undefined"),
     ],
 )
@@ -120,7 +120,7 @@ def test_an_element_that_is_not_closed_is_named_with_its_line(source: Path) -> N
 
 
 def test_a_template_that_needs_a_qr_code_is_a_mistake_as_long_links_have_none(source: Path) -> None:
-    edit(source, AR, "{% if qr is defined %}", "{% if true %}")
+    append(source, SAVED, '<mj-image src="cid:{{ qr }}" alt="x" />')
     assert "`qr` is undefined" in problems(source)[0]
 
 
@@ -218,7 +218,11 @@ def test_the_command_builds_or_says_what_is_wrong(source: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "asked", ["{% if 'https' in url %}{{ url }}{% endif %}", "{{ url|replace('https://', '') }}"]
+    "asked",
+    [
+        "{% if 'https' in url %}{{ url }}{% endif %}",
+        "{{ url|replace('https://', '') }}: {{ url }}",
+    ],
 )
 def test_a_template_may_test_and_filter_links(source: Path, asked: str) -> None:
     edit(source, "templates/savedConfiguration.txt", "{{ url }}", asked)

@@ -11,26 +11,13 @@ import pytest
 
 from emails_build import checks
 from emails_build.package import compile_package
-from emails_build.problems import BuildFailed
+from tests.emails_building import append, problems
 from tests.emails_package import EMAILS
 from tools.sam import ROOT
 
 LAYOUT = "templates/shared/layout.mjml"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
 INTO_TEXT = "write it into the text part (.txt) too"
-
-
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
-
-
-def append(source: Path, name: str, line: str) -> int:
-    """Write a line at the end of a file; return its number."""
-    text = (source / name).read_text("utf-8")
-    (source / name).write_text(f"{text}{line}\n", "utf-8")
-    return text.count("\n") + 1
 
 
 @pytest.mark.parametrize(
@@ -102,6 +89,21 @@ def test_emails_that_differ_in_more_than_their_words_are_not_taken_for_one() -> 
     assert checks.findings("two", page.format("#000000", "two")) == ()
     assert checks.findings("two", page.format("#eeeeee", "two"))
     assert checks.findings("", page.format("#000000", "two"))
+
+
+def test_words_that_only_one_language_has_in_both_parts_are_missed_in_the_others() -> None:
+    page = '<html><body><p>{0}</p><a href="https://b.example/{0}">x</a></body></html>'
+    both = "{0} x https://b.example/{0}"
+    assert checks.findings(both.format("one"), page.format("one")) == ()
+    [words, link] = checks.findings(both.format("one"), page.format("two"))
+    assert "“two”" in words.message
+    assert "https://b.example/two" in link.message
+    [link] = checks.findings("two x https://b.example/one", page.format("two"))
+    assert "https://b.example/two" in link.message
+    # After an edit, a preview names what is there now.
+    for word in ("three", "four"):
+        [first, *_] = checks.findings("x", page.format(word))
+        assert word in first.message
 
 
 def test_the_command_prints_problems_alone_with_paths_from_the_projects_folder(

@@ -9,7 +9,7 @@ import pytest
 
 from emails_build import links
 from emails_build.package import compile_package
-from emails_build.problems import BuildFailed
+from tests.emails_building import append, edit, problems
 
 BRANDS, DE = "brands.toml", "texts/de.toml"
 LAYOUT, LAYOUT_TEXT = "templates/shared/layout.mjml", "templates/shared/layout.txt"
@@ -19,27 +19,6 @@ INCLUDE = '<mj-include path="shared/button.mjml" />'
 MARK = b"\xef\xbb\xbf"
 # What the text part says too of the elements that the tests add.
 ALSO_IN_TEXT = "x: a & b 3 > 2, shop@b.example, +43 12345, https://b.example/?l={{ language }}"
-
-
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
-
-
-def replace(source: Path, name: str, old: str, new: str) -> int:
-    """Replace a text that is there; return the number of its line."""
-    text = (source / name).read_text("utf-8")
-    assert old in text
-    (source / name).write_text(text.replace(old, new, 1), "utf-8")
-    return text[: text.index(old)].count("\n") + 1
-
-
-def append(source: Path, name: str, line: str) -> int:
-    """Write a line at the end of a file; return its number."""
-    text = (source / name).read_text("utf-8")
-    (source / name).write_text(f"{text}{line}\n", "utf-8")
-    return text.count("\n") + 1
 
 
 @pytest.mark.parametrize("name", [BRANDS, DE, SAVED, SAVED_TEXT, LAYOUT, LAYOUT_TEXT, BUTTON])
@@ -86,7 +65,7 @@ def test_line_ends_of_other_systems_change_nothing(
 def test_an_include_may_be_written_in_every_usual_way(
     source: Path, unedited: dict[str, str], name: str, old: str, new: str
 ) -> None:
-    replace(source, name, old, new)
+    edit(source, name, old, new)
     made, usual = compile_package(source), unedited
     assert {name: text.split() for name, text in made.items()} == {
         name: text.split() for name, text in usual.items()
@@ -277,7 +256,7 @@ def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(
 def test_a_slip_of_the_pen_is_named_where_it_is_and_not_where_it_is_noticed(
     source: Path, name: str, old: str, new: str, back: int, message: str
 ) -> None:
-    line = replace(source, name, old, new) + back
+    line = edit(source, name, old, new) + back
     [problem, *_] = problems(source)
     assert problem.startswith(f"{name}:{line}: ")
     assert message in problem
@@ -418,12 +397,12 @@ def test_a_folder_in_place_of_a_file_is_named(
 def test_umlauts_in_links_hosts_and_addresses_are_answered_with_how_to_write_them(
     source: Path, old: str, new: str, written: str
 ) -> None:
-    line = replace(source, BRANDS, old, new)
+    line = edit(source, BRANDS, old, new)
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: ")
     assert "write it as" in problem
     assert written in problem
-    replace(source, BRANDS, new, old)
+    edit(source, BRANDS, new, old)
     assert compile_package(source)
 
 
@@ -453,7 +432,7 @@ def test_a_logo_that_gmail_does_not_show_is_named(
     source: Path, logo: str, name: str, shown: str
 ) -> None:
     file = {"logo": "logo.png", "logo_dark": "logo-dark.png"}[logo]
-    line = replace(source, BRANDS, f"mail/{file}", f"mail/{name}")
+    line = edit(source, BRANDS, f"mail/{file}", f"mail/{name}")
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: brands.default.{logo}: expected")
     assert f"don't show {shown}" in problem
@@ -461,7 +440,7 @@ def test_a_logo_that_gmail_does_not_show_is_named(
 
 @pytest.mark.parametrize("name", ["logo.png", "logo.JPG", "logo.gif?v=svg", "logo", "svg/a.jpeg"])
 def test_a_logo_that_mail_programs_show_is_built(source: Path, name: str) -> None:
-    replace(source, BRANDS, "mail/logo.png", f"mail/{name}")
+    edit(source, BRANDS, "mail/logo.png", f"mail/{name}")
     assert compile_package(source)
 
 
@@ -478,7 +457,7 @@ def test_a_senders_name_that_ses_does_not_take_is_named(
 ) -> None:
     old = 'name = "Example Furniture"'
     new = f'{"" if field == "name" else old + chr(10)}{field} = "{name}"'
-    line = replace(source, BRANDS, old, new) + new.count("\n")
+    line = edit(source, BRANDS, old, new) + new.count("\n")
     if fits:
         sender = compile_package(source)["brands/default.json"]
         assert "hello@brand.example" in sender
@@ -505,7 +484,7 @@ def test_a_senders_name_that_ses_does_not_take_is_named(
 def test_html_in_a_text_is_named_as_it_would_be_shown_as_letters(
     source: Path, where: str, text: str, found: str
 ) -> None:
-    line = replace(source, where, 'button = "Weiterplanen"', f'button = "{text}"')
+    line = edit(source, where, 'button = "Weiterplanen"', f'button = "{text}"')
     [problem] = problems(source)
     assert problem.startswith(f"{where}:{line}: ")
     assert f'"{found}' in problem
@@ -514,12 +493,12 @@ def test_html_in_a_text_is_named_as_it_would_be_shown_as_letters(
 
 @pytest.mark.parametrize("text", ["I <3 you", "2 < 3 & 3 > 2", "Q&A", "[neu] (jetzt)", "A<-B"])
 def test_signs_that_are_not_html_are_text(source: Path, text: str) -> None:
-    replace(source, DE, 'button = "Weiterplanen"', f'button = "{text}"')
+    edit(source, DE, 'button = "Weiterplanen"', f'button = "{text}"')
     assert compile_package(source)
 
 
 def test_html_in_an_imprint_is_named(source: Path) -> None:
-    replace(source, BRANDS, "Geschäftsführung", "<br>Geschäftsführung")
+    edit(source, BRANDS, "Geschäftsführung", "<br>Geschäftsführung")
     [problem] = problems(source)
     assert "brands.studio.imprint" in problem
     assert '"<br>"' in problem
@@ -535,15 +514,13 @@ def test_signs_that_are_not_html_are_built_in_a_text_part(source: Path, text: st
 def test_html_in_a_brands_name_is_named(source: Path, field: str) -> None:
     name = 'name = "Example Furniture"'
     wrong = f'{field} = "A <b>shop</b>"'
-    number = replace(source, BRANDS, name, wrong if field == "name" else f"{wrong}\n{name}")
+    number = edit(source, BRANDS, name, wrong if field == "name" else f"{wrong}\n{name}")
     [problem, *_] = problems(source)
     assert problem.startswith(f"{BRANDS}:{number}: brands.default.{field}: ")
     assert '"<b>" would be shown as it is written' in problem
 
 
 def test_an_unsubscribe_address_is_checked(source: Path) -> None:
-    line = (
-        replace(source, BRANDS, "[brands.default]\n", '[brands.default]\nunsubscribe = "x"\n') + 1
-    )
+    line = edit(source, BRANDS, "[brands.default]\n", '[brands.default]\nunsubscribe = "x"\n') + 1
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: brands.default.unsubscribe: expected an address")

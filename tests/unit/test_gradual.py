@@ -52,10 +52,19 @@ def deployed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return make
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        ["ReceiverFunction", "MailerFunction", *ALIASES],
+        # There is no mailer where Mailer is off.
+        ["ReceiverFunction", ALIASES[0]],
+    ],
+    ids=len,
+)
 def test_a_deploy_to_a_stack_with_the_alias_is_gradual_and_prints_nothing(
-    deployed: Any, capsys: pytest.CaptureFixture[str]
+    deployed: Any, capsys: pytest.CaptureFixture[str], resources: list[str]
 ) -> None:
-    made = deployed(["ReceiverFunction", "MailerFunction", *ALIASES])
+    made = deployed(resources)
     assert gradual.main([CANARY]) == 0
     assert capsys.readouterr().err == ""
     assert [("deploy" in command) for command in made.commands] == [False, True]

@@ -337,7 +337,7 @@ def test_the_queries_are_saved() -> None:
             "Why refused",
             "Why failed",
             "Slowest",
-            "Per configurator",
+            "Events by configurator",
             "What SES says",
             "What emails show of designs",
         )

@@ -13,6 +13,7 @@ from roomle_mail import publishing, telemetry
 from roomle_mail.idempotency import CLAIM_LAPSES_AFTER
 from roomle_mail.mailer import EMAIL_TAKES, Message
 from roomle_mail.settings import Settings
+from tests import operations
 from tests.unit import cloudformation
 from tests.unit.cloudformation import ROOT, Stack
 
@@ -20,7 +21,7 @@ FUNCTIONS = {"ReceiverFunction", "MailerFunction"}
 WEEK, FORTNIGHT = 7 * 24 * 3600, 14 * 24 * 3600
 PARAMETERS = cloudformation.read()["Parameters"]
 OF_THE_STACK_ALONE = {
-    *("SenderIdentities", "ThrottleRate", "ThrottleBurst", "MailerConcurrency"),
+    *("SenderIdentities", "Mailer", "ThrottleRate", "ThrottleBurst", "MailerConcurrency"),
     *("Architecture", "MemorySize", "LogRetentionDays", "LogSourceAddresses"),
     *("AlarmEmail", "AlarmRefusals", "AlarmSilenceHours", "SesDailyQuota"),
 }
@@ -758,3 +759,81 @@ def test_addresses_are_published_only_on_request_and_only_with_a_bus() -> None:
     assert Stack(PublishAddresses="true", EventBus="shop").resources
     with pytest.raises(AssertionError, match="PublishAddresses=true"):
         Stack(PublishAddresses="true")
+
+
+# Without a mailer ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def alone() -> Stack:
+    """The stack whose queue somebody else consumes."""
+    return Stack(Mailer="off", Delivery="sqs", **operations.EVERYTHING)
+
+
+def test_a_mailer_is_the_default(stack: Stack) -> None:
+    assert Stack(Mailer="on").resources == stack.resources
+
+
+@pytest.mark.parametrize("delivery", ["ses", "ses,sqs"])
+def test_a_stack_without_a_mailer_puts_every_event_into_the_queue(delivery: str) -> None:
+    with pytest.raises(AssertionError, match="Mailer=off is only possible together with Delivery"):
+        Stack(Mailer="off", Delivery=delivery)
+
+
+def test_without_a_mailer_nothing_of_it_is_created(alone: Stack) -> None:
+    left_out = set(operations.stack().resources) - set(alone.resources)
+
+    assert left_out == {
+        *("MailerFunction", "MailerRole", "MailerLog"),
+        *("MailerErrorsAlarm", "MailerThrottlesAlarm", "StillWaitingAlarm"),
+        # Nothing of the stack sends by SES.
+        *("SendingPolicy", "QuotaUsedUpAlarm", "SendOutcomeUnknownAlarm", "DesignsQuery"),
+    }
+    assert set(alone.resources) < set(operations.stack().resources)
+
+
+def test_without_a_mailer_nothing_refers_to_what_is_left_out(alone: Stack) -> None:
+    left_out = set(operations.stack().resources) - set(alone.resources)
+    text = json.dumps([alone.resources, alone.outputs])
+
+    assert not [name for name in left_out if re.search(rf"\b{name}\b", text)]
+    assert "AWS::NoValue" not in text
+
+
+def test_without_a_mailer_the_receiver_may_do_all_but_send(alone: Stack, stack: Stack) -> None:
+    lost = permissions(stack, "ReceiverFunction") - permissions(alone, "ReceiverFunction")
+
+    assert lost == {each for each in COMMON if each[0].startswith("ses:")}
+
+
+def test_the_metrics_that_only_a_mailer_writes_are_not_shown_without_one(alone: Stack) -> None:
+    body = alone.properties("Dashboard")["DashboardBody"]
+
+    for metric in ("Sent", "Postponed", "Skipped", "DeadLettered", "AgeAtSending", "TimeToSes"):
+        assert f'"{metric}"' in operations.stack().properties("Dashboard")["DashboardBody"]
+        assert f'"{metric}"' not in body
+    assert {"NumberOfMessagesReceived", "NumberOfMessagesDeleted"} <= set(re.findall(r"\w+", body))
+
+
+def test_an_event_is_given_up_after_six_hours_by_any_consumer(alone: Stack, stack: Stack) -> None:
+    # Without a mailer nothing makes the delays grow.
+    tries = alone.properties("Queue")["RedrivePolicy"]["maxReceiveCount"]
+
+    assert tries * alone.properties("Queue")["VisibilityTimeout"] == 6 * 3600
+    assert stack.properties("Queue")["RedrivePolicy"]["maxReceiveCount"] == 28
+
+
+@pytest.mark.parametrize("name", ["DeadLettersAlarm", "OldestMessageAlarm"])
+def test_an_alarm_about_the_queue_speaks_of_who_consumes_it(
+    name: str, alone: Stack, stack: Stack
+) -> None:
+    assert "our consumer" in alone.properties(name)["AlarmDescription"]
+    assert "onsumer" not in stack.properties(name)["AlarmDescription"]
+
+
+def test_a_consumer_gets_its_outputs_and_no_other_stack_has_them(
+    alone: Stack, stack: Stack
+) -> None:
+    added = {name: alone.outputs[name]["Value"] for name in set(alone.outputs) - set(stack.outputs)}
+
+    assert added == {"QueueArn": "Queue.Arn", "ConfigurationSetName": "ConfigurationSet"}

@@ -61,3 +61,8 @@ def test_an_assertion_about_seconds_is_found(assertion: str, *, found: bool) -> 
 
     assert bool(list(about_seconds(test))) is found
     assert list(about_seconds(f"@pytest.mark.proof\n{test}")) == []
+
+
+def test_every_folder_with_tests_is_run(pytestconfig: pytest.Config) -> None:
+    with_tests = {str(path.parent.relative_to(TESTS.parent)) for path in TESTS.rglob("test_*.py")}
+    assert with_tests == set(pytestconfig.getini("testpaths"))

@@ -30,8 +30,11 @@ def application(stage: Stage) -> Flask:
 
     def show(scenario: Scenario, run: Run | None) -> str:
         tenant = stage.emails.tenant
+        # First, because the run goes on: what is said to be settled has to be shown as it ended.
+        settled = run is None or run.settled
         return render_template(
             "simulator.html",
+            settled=settled,
             chosen=asdict(scenario),
             changed=scenario.changed(tenant),
             offered=scenarios,
@@ -82,10 +85,12 @@ def application(stage: Stage) -> Flask:
 
 def story(run: Run) -> str:
     """The current state of an event."""
+    # First, because the run goes on: the page asks again unless the verdict is final.
+    verdict = run.verdict
     emails = [
         (taken, InboxLine.of(taken.sender, taken.subject, taken.html)) for taken in run.emails
     ]
-    return render_template("story.html", run=run, emails=emails, verdict=run.verdict)
+    return render_template("story.html", run=run, emails=emails, verdict=verdict)
 
 
 def next_address(address: str, count: int) -> str:

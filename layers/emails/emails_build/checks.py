@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from html import unescape
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cssselect2
@@ -36,8 +37,8 @@ UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 # What differs between languages, but not in how an email looks.
 _SAID = re.compile(r'<title>.*?</title>|\s(?:lang|aria-label)="[^"]*"', re.DOTALL)
 _ALT = re.compile(r'\salt="[^"]*\S[^"]*"')
-_WORDS = re.compile(r">[^<]*[^<\s][^<]*<")
-_LINE = re.compile(r".+")
+_WORDS = re.compile(r">([^<]*[^<\s][^<]*)<")
+_LINK = re.compile(r'\shref="([^"]*)"')
 _FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
 BLACK, WHITE = RGBA(0, 0, 0, 1), RGBA(1, 1, 1, 1)
 # Browsers' default colours for an email that only declares dark mode.
@@ -86,17 +87,25 @@ class Finding(NamedTuple):
 
 def findings(text: str, html: str) -> tuple[Finding, ...]:
     """List all that is wrong with an email, in words for its designer."""
-    return *_size(html), *_left(f"{text} {html}"), *_found_in(_Form(text, html))
+    form = _Form(text, html)
+    found = () if _is_fine(form) else _found_in(text, html)
+    return *_size(html), *_left(f"{text} {html}"), *found
 
 
 class _Form:
-    """An email; equal to those that differ only in their words, which are checked only once."""
+    """An email; equal to those that differ only in words, and whose text part has the same words.
+
+    What is fine in one language is fine in the others, so it is read closely only once.
+    """
 
     def __init__(self, text: str, html: str) -> None:
         self.text, self.html = text, html
         head, start, body = _SAID.sub("", html).partition("<body")
-        tags = _ALT.sub(' alt="x"', _WORDS.sub(">x<", start + body))
-        self._form = (head, tags, _LINE.sub("x", text))
+        tags = _ALT.sub(' alt="x"', _WORDS.sub("><", start + body))
+        plain = _Plain(text)
+        said = [plain.says(unescape(words)) for words in _WORDS.findall(body)]
+        linked = [plain.links_to(unescape(link)) for link in _LINK.findall(body)]
+        self._form = (head, tags, tuple(said), tuple(linked))
 
     def __hash__(self) -> int:
         return hash(self._form)
@@ -105,15 +114,36 @@ class _Form:
         return isinstance(other, _Form) and self._form == other._form
 
 
+class _Plain:
+    """What the text part says."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._words = text, _comparable(text)
+        self._digits = re.sub(r"\D", "", text)
+
+    def says(self, words: str) -> bool:
+        return _comparable(words) in self._words
+
+    def links_to(self, link: str) -> bool:
+        kind, _, target = link.partition(":")
+        if kind == "tel":
+            return re.sub(r"\D", "", target) in self._digits
+        return (target.partition("?")[0] if kind == "mailto" else link) in self._text
+
+
 @lru_cache(maxsize=1024)
-def _found_in(email: _Form) -> tuple[Finding, ...]:
+def _is_fine(email: _Form) -> bool:
+    return not _found_in(email.text, email.html)
+
+
+def _found_in(text: str, html: str) -> tuple[Finding, ...]:
     # html5lib would take a third of its time for the preview line's filler.
-    html = _FILLER.sub("", email.html)
+    html = _FILLER.sub("", html)
     root = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False)
     texts = {scheme: list(painted(root, scheme)) for scheme in SCHEMES}
     return (
         *_pictures(root),
-        *_missing_in_text(root, texts["light"], email.text),
+        *_missing_in_text(root, texts["light"], _Plain(text)),
         *(finding for scheme in SCHEMES for finding in dict.fromkeys(faint(texts[scheme], scheme))),
     )
 
@@ -141,14 +171,12 @@ def _pictures(root: Element) -> Iterator[Finding]:
             yield Finding(f"a picture without alternative text, `alt`: {link[:100]}", (link,))
 
 
-def _missing_in_text(root: Element, texts: Iterable[Painted], plain: str) -> Iterator[Finding]:
+def _missing_in_text(root: Element, texts: Iterable[Painted], plain: _Plain) -> Iterator[Finding]:
     """Find words and links that only the HTML has; some people read the text part."""
-    words, digits = _comparable(plain), re.sub(r"\D", "", plain)
     places = Counter[str]()
     for each in texts:
-        said = _comparable(each.text)
         places[each.text] += 1
-        if said and each.in_text and said not in words:
+        if each.in_text and not plain.says(each.text):
             yield Finding(
                 f"only the HTML says “{each.text[:60]}”: write it into the text part (.txt) too, "
                 f'or mark the element with css-class="{HTML_ONLY}"',
@@ -156,12 +184,7 @@ def _missing_in_text(root: Element, texts: Iterable[Painted], plain: str) -> Ite
                 places[each.text] - 1,
             )
     for link in dict.fromkeys(each.get("href", "") for each in _in_text(root)):
-        kind, _, target = link.partition(":")
-        if kind == "tel":
-            there = re.sub(r"\D", "", target) in digits
-        else:
-            there = (target.partition("?")[0] if kind == "mailto" else link) in plain
-        if not there:
+        if not plain.links_to(link):
             yield Finding(
                 f"only the HTML has the link {link[:100]}: write it into the text part (.txt) too",
                 (link,),

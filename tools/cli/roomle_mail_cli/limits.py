@@ -39,7 +39,7 @@ ATTACHMENTS = Limit(
 SAVED_QUERIES = Limit(
     "saved queries",
     "has no saved queries, and answers queries of Logs Insights without their filters",
-    "the saved queries, and the last widget of the dashboard",
+    "the saved queries, and the last three widgets of the dashboard",
     resources=(
         "AddressQuery",
         "EventQuery",

@@ -40,8 +40,8 @@ async function follow() {
   try {
     const answer = await fetch(story.dataset.address);
     if (answer.ok && show(await answer.text())) {
-      story.dataset.settled = "true";
       await history();
+      story.dataset.settled = "true";
       return;
     }
   } catch {

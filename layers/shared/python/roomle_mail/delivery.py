@@ -40,8 +40,8 @@ class Queued(NamedTuple):
     correlation: str
 
     def dump(self) -> str:
-        """As a message's body."""
-        return json.dumps(self._asdict(), separators=(",", ":"))
+        """As a message's body. New fields don't change its version (docs/consumer.md)."""
+        return json.dumps({"version": "1", **self._asdict()}, separators=(",", ":"))
 
     @classmethod
     def load(cls, body: str) -> Self:

@@ -55,7 +55,8 @@ class Table:
         found: Item | None = refusal.get("Item")
         if found is None:
             raise errors.OutcomeUnknown("IncompleteAnswer")
-        return None if found["owner"]["S"] == self.owner else found
+        # Another program than ours may have left its owner out.
+        return None if found.get("owner") == {"S": self.owner} else found
 
     def update(self, key: str, change: str, condition: str, values: Item) -> bool:
         """Change an item if `condition` holds, and return whether it did."""
