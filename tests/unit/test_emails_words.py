@@ -8,7 +8,7 @@ import pytest
 
 from emails_build import links, words
 from emails_build.package import compile_package
-from emails_build.problems import BuildFailed
+from tests.emails_building import append, edit, problems
 
 BRANDS, DE = "brands.toml", "texts/de.toml"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
@@ -29,31 +29,10 @@ PLACES = {
 }
 
 
-def problems(source: Path) -> list[str]:
-    with pytest.raises(BuildFailed) as failed:
-        compile_package(source)
-    return [str(each).removeprefix(f"{source}/") for each in failed.value.problems]
-
-
-def replace(source: Path, name: str, old: str, new: str) -> int:
-    """Replace a text that is there; return the number of its line."""
-    text = (source / name).read_text("utf-8")
-    assert old in text
-    (source / name).write_text(text.replace(old, new, 1), "utf-8")
-    return text[: text.index(old)].count("\n") + 1
-
-
-def append(source: Path, name: str, line: str) -> int:
-    """Write a line at the end of a file; return its number."""
-    text = (source / name).read_text("utf-8")
-    (source / name).write_text(f"{text}{line}\n", "utf-8")
-    return text.count("\n") + 1
-
-
 def first_problem(source: Path, place: str, said: str) -> str:
     """The first problem of the emails with these words, which has to name their line."""
     name, old, new = PLACES[place]
-    line = replace(source, name, old, new.format(said))
+    line = edit(source, name, old, new.format(said))
     problem = problems(source)[0]
     # The sender's name is below another line, and an imprint begins above.
     shown = line + {"sender's name": 1, "imprint": -2}.get(place, 0)
@@ -153,7 +132,7 @@ def test_markdown_is_named_wherever_it_would_be_shown_as_letters(source: Path, p
 
 
 def test_a_list_in_a_text_is_named(source: Path) -> None:
-    line = replace(source, DE, 'text = """\n', 'text = """\n- eins\n- zwei\n')
+    line = edit(source, DE, 'text = """\n', 'text = """\n- eins\n- zwei\n')
     [problem] = problems(source)
     assert problem == (
         f'{DE}:{line}: savedConfiguration.text: "- eins" would be shown as it is written: texts '
@@ -237,15 +216,15 @@ def test_such_a_character_is_named_however_it_is_written(
 def test_a_line_break_in_what_is_one_line_is_named(
     source: Path, where: str, old: str, new: str
 ) -> None:
-    line = replace(source, where, old, new)
+    line = edit(source, where, old, new)
     [problem, *_] = problems(source)
     assert problem.startswith(f"{where}:{line}: ")
     assert "line break" in problem
 
 
 def test_a_line_that_goes_on_in_the_next_is_one_line(source: Path) -> None:
-    replace(source, DE, BUTTON, 'button = """\nWeiter\\\n  planen\n"""')
-    replace(source, BRANDS, NAME, 'name = """\nExample Furniture\n"""')
+    edit(source, DE, BUTTON, 'button = """\nWeiter\\\n  planen\n"""')
+    edit(source, BRANDS, NAME, 'name = """\nExample Furniture\n"""')
     assert compile_package(source)
 
 
@@ -303,12 +282,12 @@ def test_what_a_brand_says_in_a_language_that_it_does_not_offer_is_named(
 
 
 def test_a_configurator_may_offer_fewer_languages_than_its_brand(source: Path) -> None:
-    replace(source, BRANDS, "reply_to", 'languages = ["de"]\nreply_to')
+    edit(source, BRANDS, "reply_to", 'languages = ["de"]\nreply_to')
     assert compile_package(source)
 
 
 def test_a_configurators_own_words_are_checked_too(source: Path) -> None:
-    line = replace(source, BRANDS, "reply_to", 'blocks.hours.fr = "x"\nreply_to')
+    line = edit(source, BRANDS, "reply_to", 'blocks.hours.fr = "x"\nreply_to')
     [problem] = problems(source)
     assert problem.startswith(
         f"{BRANDS}:{line}: configurators.exampleStudioAustria.blocks.hours.fr: would never be shown"
@@ -316,7 +295,7 @@ def test_a_configurators_own_words_are_checked_too(source: Path) -> None:
 
 
 def test_a_wrong_value_in_one_language_is_named(source: Path) -> None:
-    line = replace(source, BRANDS, f"{HOURS}Mon", "hours.en = 5 # ")
+    line = edit(source, BRANDS, f"{HOURS}Mon", "hours.en = 5 # ")
     [problem] = problems(source)
     assert problem.startswith(f"{BRANDS}:{line}: brands.studio.blocks.hours.en: expected lines of")
     assert problem.endswith("; got 5")

@@ -67,10 +67,7 @@ class Image(NamedTuple):
 
 
 class Email(NamedTuple):
-    """An email as it is sent; `sender` is a complete From value, `subject` has no line breaks.
-
-    `shows` says which of "picture", "name" and "size" of a design this email would show.
-    """
+    """An email as it is sent; `sender` is a complete From value, `subject` has no line breaks."""
 
     recipient: str
     sender: str
@@ -83,7 +80,6 @@ class Email(NamedTuple):
     brand: str
     language: str
     template: str
-    shows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +179,14 @@ class Catalog:
         """The brand of a configurator; the default one for None and for an unknown id."""
         return self._brand(configurator_id)
 
+    def shows(self, event: Event, brand: Brand) -> tuple[str, ...]:
+        """What the event's email shows of a design if it is known: "picture", "name", "size".
+
+        Raises NoTemplate.
+        """
+        possible = self._template(event, brand)["shows"]
+        return tuple(each for each in brand.show if each in possible)
+
     def compose(
         self,
         event: Event,
@@ -236,7 +240,6 @@ class Catalog:
             brand=brand.id,
             language=language,
             template=template,
-            shows=tuple(each for each in brand.show if each in needs["shows"]),
         )
 
     def render(
