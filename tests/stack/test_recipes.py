@@ -66,7 +66,7 @@ PATHS = {
 
 
 @dataclass
-class Deployed:
+class Targets:
     """The recipes on the local stack, and what their targets got."""
 
     stack: LocalStack
@@ -85,31 +85,32 @@ class Deployed:
 
 
 @pytest.fixture(scope="module")
-def brand(stack: LocalStack) -> Iterator[Deployed]:
+def targets(stack: LocalStack) -> Iterator[Targets]:
     """All recipes, and every fixture posted twice: without and with published addresses."""
     crm = Crm()
     with ExitStack() as cleanup:
         crm.url, _ = cleanup.enter_context(serving(crm))
-        made = Deployed(stack, crm)
+        targets = Targets(stack, crm)
         for name in recipes.RULES:
-            made.outputs[name] = cleanup.enter_context(created(made, name))
-        made.queues["queue"] = made.outputs["queue"]["QueueUrl"]
+            targets.outputs[name] = cleanup.enter_context(created(targets, name, f"recipe-{name}"))
+        targets.queues["queue"] = targets.outputs["queue"]["QueueUrl"]
         for name in recipes.WITHOUT_ADDRESSES:
-            made.queues[name] = cleanup.enter_context(stand_in(made, name))
+            targets.queues[name] = cleanup.enter_context(stand_in(targets, name))
         for addresses in (False, True):
-            made.events[addresses] = post_all(stack, addresses=addresses)
-        yield made
+            targets.events[addresses] = post_all(stack, addresses=addresses)
+        yield targets
 
 
 @contextmanager
-def created(made: Deployed, name: str, **parameters: str) -> Iterator[dict[str, str]]:
+def created(
+    targets: Targets, name: str, stack_name: str, **parameters: str
+) -> Iterator[dict[str, str]]:
     """Deploy a recipe by CloudFormation; yields its outputs."""
-    cloudformation = made.stack.client("cloudformation")
+    cloudformation = targets.stack.client("cloudformation")
     template = read(recipes.PATHS[name])
     given = recipes.parameters(name, **parameters)
-    stack_name = f"recipe-{name}{len(parameters)}"
     with ExitStack() as cleanup:
-        replaced = cleanup.enter_context(by_calls(made, name, stack_name))
+        replaced = cleanup.enter_context(by_calls(targets, name, stack_name))
         text = json.dumps(without(template, replaced))
         cloudformation.create_stack(
             StackName=stack_name,
@@ -125,7 +126,7 @@ def created(made: Deployed, name: str, **parameters: str) -> Iterator[dict[str, 
 
 
 @contextmanager
-def by_calls(made: Deployed, name: str, prefix: str) -> Iterator[dict[str, str]]:
+def by_calls(targets: Targets, name: str, prefix: str) -> Iterator[dict[str, str]]:
     """Create what the emulator's CloudFormation lacks; yields the ARNs by logical id."""
     of = recipes.stack(name)
     arns: dict[str, str] = {}
@@ -134,8 +135,8 @@ def by_calls(made: Deployed, name: str, prefix: str) -> Iterator[dict[str, str]]
             if resource["Type"] not in BY_CALLS:
                 continue
             kind = resource["Type"].rpartition("::")[2]
-            properties = prepare(made, resource["Properties"], arns)
-            calls = made.stack.client("events")
+            properties = prepare(targets, resource["Properties"], arns)
+            calls = targets.stack.client("events")
             match kind:
                 case "Connection":
                     arn = calls.create_connection(Name=prefix, **properties)["ConnectionArn"]
@@ -152,7 +153,7 @@ def by_calls(made: Deployed, name: str, prefix: str) -> Iterator[dict[str, str]]
         yield arns
 
 
-def prepare(made: Deployed, properties: dict[str, Any], arns: dict[str, str]) -> dict[str, Any]:
+def prepare(targets: Targets, properties: dict[str, Any], arns: dict[str, str]) -> dict[str, Any]:
     """The properties as a call takes them: ARNs, secrets, numbers, and our server's address."""
     text = json.dumps({n: v for n, v in properties.items() if n != "EventPattern"})
     text = re.sub(r'"(\w+)\.Arn"', lambda found: json.dumps(arns[found[1]]), text)
@@ -162,7 +163,7 @@ def prepare(made: Deployed, properties: dict[str, Any], arns: dict[str, str]) ->
         text,
     )
     text = re.sub(r'"(\d+)"', r"\1", text)
-    text = re.sub(r"https://[^/]+", made.crm.url, text)
+    text = re.sub(r"https://[^/]+", targets.crm.url, text)
     text = text.replace(PSEUDO["AWS::AccountId"], "000000000000")
     text = text.replace('"SourceArn"', '"EventSourceArn"')
     patterns = {n: json.dumps(v) for n, v in properties.items() if n == "EventPattern"}
@@ -187,12 +188,12 @@ def without(template: dict[str, Any], replaced: dict[str, str]) -> dict[str, Any
 
 
 @contextmanager
-def stand_in(made: Deployed, name: str) -> Iterator[str]:
+def stand_in(targets: Targets, name: str) -> Iterator[str]:
     """Give a rule a queue as its second target: the emulator doesn't deliver to its own."""
-    sqs, events = made.stack.client("sqs"), made.stack.client("events")
+    sqs, events = targets.stack.client("sqs"), targets.stack.client("events")
     url: str = sqs.create_queue(QueueName=f"recipe-{name}")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    rule = made.outputs[name]["RuleArn"].rpartition("/")[2]
+    rule = targets.outputs[name]["RuleArn"].rpartition("/")[2]
     about = {"Rule": rule, "EventBusName": fixtures.BUS}
     (target,) = events.list_targets_by_rule(**about)["Targets"]
     second = {
@@ -226,9 +227,9 @@ def link(event: dict[str, Any]) -> str:
     return input_transformer.look_up("$.detail.payload.data.url", event) or ""
 
 
-def due(brand: Deployed, name: str) -> list[Any]:
+def due(targets: Targets, name: str) -> list[Any]:
     """What a recipe's target has to get."""
-    every = [*brand.events[False], *brand.events[True]]
+    every = [*targets.events[False], *targets.events[True]]
     match name:
         case "queue":
             return every
@@ -245,29 +246,30 @@ def in_order(values: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", recipes.RULES)
 def test_every_target_gets_of_every_fixture_what_its_recipe_says(
-    brand: Deployed, name: str
+    targets: Targets, name: str
 ) -> None:
-    expected = due(brand, name)
+    expected = due(targets, name)
     assert expected
-    brand.stack.wait_until(lambda: len(brand.got(name)) >= len(expected))
+    targets.stack.wait_until(lambda: len(targets.got(name)) >= len(expected))
 
-    assert in_order(brand.got(name)) == in_order(expected)
+    assert in_order(targets.got(name)) == in_order(expected)
 
 
-def test_some_fixtures_are_of_the_kind_that_a_crm_must_not_get(brand: Deployed) -> None:
-    outcomes = {event["detail"]["outcome"] for event in brand.events[True]}
+def test_some_fixtures_are_of_the_kind_that_a_crm_must_not_get(targets: Targets) -> None:
+    outcomes = {event["detail"]["outcome"] for event in targets.events[True]}
 
     assert {"sent", "failed", "forwarded"} <= outcomes
     assert any(
-        '"' in link(event) and event["detail"]["outcome"] == "sent" for event in brand.events[True]
+        '"' in link(event) and event["detail"]["outcome"] == "sent"
+        for event in targets.events[True]
     )
 
 
-def test_without_published_addresses_no_target_gets_one(brand: Deployed) -> None:
-    ids = {event["detail"]["event_id"] for event in brand.events[False]}
+def test_without_published_addresses_no_target_gets_one(targets: Targets) -> None:
+    ids = {event["detail"]["event_id"] for event in targets.events[False]}
     seen = 0
     for name in recipes.RULES:
-        for each in brand.got(name):
+        for each in targets.got(name):
             text = json.dumps(each)
             if any(event_id in text for event_id in ids):
                 seen += 1
@@ -277,15 +279,15 @@ def test_without_published_addresses_no_target_gets_one(brand: Deployed) -> None
 
 @pytest.mark.parametrize("name", recipes.WITHOUT_ADDRESSES)
 def test_log_and_analytics_get_no_address_even_where_they_are_published(
-    brand: Deployed, name: str
+    targets: Targets, name: str
 ) -> None:
-    assert any("payload" in event["detail"] for event in brand.events[True])
-    for each in brand.got(name):
+    assert any("payload" in event["detail"] for event in targets.events[True])
+    for each in targets.got(name):
         assert not ADDRESS.search(json.dumps(each))
 
 
-def test_hubspot_is_called_with_its_token(brand: Deployed) -> None:
-    requests = brand.crm.got(PATHS["hubspot"])
+def test_hubspot_is_called_with_its_token(targets: Targets) -> None:
+    requests = targets.crm.got(PATHS["hubspot"])
 
     assert requests
     for each in requests:
@@ -293,23 +295,23 @@ def test_hubspot_is_called_with_its_token(brand: Deployed) -> None:
         assert each["headers"]["Content-Type"].startswith("application/json")
 
 
-def test_salesforce_is_asked_for_a_token_and_called_with_it(brand: Deployed) -> None:
-    (asked, *_) = brand.crm.got("/services/oauth2/token")
+def test_salesforce_is_asked_for_a_token_and_called_with_it(targets: Targets) -> None:
+    (asked, *_) = targets.crm.got("/services/oauth2/token")
 
     assert parse_qs(asked["body"]) == {
         "grant_type": ["client_credentials"],
         "client_id": ["example-client"],
         "client_secret": ["example-secret"],
     }
-    for each in brand.crm.got(PATHS["salesforce"]):
+    for each in targets.crm.got(PATHS["salesforce"]):
         assert each["headers"]["Authorization"] == "Bearer example-access"
 
 
-def test_firehose_stores_a_line_below_its_day(brand: Deployed) -> None:
+def test_firehose_stores_a_line_below_its_day(targets: Targets) -> None:
     # The emulator's rules don't deliver to Firehose, so the test hands over, with the rule's role.
-    stack = brand.stack
-    bucket = brand.outputs["analytics"]["BucketName"]
-    rows = [json.dumps(row) for row in brand.got("analytics")[:3]]
+    stack = targets.stack
+    bucket = targets.outputs["analytics"]["BucketName"]
+    rows = [json.dumps(row) for row in targets.got("analytics")[:3]]
     role, stream = (physical(stack, "analytics", each) for each in ("RuleRole", "Stream"))
     firehose = stack.client_of_role(role, "firehose")
     firehose.put_record_batch(
@@ -331,22 +333,22 @@ def test_firehose_stores_a_line_below_its_day(brand: Deployed) -> None:
 
 def physical(stack: LocalStack, name: str, logical_id: str) -> str:
     found = stack.client("cloudformation").describe_stack_resource(
-        StackName=f"recipe-{name}0", LogicalResourceId=logical_id
+        StackName=f"recipe-{name}", LogicalResourceId=logical_id
     )
     return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def test_a_replay_reaches_only_the_rule_that_asks_for_it(brand: Deployed, recipient: str) -> None:
-    stack, events = brand.stack, brand.stack.client("events")
+def test_a_replay_reaches_only_the_rule_that_asks_for_it(targets: Targets, recipient: str) -> None:
+    stack, events = targets.stack, targets.stack.client("events")
     with (
-        created(brand, "queue", Replays="accept") as accepting,
-        by_calls(brand, "archive", "recipe-archive") as archived,
+        created(targets, "queue", "recipe-replayed", Replays="accept") as accepting,
+        by_calls(targets, "archive", "recipe-archive") as archived,
     ):
         began, bus = time.time(), len(stack.published())
         assert stack.post(fixtures.payload(email=recipient)).code == "sent"
-        brand.events[False] += stack.published()[bus:]
+        targets.events[False] += stack.published()[bus:]
         (first,) = webhook.messages_in(stack.emulator, accepting["QueueUrl"])
-        before = {name: len(brand.got(name)) for name in recipes.RULES}
+        before = {name: len(targets.got(name)) for name in recipes.RULES}
         events.start_replay(
             ReplayName=f"again-{int(began)}",
             EventSourceArn=archived["Archive"],
@@ -365,10 +367,10 @@ def test_a_replay_reaches_only_the_rule_that_asks_for_it(brand: Deployed, recipi
         live, replayed = json.loads(first.body), json.loads(again.body)
         assert replayed.pop("replay-name")
         assert replayed["detail"] == live["detail"]
-        assert {name: len(brand.got(name)) for name in recipes.RULES} == before
+        assert {name: len(targets.got(name)) for name in recipes.RULES} == before
 
 
-def test_nothing_is_left_undelivered(brand: Deployed) -> None:
+def test_nothing_is_left_undelivered(targets: Targets) -> None:
     for name in recipes.RULES:
-        url = brand.outputs[name]["UndeliveredUrl"]
-        assert webhook.messages_in(brand.stack.emulator, url) == []
+        url = targets.outputs[name]["UndeliveredUrl"]
+        assert webhook.messages_in(targets.stack.emulator, url) == []

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from roomle_mail import events
 from roomle_mail.publishing import SOURCE
 from tests import recipes
 from tests.aws_documented import cloudwatch, iam, input_transformer, insights
-from tests.unit.cloudformation import Stack, read
+from tests.unit.cloudformation import ROOT, Stack, read
 from tools import bus_contract, fixtures
 from tools.published_models import EVENTS
 
@@ -72,6 +73,13 @@ def test_every_policy_has_actions_resources_and_conditions_that_iam_knows(stack:
     found = {where: iam.problems(document) for where, document in iam.policies(stack).items()}
 
     assert {where: each for where, each in found.items() if each} == {}
+
+
+def test_every_recipe_is_scanned_for_weaknesses() -> None:
+    # checkov's list of files takes no patterns.
+    files = yaml.safe_load((ROOT / ".checkov.yaml").read_text())["file"]
+
+    assert {ROOT / file for file in files} >= set(recipes.PATHS.values())
 
 
 @pytest.mark.parametrize("name", recipes.PATHS)
@@ -401,6 +409,23 @@ def test_every_parameter_that_the_page_names_exists() -> None:
 
     assert named - known <= {"PublishAddresses"}
     assert {"EventBus", "Replays", "AlarmTopic", "TokenSecret", "RetentionDays"} <= named
+
+
+def test_the_page_says_how_long_personal_data_is_kept() -> None:
+    page = recipes.README.read_text()
+    kept = {
+        (recipe, parameter): int(value) * (86_400 if parameter == "RetentionSeconds" else 1)
+        for recipe, parameter, value in re.findall(
+            r"^\| `(\w+)`.*`(Retention\w+)`[^|\d]*(\d+)", page, re.MULTILINE
+        )
+    }
+
+    assert kept == {
+        (name, parameter): about["Default"]
+        for name, path in recipes.PATHS.items()
+        for parameter, about in read(path)["Parameters"].items()
+        if parameter.startswith("Retention")
+    }
 
 
 def test_the_properties_and_fields_to_create_in_a_crm_are_those_that_are_sent() -> None:
