@@ -89,8 +89,9 @@ test: setup ## all checks, and all tests that decide whether the product is righ
 	@$(PYTHON) -m pytest $(PARALLEL)
 
 # One after the other: some measure time, or use the whole machine.
-proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption, spam filters
+proof: build browser ## the long campaigns: random faults, a burst, a worker's long life, fuzzing, every interruption, spam filters, HTML
 	@$(PYTHON) -m tools.spamassassin
+	@$(PYTHON) -m tools.html_checker
 	@$(PYTHON) -m pytest -m proof
 
 ci: ## what has to pass: make test, then make proof

@@ -6,7 +6,6 @@ installs one if there is none: `make browser`.
 """
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tools import debian
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # It must request only the pages that it is given, and must also start as root in a container.
@@ -63,15 +64,9 @@ def install() -> None:
     """Install Chromium unless it is installed; raises CalledProcessError."""
     if installed():
         return
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        print("browser: Debian's Chromium", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        packages = ("--yes", "--no-install-recommends", "chromium", "fonts-liberation")
-        with contextlib.suppress(subprocess.CalledProcessError):
-            subprocess.run(["apt-get", "--quiet=2", "update"], check=True)
-            subprocess.run(["apt-get", "--quiet=2", "install", *packages], check=True, env=quiet)
-        if installed():
-            return
+    debian.install("browser", "chromium", "fonts-liberation")
+    if installed():
+        return
     with sync_playwright() as playwright:
         if downloaded(playwright):
             return

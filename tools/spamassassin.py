@@ -5,7 +5,6 @@
 installs it if it is missing: `make proof` calls it.
 """
 
-import contextlib
 import os
 import re
 import shutil
@@ -15,6 +14,8 @@ import tempfile
 from collections.abc import Sequence
 from email.message import Message
 from pathlib import Path
+
+from tools import debian
 
 PROGRAM = "spamassassin"
 # The headers that SES's messages have when they arrive.
@@ -38,13 +39,7 @@ def install() -> None:
     """Install Debian's SpamAssassin if it is missing; raises SpamAssassinMissing."""
     if shutil.which(PROGRAM):
         return
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        print("spamassassin: Debian's", flush=True)
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        packages = ("--yes", "--no-install-recommends", PROGRAM)
-        with contextlib.suppress(subprocess.CalledProcessError):
-            subprocess.run(["apt-get", "--quiet=2", "update"], check=True)
-            subprocess.run(["apt-get", "--quiet=2", "install", *packages], check=True, env=quiet)
+    debian.install(PROGRAM, PROGRAM)
     if not shutil.which(PROGRAM):
         raise SpamAssassinMissing(
             "no `spamassassin` on this machine: install the package of that name (Debian, Ubuntu, "

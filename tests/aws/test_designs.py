@@ -129,6 +129,21 @@ def test_what_is_refused_is_not_looked_up(
     assert not roomle.requests
 
 
+@pytest.mark.parametrize("delivery", ["ses", "sqs"])
+def test_for_an_email_without_a_place_for_a_design_roomle_is_not_asked(
+    world: World, roomle: RoomleApi, delivery: str
+) -> None:
+    world.set(DELIVERY=delivery)
+    failed = saved(event="email.3DExportAsset", configurationId=SHELF, success=False)
+    assert world.post(failed)[0] < 300
+    assert world.mail(world.queued()) == []
+
+    assert len(world.emails()) == 1
+    assert not any(designs_told(world))
+    assert "WithoutDesign" not in world.metrics()
+    assert not roomle.requests
+
+
 def test_with_designs_off_nothing_is_asked(world: World, roomle: RoomleApi) -> None:
     world.set(DESIGNS="off")
     assert world.post(saved(configurationId=SHELF)) == (200, "sent")

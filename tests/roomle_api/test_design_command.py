@@ -106,17 +106,34 @@ def test_every_doubt_is_settled_for_a_configuration(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_id", "kind", "missing"),
-    [("demo:table", "item", []), ("ps_1a2b3c", "plan", ["name", "size"])],
+    ("content_id", "kind"),
+    [("demo:table", "item"), ("ps_1a2b3c", "plan")],
 )
-def test_items_and_plans_are_asked_about_too(
-    cli: CommandLine, content_id: str, kind: str, missing: list[str]
-) -> None:
+def test_items_and_plans_are_asked_about_too(cli: CommandLine, content_id: str, kind: str) -> None:
     result = cli("design", content_id, "--json")
     assert result.json["kind"] == kind
-    assert result.json["emails"][0]["missing"] == missing
-    assert result.code == (1 if missing else 0)
+    # A plan has no name and no size, so they are not missing.
+    assert result.json["emails"][0]["missing"] == []
+    assert result.code == 0
     assert answers(result.json)[THERE].startswith("yes")
+
+
+@pytest.mark.parametrize(
+    ("content_id", "fault", "missing"),
+    [
+        ("ps_1a2b3c", "picture-404", ["picture"]),
+        ("demo:table", "no-sizes", ["size"]),
+        ("demo:table", "no-picture", ["picture"]),
+        ("demo:table", "no-name", ["name"]),
+    ],
+)
+def test_what_an_item_or_a_plan_can_have_and_lacks_is_missing(
+    cli: CommandLine, roomle: RoomleApi, content_id: str, fault: str, missing: list[str]
+) -> None:
+    roomle.fault = fault
+    result = cli("design", content_id, "--json")
+    assert result.json["emails"][0]["missing"] == missing
+    assert result.code == 1
 
 
 def test_a_link_says_the_id_and_whether_it_is_of_the_test_system(
@@ -286,6 +303,15 @@ def test_nobody_there_is_said_in_plain_words(cli: CommandLine) -> None:
     result = cli("design", SHELF, "--api", "http://127.0.0.1:1")
     assert (result.code, result.out) == (3, "")
     assert "Roomle's API can't be reached: no connection." in result.err
+
+
+def test_a_program_learns_that_roomle_cannot_be_reached(cli: CommandLine) -> None:
+    result = cli("design", SHELF, "--api", "http://127.0.0.1:1", "--json")
+    assert result.code == 3
+    assert result.json == {
+        "error": "Roomle's API can't be reached: no connection.",
+        "advice": "Check the network and the proxy. Meanwhile emails go out without designs.",
+    }
 
 
 @pytest.mark.parametrize(

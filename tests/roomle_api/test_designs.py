@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from roomle_mail.designs import RESTS_FOR, Designs, Lookup, Wanted
+from roomle_mail import designs as module
+from roomle_mail.designs import DESIGN_WITHIN, RESTS_FOR, Designs, Lookup, Wanted
 from roomle_mail.emails import Design
 from roomle_mail.errors import SecretUnusable
 from roomle_mail.events import Event
@@ -169,10 +170,11 @@ def test_the_parameter_switches_designs_off(designs: Designs, roomle: RoomleApi)
         ("https://contest.roomle.com/", "/v2/"),
     ],
 )
-def test_the_links_host_chooses_between_test_and_live(
-    designs: Designs, roomle: RoomleApi, link: str, path: str
+@pytest.mark.parametrize("field", ["url", "result_url"])
+def test_the_host_of_either_link_chooses_between_test_and_live(
+    designs: Designs, roomle: RoomleApi, field: str, link: str, path: str
 ) -> None:
-    look_up(designs, event(url=link))
+    look_up(designs, event(**{"url": "https://shop.example/", field: link}))
     assert roomle.requests[0].target == f"{path}configurations/{SHELF}"
 
 
@@ -275,8 +277,10 @@ def test_the_answer_may_not_name_another_catalogue_either(
 
 @pytest.mark.parametrize("fault", ["500", "503", "429", "hangs-up", "reset", "hangs", "dripping"])
 def test_after_an_outage_roomle_is_left_alone_for_five_minutes(
-    designs: Designs, roomle: RoomleApi, fault: str
+    designs: Designs, roomle: RoomleApi, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
+    # What is late is an outage if it had the full time.
+    monkeypatch.setattr(module, "DESIGN_WITHIN", SOON / 2)
     roomle.fault = fault
     look_up(designs, spare=SOON)
     roomle.fault = None
@@ -286,6 +290,32 @@ def test_after_an_outage_roomle_is_left_alone_for_five_minutes(
         design, lookup = look_up(designs, now=NOW + later)
         assert (design, lookup.outcome) == (NOTHING, "without: outage")
     assert not roomle.requests
+
+
+@pytest.mark.parametrize("fault", ["hangs", "dripping", "component-hangs", "picture-hangs"])
+def test_what_is_late_in_less_than_the_full_time_is_no_outage(
+    designs: Designs, roomle: RoomleApi, fault: str
+) -> None:
+    roomle.fault = fault
+    _, lookup = look_up(designs, spare=SOON)
+    roomle.fault = None
+    assert lookup.outcome
+    assert lookup.outcome.endswith("without: late")
+    assert lookup._thread
+    lookup._thread.join()
+
+    assert look_up(designs)[0] == WHOLE
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "reset", "hangs-up"])
+def test_an_outage_is_one_however_little_time_there_was(
+    designs: Designs, roomle: RoomleApi, fault: str
+) -> None:
+    roomle.fault = fault
+    look_up(designs, spare=2 * DESIGN_WITHIN - 0.1)
+    roomle.fault = None
+
+    assert look_up(designs)[1].outcome == "without: outage"
 
 
 def test_five_minutes_after_an_outage_designs_are_shown_again(

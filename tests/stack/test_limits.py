@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from botocore.exceptions import ClientError
 from roomle_mail_cli import limits
 from tests import ses_events
 from tools import fixtures
+from tools.stack import webhook
+from tools.stack.emulator import REGION
 from tools.stack.local import RECEIVER, LocalStack
 
 
@@ -165,6 +168,133 @@ def codedeploy_is_there(stack: LocalStack) -> bool:
     return works(stack.client("codedeploy").list_applications)
 
 
+# The event bus and its recipes -----------------------------------------------------------------
+
+
+@contextmanager
+def rule_to(stack: LocalStack, *targets: dict[str, Any]) -> Iterator[Callable[[], None]]:
+    """A rule with targets; yields a function that puts an event on its bus."""
+    events, name = stack.client("events"), f"test-{uuid.uuid4().hex}"
+    about = {"Rule": name, "EventBusName": fixtures.BUS}
+    entry = {"EventBusName": fixtures.BUS, "Source": name, "DetailType": "test", "Detail": "{}"}
+    events.put_rule(
+        Name=name,
+        EventBusName=fixtures.BUS,
+        EventPattern=json.dumps({"source": [name]}),
+    )
+    events.put_targets(
+        **about, Targets=[{"Id": str(n), **target} for n, target in enumerate(targets)]
+    )
+    yield lambda: events.put_events(Entries=[entry])
+    events.remove_targets(**about, Ids=[str(n) for n, _ in enumerate(targets)])
+    events.delete_rule(Name=name, EventBusName=fixtures.BUS)
+
+
+@contextmanager
+def queue(stack: LocalStack) -> Iterator[tuple[str, str]]:
+    """A queue without a policy: its URL and ARN."""
+    sqs = stack.client("sqs")
+    url = sqs.create_queue(QueueName=f"test-{uuid.uuid4().hex}")["QueueUrl"]
+    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    yield url, asked["Attributes"]["QueueArn"]
+    sqs.delete_queue(QueueUrl=url)
+
+
+@contextmanager
+def firehose_to_s3(stack: LocalStack) -> Iterator[tuple[str, str, Callable[[], list[bytes]]]]:
+    """A stream with compression: its name and ARN, and a function that reads what it stored."""
+    firehose, s3, name = stack.client("firehose"), stack.client("s3"), f"test-{uuid.uuid4().hex}"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    arn = firehose.create_delivery_stream(
+        DeliveryStreamName=name,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::000000000000:role/firehose",
+            "BucketARN": f"arn:aws:s3:::{name}",
+            "CompressionFormat": "GZIP",
+        },
+    )["DeliveryStreamARN"]
+
+    def keys() -> list[str]:
+        return [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
+
+    yield name, arn, lambda: [s3.get_object(Bucket=name, Key=key)["Body"].read() for key in keys()]
+    for key in keys():
+        s3.delete_object(Bucket=name, Key=key)
+    s3.delete_bucket(Bucket=name)
+    firehose.delete_delivery_stream(DeliveryStreamName=name)
+
+
+def rules_reach_firehose_or_a_log(stack: LocalStack) -> bool:
+    group = physical(stack, "SesLog")
+    log = f"arn:aws:logs:{REGION}:000000000000:log-group:{group}"
+    role = "arn:aws:iam::000000000000:role/rule"
+    with (
+        firehose_to_s3(stack) as (_, stream, stored),
+        rule_to(stack, {"Arn": stream, "RoleArn": role}, {"Arn": log}) as put,
+    ):
+        put()
+        return stack.wait_until(lambda: bool(stored() or logged(stack, "SesLog")), within=1)
+
+
+def a_rule_needs_permission(stack: LocalStack) -> bool:
+    with queue(stack) as (url, arn), rule_to(stack, {"Arn": arn}) as put:
+        put()
+        return not webhook.messages_in(stack.emulator, url)
+
+
+def what_is_not_delivered_is_kept(stack: LocalStack) -> bool:
+    with queue(stack) as (url, arn), queue(stack) as (_, other):
+        gone = {
+            "Arn": other.replace("test-", "gone-"),
+            "DeadLetterConfig": {"Arn": arn},
+            "RetryPolicy": {"MaximumRetryAttempts": 0},
+        }
+        with rule_to(stack, gone) as put:
+            put()
+            return stack.wait_until(
+                lambda: bool(webhook.messages_in(stack.emulator, url)), within=1
+            )
+
+
+def cloudformation_knows_eventbridge(stack: LocalStack) -> bool:
+    def known(kind: str) -> bool:
+        template = {"Resources": {"One": {"Type": f"AWS::Events::{kind}", "Properties": {}}}}
+        try:
+            stack.client("cloudformation").validate_template(TemplateBody=json.dumps(template))
+        except ClientError as error:
+            return "Unrecognized resource types" not in str(error)
+        return True
+
+    assert known("Rule")
+    return any(map(known, ("Connection", "ApiDestination", "Archive")))
+
+
+def a_replay_reaches_only_the_rules_that_it_names(stack: LocalStack) -> bool:
+    events, name, now = stack.client("events"), f"test-{uuid.uuid4().hex}", time.time()
+    bus = events.describe_event_bus(Name=fixtures.BUS)["Arn"]
+    archive = events.create_archive(ArchiveName=name[:48], EventSourceArn=bus)["ArchiveArn"]
+    with queue(stack) as (url, arn), rule_to(stack, {"Arn": arn}) as put:
+        put()
+        events.start_replay(
+            ReplayName=name,
+            EventSourceArn=archive,
+            EventStartTime=now - 60,
+            EventEndTime=now + 600,
+            Destination={"Arn": bus, "FilterArns": [f"{bus.replace('event-bus', 'rule')}/other"]},
+        )
+        reached = stack.wait_until(
+            lambda: len(webhook.messages_in(stack.emulator, url)) == 2, within=10
+        )
+    events.delete_archive(ArchiveName=name[:48])
+    return not reached
+
+
+def firehose_compresses(stack: LocalStack) -> bool:
+    with firehose_to_s3(stack) as (name, _, stored):
+        stack.client("firehose").put_record(DeliveryStreamName=name, Record={"Data": b"one"})
+        return stored() != [b"one"]
+
+
 PROBES: dict[limits.Limit, Callable[[LocalStack], bool]] = {
     limits.SES_EVENTS: ses_events_reach_the_log,
     limits.ATTACHMENTS: attachments_are_kept,
@@ -179,6 +309,12 @@ PROBES: dict[limits.Limit, Callable[[LocalStack], bool]] = {
     limits.TIME_TO_LIVE: expiry_is_told,
     limits.TRACES: there_are_traces,
     limits.GRADUAL: codedeploy_is_there,
+    limits.RULE_TARGETS: rules_reach_firehose_or_a_log,
+    limits.RULE_PERMISSIONS: a_rule_needs_permission,
+    limits.UNDELIVERED: what_is_not_delivered_is_kept,
+    limits.CONNECTIONS: cloudformation_knows_eventbridge,
+    limits.REPLAYS: a_replay_reaches_only_the_rules_that_it_names,
+    limits.COMPRESSION: firehose_compresses,
 }
 
 

@@ -127,6 +127,13 @@ def test_an_outage_costs_the_box_once(designs: Designs, stuck: Stuck, clock: Clo
     assert clock.now - began == pytest.approx(DESIGN_WITHIN)
 
 
+def test_a_short_box_that_was_too_short_is_no_outage(designs: Designs, stuck: Stuck) -> None:
+    assert begin(designs, spare=DESIGN_WITHIN).result() == Design()
+    stuck.started = 0  # its thread ends
+    assert begin(designs).outcome is None
+    assert stuck.started == 1
+
+
 def test_where_no_thread_can_start_the_email_goes_out_without(
     designs: Designs, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:

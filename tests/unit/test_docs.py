@@ -12,7 +12,7 @@ import yaml
 from roomle_mail_cli.app import app
 from tests import operations, ses_events
 from tests.unit.cloudformation import read
-from tools import cost, sam
+from tools import cost, html_checker, sam
 
 PAGE = cost.PAGE.read_text()
 
@@ -418,9 +418,11 @@ def test_dependabot_looks_after_every_lock() -> None:
     named = {
         f"/{path.rpartition('/')[0]}" for path in re.findall(r"(?:layers|requirements)/\S+", locks)
     }
-    python, actions = yaml.safe_load((sam.ROOT / ".github" / "dependabot.yml").read_text())[
+    python, npm, actions = yaml.safe_load((sam.ROOT / ".github" / "dependabot.yml").read_text())[
         "updates"
     ]
 
     assert set(python["directories"]) == named | {f"/bench/peers/{peer}" for peer in peers}
-    assert (python["package-ecosystem"], actions["package-ecosystem"]) == ("uv", "github-actions")
+    assert npm["directory"] == f"/{html_checker.LOCKED.relative_to(sam.ROOT)}"
+    ecosystems = [each["package-ecosystem"] for each in (python, npm, actions)]
+    assert ecosystems == ["uv", "npm", "github-actions"]

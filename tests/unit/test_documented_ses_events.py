@@ -187,7 +187,7 @@ def test_every_possible_brand_id_is_a_tag_that_ses_accepts(brand: str) -> None:
 
 
 # A language is a file name, so it has at most 250 characters without the suffix.
-@given(st.from_regex(texts._TAG, fullmatch=True).filter(lambda tag: len(tag) <= 250))
+@given(st.from_regex(texts.TAG, fullmatch=True).filter(lambda tag: len(tag) <= 250))
 def test_every_possible_language_is_a_tag_that_ses_accepts(language: str) -> None:
     assert TAG.fullmatch(language)
 

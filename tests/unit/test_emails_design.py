@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails_build import timezones
-from emails_build.package import compile_package
+from emails_build.package import compile_package, draft_package
 from roomle_mail.emails import Brand, Catalog, Design, Email
 from roomle_mail.events import EVENTS, Event
 from tests.emails_building import build_catalog, edit, problems
@@ -23,6 +23,8 @@ CATALOG = Catalog.load()
 PICTURE = "https://uploads.roomle.com/configurations/a:b:c/perspectiveImage.png"
 DESIGN = Design(picture=PICTURE, name="Shelf “Oslo”", width=1200, depth=340.5, height=2250)
 SHOW = ("picture", "name", "size")
+EN, BRANDS = "texts/en.toml", "brands.toml"
+SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
 EVERY_EMAIL = pytest.mark.parametrize("name", EVENTS)
 
 
@@ -110,6 +112,52 @@ def test_an_email_about_an_unknown_design_has_no_trace_of_one(
 @EVERY_EMAIL
 def test_nothing_is_shown_for_a_brand_that_does_not_want_it(name: str) -> None:
     assert compose(DESIGN, (), of=event(name)) == compose(Design(), (), of=event(name))
+
+
+FAILED = event(EVENTS[-1], success=False)
+
+
+@pytest.mark.parametrize(
+    ("of", "show"), [(event(), SHOW), (event(), ("size",)), (event(), ()), (FAILED, SHOW)]
+)
+def test_an_email_says_what_of_a_design_it_has_a_place_for(
+    of: Event, show: tuple[str, ...]
+) -> None:
+    assert CATALOG.shows(of, brand(show)) == (() if of == FAILED else show)
+
+
+@pytest.mark.parametrize(
+    ("line", "shows"),
+    [
+        ("", ("name",)),
+        ("{% if design.size is defined %}{{ design.size }}{% endif %}", ("name", "size")),
+        ("{% set of = design %}{% if of.size is defined %}{{ of.size }}{% endif %}", SHOW),
+    ],
+)
+def test_a_design_has_a_place_in_a_template_or_in_one_of_its_texts(
+    source: Path, line: str, shows: tuple[str, ...]
+) -> None:
+    edit(source, SAVED, '<mj-include path="shared/design.mjml" />', "")
+    edit(source, SAVED_TEXT, '{% include "shared/design.txt" %}', line)
+    # The subject has the design's name.
+    assert shown_by(source) == shows
+
+
+def test_without_a_text_that_has_its_name_a_design_has_no_place(source: Path) -> None:
+    edit(source, SAVED, '<mj-include path="shared/design.mjml" />', "")
+    edit(source, SAVED_TEXT, '{% include "shared/design.txt" %}', "")
+    for texts in (source / "texts").iterdir():
+        edit(source, f"texts/{texts.name}", "\nsubject_with_design", "\n# ")
+    assert shown_by(source) == ()
+
+    words = 'texts.de.savedConfiguration.preview_with_design = "{design}"'
+    edit(source, BRANDS, "[brands.default]\n", f"[brands.default]\n{words}\n")
+    assert shown_by(source) == ("name",)
+
+
+def shown_by(source: Path) -> tuple[str, ...]:
+    """What of a design an email has a place for, in spite of texts that are not shown any more."""
+    return Catalog(draft_package(source).files.__getitem__).shows(event(), brand())
 
 
 def test_an_email_about_a_failure_shows_no_design() -> None:
@@ -309,7 +357,6 @@ def test_a_date_is_in_the_brands_time_zone(zone: str | None, received: str, date
 # --- texts with a design's name ------------------------------------------------------------------
 
 
-EN, BRANDS = "texts/en.toml", "brands.toml"
 HEADING = 'heading = "Your design is saved"'
 OWN = 'button = "Weiterplanen"'
 

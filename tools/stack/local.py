@@ -177,18 +177,22 @@ class LocalStack:
 
     def client_of(self, function: str, service: str) -> Any:  # noqa: ANN401 (the same)
         """Return a client with exactly a function's permissions."""
-        iam = self.client("iam")
         arn = self.client("lambda").get_function_configuration(
             FunctionName=self.deployed.functions[function]
         )["Role"]
-        name = arn.rpartition("/")[2]
-        trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        # The role trusts only Lambda, so make it trust us too for a moment.
+        return self.client_of_role(arn.rpartition("/")[2], service)
+
+    def client_of_role(self, name: str, service: str) -> Any:  # noqa: ANN401 (the same)
+        """Return a client with exactly a role's permissions."""
+        iam = self.client("iam")
+        role = iam.get_role(RoleName=name)["Role"]
+        trust = role["AssumeRolePolicyDocument"]
+        # The role trusts only a service, so make it trust us too for a moment.
         ours = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
         opened = {**trust, "Statement": [*trust["Statement"], ours]}
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(opened))
         try:
-            return self.client_as(arn, service)
+            return self.client_as(role["Arn"], service)
         finally:
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import unicodedata
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
-from emails_build import colours, links, timezones
+from emails_build import colours, links, timezones, words
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
-from emails_build.texts import typed_markup
+from emails_build.texts import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,10 +43,13 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 def _one_line(value: str) -> str:
-    value = _SPACES.sub(" ", value.strip())
-    if not value or any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value):
+    value = value.strip()
+    if "\n" in value or words.has_controls(value):
+        message = "it has a line break or a control character"
+        raise ValueError(message)
+    if not value:
         raise ValueError
-    return value
+    return _SPACES.sub(" ", value)
 
 
 def _address(value: str) -> str:
@@ -148,9 +151,11 @@ def _known_language(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _per_language(value: str | dict[str, str]) -> str | dict[str, str]:
-    texts = list(value.values()) if isinstance(value, dict) else [value]
-    if not texts or not all(map(str.strip, texts)):
+def _per_language(value: object) -> object:
+    for tag, text in value.items() if isinstance(value, dict) else ():
+        if not isinstance(text, str) or not text.strip():
+            raise _Misfit(tag, f"got {_shown(text)}")
+    if not value or (isinstance(value, str) and not value.strip()):
         raise ValueError
     return value
 
@@ -169,7 +174,7 @@ _Family = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9 -]{0,60}$")]
 _Families = Annotated[str, AfterValidator(_families)]
 _Font = Annotated[str, AfterValidator(_font_file)]
 _Language = Annotated[str, AfterValidator(_known_language)]
-_PerLanguage = Annotated[str | dict[_Language, str], AfterValidator(_per_language)]
+_PerLanguage = Annotated[str | dict[str, str], BeforeValidator(_per_language)]
 
 _A_COLOUR = 'a colour such as "#1f4d43"'
 _A_LINK = "a link that begins with https://, or a table of them by language"
@@ -338,7 +343,7 @@ class Brand(_Model):
     privacy: _PerLanguage = Field(
         description="a link that begins with https://, or a table of them by language",
     )
-    texts: dict[_Language, dict[str, dict[str, str]]] = Field(
+    texts: dict[str, dict[str, dict[str, str]]] = Field(
         default_factory=dict,
         description="tables of texts, by language and email",
     )
@@ -395,8 +400,8 @@ class Brand(_Model):
             *((("blocks", *where), text) for where, text in hours),
             *((("blocks", "social", name), name) for name in self.blocks.social),
         ):
-            if found := typed_markup(text):
-                raise _Misfit(where, f'"{found}" would be shown as it is written')
+            if wrong := _wrong_words(text):
+                raise _Misfit(where, wrong)
         return self
 
     def data(self) -> dict[str, Any]:
@@ -435,7 +440,10 @@ class Brand(_Model):
                 "picture_width": picture_width,
                 "picture_height": round(picture_width * high / wide),
                 "blocks": {tag: self.blocks.data(tag) for tag in self.languages},
-                "extra": {tag: self._extra(self.extra, tag) for tag in self.languages},
+                "extra": {
+                    tag: {key: self._extra(value, tag) for key, value in self.extra.items()}
+                    for tag in self.languages
+                },
                 "colours": {
                     "light": colours.scheme(
                         light.button, light.background, light.surface, light.text
@@ -490,15 +498,46 @@ def _wrong_extra(
 
 
 def _wrong_value(value: str) -> str | None:
-    if found := typed_markup(value):
-        return f'"{found}" would be shown as it is written'
     if "://" in value:
         try:
             _https(value)
         except ValueError as err:
             hint = f"; {err}" if str(err) else ""
             return f'expected a link that begins with https://, got "{value}"{hint}'
-    return None
+        return None
+    return _wrong_words(value)
+
+
+def _wrong_words(text: str) -> str | None:
+    if found := words.markup(text):
+        return f'"{found}" would be shown as it is written'
+    return next(words.problems(text), None)
+
+
+def _by_language(
+    values: Mapping[str, Any], known: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The languages in which a brand or configurator says something, each with its place."""
+    blocks = values.get("blocks")
+    places = {(name,): values.get(name) for name in ("imprint", "privacy", "texts")} | {
+        ("blocks", name): blocks.get(name) if isinstance(blocks, dict) else None
+        for name in _BY_LANGUAGE
+    }
+    for where, value in (*places.items(), *_extra_by_language(values.get("extra"), known)):
+        yield from ((where, tag) for tag in (value if isinstance(value, dict) else ()))
+
+
+def _extra_by_language(
+    value: object, known: Sequence[str], where: tuple[str, ...] = ("extra",)
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The brand's own values that differ between languages; others are tables or values."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        if not isinstance(inner, dict):
+            continue
+        if all(map(TAG.fullmatch, inner)) and any(tag in known for tag in inner):
+            yield (*where, key), inner
+        else:
+            yield from _extra_by_language(inner, known, (*where, key))
 
 
 def _places(name: str, value: str | Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -534,7 +573,8 @@ def read_brands(file: Path, languages: Sequence[str]) -> Brands:
     check.known_keys(raw, ("default", "brands", "configurators"))
     tables = check.tables(raw, "brands")
     models = {key: check.brand(values, ("brands", key)) for key, values in tables.items()}
-    for key in tables:
+    for key, values in tables.items():
+        check.languages_of(values, models[key], ("brands", key))
         if not _ID.fullmatch(key):
             check.note(("brands", key), "expected an id of small letters, digits and hyphens")
     if not tables:
@@ -551,6 +591,7 @@ def read_brands(file: Path, languages: Sequence[str]) -> Brands:
         configurators[key] = {"brand": chosen}
         own = {name: value for name, value in values.items() if name != "brand"}
         model = check.brand(_merged(tables[chosen], own), ("configurators", key)) if own else None
+        check.languages_of(own, model, ("configurators", key))
         if model is not None:
             models[f"configurators.{key}"] = model
             before, after = base.data(), model.data()
@@ -612,6 +653,19 @@ class _Check:
                     self.note((*path, *inner), message)
                 seen.add(inner)
         return None
+
+    def languages_of(
+        self, values: Mapping[str, Any], brand: Brand | None, path: tuple[str, ...]
+    ) -> None:
+        """What is said in a language that the brand doesn't offer would never be shown."""
+        offered = brand.languages if brand else self.languages
+        for where, tag in _by_language(values, self.languages):
+            if tag in offered:
+                continue
+            why = f'"{tag}" is not among its `languages`: add it there, or delete this'
+            if tag not in self.languages:
+                why = f"there is no texts/{tag}.toml: expected one of {_listed(offered)}"
+            self.note((*path, *where, tag), f"would never be shown, since {why}")
 
     def api_keys(self, models: Mapping[str, Brand | None]) -> None:
         listed = [key for key, brand in models.items() if brand and brand.api_keys]

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from roomle_mail.errors import LinkNotAllowed
 from roomle_mail.events import rebuild_link
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # What an inbox shows: Gmail shows no SVG, Outlook for Windows neither SVG nor WebP.
 _UNSHOWN = frozenset({"svg", "svgz", "webp", "avif", "heic", "heif", "jxl", "tif", "tiff", "bmp"})
 PUBLIC_HOST = re.compile(
     r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", re.IGNORECASE
+)
+# Mail programs make a link of what looks like one.
+_IN_WORDS = re.compile(
+    r"(?<!\w)([a-z][a-z0-9+.-]*)://[^\s<>\"']*|(?<!\w)javascript:\S+", re.IGNORECASE
 )
 _FORMAT_NAMES = frozenset({"format", "fm", "f", "ext", "type", "output"})
 
@@ -41,6 +49,24 @@ def rebuilt(link: str) -> str | None:
         return rebuild_link(link, [host]) if PUBLIC_HOST.fullmatch(host) else None
     except (LinkNotAllowed, ValueError):
         return None
+
+
+def in_words(words: str) -> Iterator[str]:
+    """What is wrong with links that are written out among words.
+
+    Values that are inserted were checked at their source, so a link with braces may lead anywhere.
+    """
+    for found in _IN_WORDS.finditer(words):
+        link = found[0].rstrip(".,;:!?)]*_…»”’")
+        if (found[1] or "").lower() != "https":
+            yield f'expected a link of https://, got "{link[:100]}"'
+        elif "{" in link or link == "https://":
+            continue
+        elif (written := ascii_link(link)) != link:
+            yield f'write the link as "{written}"'
+        elif not rebuilt(link):
+            expected = "https:// and a host such as www.brand.example, without user or port"
+            yield f'expected {expected}, got "{link[:100]}"'
 
 
 def ascii_address(address: str) -> str:

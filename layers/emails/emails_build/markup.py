@@ -13,7 +13,7 @@ from html.entities import html5
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-from emails_build import elements, links
+from emails_build import elements, links, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,8 +133,9 @@ def problems(lines: Sequence[Line]) -> list[Problem]:
 
 
 def in_text_part(lines: Sequence[Line]) -> Iterator[Problem]:
-    """HTML in a text part, which is shown as it is written."""
+    """HTML in a text part, which is shown as it is written, and links that are not safe."""
     for line in lines:
+        yield from map(line.problem, links.in_words(_PLACEHOLDER.sub("{}", line.text)))
         tags = _TAG.findall(_PLACEHOLDER.sub("", line.text))
         html = (tag for tag, name in tags if name.lower() in elements.HTML or name[:3] == "mj-")
         if tag := next(html, None):
@@ -144,8 +145,16 @@ def in_text_part(lines: Sequence[Line]) -> Iterator[Problem]:
 
 
 def unknown_characters(lines: Sequence[Line]) -> Iterator[Problem]:
-    """Names of characters that HTML doesn't know, such as `&nbps;`."""
+    """Names of characters that HTML doesn't know, such as `&nbps;`, and characters that turn words.
+
+    These are right-to-left overrides and the like, also as `&#8238;`.
+    """
     for line in lines:
+        if found := words.TURNING.search(unescape(line.text)):
+            yield line.problem(
+                f"&#{ord(found[0])}; turns the order of what follows, unseen: delete it, "
+                'or write dir="rtl" or "ltr" on the HTML element'
+            )
         for name in re.findall(r"&([A-Za-z]\w*);", line.text):
             if f"{name};" not in html5:
                 hint = _close(f"{name};", html5.keys())
@@ -170,8 +179,13 @@ def put_back(html: str, comments: Sequence[str]) -> str:
     return html
 
 
-def rendered(lines: Sequence[Line], html: str) -> Iterator[Problem]:
+def rendered(lines: Sequence[Line], html: str, text: str) -> Iterator[Problem]:
     """Links of the finished email that a template assembled: `{{ "http://" ~ host }}`."""
+    text_part = [line for line in lines if line.file.suffix == ".txt"]
+    for why in dict.fromkeys(links.in_words(text)):
+        # What of it is in the template: most links end with what is inserted.
+        found = (line for line in text_part if "://" in line.text)
+        yield next(found, text_part[0]).problem(why)
     for link in dict.fromkeys(map(unescape, _RENDERED_LINK.findall(html))):
         if not link.lower().startswith((*_LINK_BEGINS, *_PICTURE_BEGINS)):
             found = (line for line in lines if link and link in line.text)
@@ -324,6 +338,8 @@ class _Reader(HTMLParser):
                         "expected it in <mj-text>"
                     )
                 )
+        if self._open and self._open[-1][0] not in {"mj-style", "style", "script"}:
+            self._check_words(data)
         if self._open and self._open[-1][0] in {"mj-style", "style"}:
             before = self.getpos()[0] - 1
             styles = _PLACEHOLDER.sub(lambda found: _blank(found[0]), _shown(data))
@@ -331,6 +347,17 @@ class _Reader(HTMLParser):
                 self.broken.append(self._lines[wrong[0]].problem(f"isn't CSS: {wrong[1]}"))
             for number, words in enumerate(data.split("\n")):
                 self._check_style(_shown(words), self._lines[before + number])
+
+    def _check_words(self, data: str) -> None:
+        for number, text in enumerate(data.split("\n"), self.getpos()[0] - 1):
+            line, said = self._lines[number], _PLACEHOLDER.sub("{}", _shown(text))
+            self.doubtful += map(line.problem, links.in_words(said))
+            if found := words.markdown(said):
+                self.doubtful.append(
+                    line.problem(
+                        f'"{found}" would be shown as it is written: expected HTML in <mj-text>'
+                    )
+                )
 
     def _break(self, message: str) -> None:
         self.broken.append(self._line.problem(f"isn't MJML: {message}"))

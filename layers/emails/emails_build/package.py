@@ -24,11 +24,21 @@ from emails_build.templates import (
     read_templates,
     unused,
 )
-from emails_build.texts import INBOX, Texts, Uses, draft_texts, missing_text, normalised, unknown
+from emails_build.texts import (
+    INBOX,
+    SHARED,
+    Texts,
+    Uses,
+    draft_texts,
+    missing_text,
+    normalised,
+    unknown,
+)
 from roomle_mail.emails import MAX_NAME, WITH_DESIGN, Brand, Catalog, Content, shard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 PACKAGE = "roomle_mail_emails"
@@ -182,7 +192,9 @@ class Draft:
                 failed.setdefault((line, err.detail), line.problem(why))
                 continue
             known = {(problem.file, problem.line) for problem in template.problems}
-            for problem in markup.rendered(template.lines, each.email.html):
+            # Words of texts were checked where they are written.
+            plain = "" if self.found else each.email.text
+            for problem in markup.rendered(template.lines, each.email.html, plain):
                 if (problem.file, problem.line) not in known:
                     yield problem
             if len(each.email.subject) > MAX_SUBJECT:
@@ -252,7 +264,7 @@ def draft_package(source: Path) -> Draft:
         brands = read_brands(file, list(languages))
     except BuildFailed as failed:
         raise BuildFailed([*problems, *failed.problems]) from None
-    problems += _own_text_problems(file, brands, uses)
+    problems += _own_text_problems(file, brands, uses, languages)
     for brand, emails in own.items():
         if brand not in brands.brands:
             why = f"isn't a brand in brands.toml: expected one of {', '.join(brands.brands)}"
@@ -344,10 +356,11 @@ def _files(
         for name, template in emails.items():
             yield f"templates/{place}{name}.html", template.html
             yield f"templates/{place}{name}.txt", template.text
+    named = _named(languages, brands)
     index = {
         "default": brands.default,
-        "templates": _outcomes(templates),
-        "own": {brand: _outcomes(emails) for brand, emails in own.items()},
+        "templates": _outcomes(templates, named),
+        "own": {brand: _outcomes(emails, named) for brand, emails in own.items()},
     }
     yield "catalog.json", _json(index)
     for tag, texts in languages.items():
@@ -362,16 +375,38 @@ def _files(
         yield f"configurators/{shard}.json", _json(content)
 
 
-def _outcomes(templates: Mapping[str, Template]) -> dict[str, dict[str, Any]]:
+def _named(languages: Mapping[str, Texts], brands: Brands) -> set[tuple[str, str]]:
+    """The texts, by section and key, that some language or brand words with the design's name."""
+    own = [
+        sections
+        for data in (*brands.brands.values(), *brands.configurators.values())
+        for sections in data.get("differs", data).get("texts", {}).values()
+    ]
+    return {
+        (name, key.removesuffix(WITH_DESIGN))
+        for sections in (*(texts.raw for texts in languages.values()), *own)
+        for name, section in sections.items()
+        if isinstance(section, dict)
+        for key in section
+        if key.endswith(WITH_DESIGN)
+    }
+
+
+def _outcomes(
+    templates: Mapping[str, Template], named: AbstractSet[tuple[str, str]]
+) -> dict[str, dict[str, Any]]:
     """What each email needs, by event and whether it succeeded."""
     outcomes: dict[str, dict[str, Any]] = {}
     for name, template in templates.items():
         outcome = "failure" if name.endswith(FAILED) else "success"
+        words = {(section, key) for section in (SHARED, name) for key in template.texts}
+        shows = template.design | ({"name"} if words & named else set())
         outcomes.setdefault(name.removesuffix(FAILED), {})[outcome] = {
             "name": name,
             "uses": template.uses,
             "requires": template.requires,
             "qr": template.qr,
+            "shows": sorted(shows),
         }
     return outcomes
 
@@ -386,7 +421,9 @@ def _json(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _own_text_problems(file: Path, brands: Brands, uses: Uses) -> list[Problem]:
+def _own_text_problems(
+    file: Path, brands: Brands, uses: Uses, languages: Mapping[str, Texts]
+) -> list[Problem]:
     owners = [("brands", key, data) for key, data in brands.brands.items()] + [
         ("configurators", key, data.get("differs", {}))
         for key, data in brands.configurators.items()
@@ -395,7 +432,7 @@ def _own_text_problems(file: Path, brands: Brands, uses: Uses) -> list[Problem]:
         ((kind, key, "texts", tag, *path), message)
         for kind, key, data in owners
         for tag, sections in data.get("texts", {}).items()
-        for path, message in unknown(sections, uses)
+        for path, message in unknown(sections, uses, rtl=languages[tag].raw["dir"] == "rtl")
     ]
     text = read_text(file)
     return [Problem(file, locate(text, path), f"{'.'.join(path)}: {why}") for path, why in found]

@@ -7,13 +7,15 @@ import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from emails_build import words
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 _MISSING = object()
-# No editor shows these, and mail programs show boxes or break a link in two.
-_UNSEEN = {
+# What most often causes these, which no editor shows.
+_CAUSES = {
     "\N{ZERO WIDTH NO-BREAK SPACE}": (
         "has a byte order mark (U+FEFF), which no editor shows: "
         'save the file as "UTF-8 without BOM", or delete this character'
@@ -33,7 +35,6 @@ _HINTS = {
 }
 # A line of TOML that is unlikely within a text.
 _STATEMENT = re.compile(r"""\s*(?:\[[\w."' -]+\]|[\w.-]+ *= *(?:["'\[{0-9]|true|false).*)\s*""")
-_UNSEEN_CHARACTER = re.compile(f"[{''.join(_UNSEEN)}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,18 @@ def read_text(file: Path, via: Line | None = None) -> str:
         raise BuildFailed([Problem(file, line, why)]) from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     problems = [
-        Problem(file, number, _UNSEEN[found[0]])
+        Problem(file, number, unseen)
         for number, line in enumerate(text.split("\n"), 1)
-        if (found := _UNSEEN_CHARACTER.search(line))
+        if (unseen := _unseen(line))
     ]
     if problems:
         raise BuildFailed(problems)
     return text
+
+
+def _unseen(line: str) -> str | None:
+    causes = (cause for character, cause in _CAUSES.items() if character in line)
+    return next(causes, None) or words.hidden(line)
 
 
 def read_toml(file: Path) -> tuple[dict[str, Any], str]:

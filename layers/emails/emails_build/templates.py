@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINKS = ("url", "result_url")
+DESIGN = ("picture", "name", "size")
 FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
@@ -32,6 +33,18 @@ _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
 _TEXT_INCLUDE = re.compile(r"""\s*\{%[-+]?\s*include\s*(["'])(?P<path>[^"']+)\1\s*[-+]?%\}\s*""")
+_INCLUDE_TAG = re.compile(r"""<mj-include\b((?:"[^"]*"|'[^']*'|[^"'>])*?)/?>""")
+_NOT_OF_INCLUDES = {
+    "type": (
+        "put the styles into <mj-style> in shared/layout.mjml, and include MJML only, as "
+        '<mj-include path="shared/part.mjml" />'
+    ),
+    "css-inline": (
+        "it belongs to an included style sheet, and there are none: write the styles on the "
+        "elements, or into <mj-style> in shared/layout.mjml, and leave `css-inline` out"
+    ),
+}
+_LIKE_PATH = frozenset({"src", "href", "file", "name", "url", "include"})
 _INCLUDES = re.compile(r"<mj-include\b|\{%[-+]?\s*include\b")
 _POSITION = re.compile(r" at position (\d+):")
 
@@ -51,6 +64,8 @@ class Template:
     """Those of `texts` that are only shown after asking whether there are any."""
     extra: frozenset[str]
     """The brand's own values that it shows; `*` for any."""
+    design: frozenset[str]
+    """What it shows of a design: "picture", "name" and "size"."""
     lines: tuple[Line, ...]
     problems: tuple[Problem, ...]
     """Its problems, although it can be rendered."""
@@ -227,6 +242,7 @@ def _read(sources: _Sources) -> Template:
         texts=INBOX | texts,
         optional=frozenset(key for key in texts if _asked(f"t.{key}", sourced)) - INBOX,
         extra=_below("brand.extra", names) | ({"*"} if "brand.extra" in names else set()),
+        design=frozenset(DESIGN) if "design" in names else _below("design", names),
         lines=(*mjml, *text),
         problems=(
             *markup.problems(mjml),
@@ -295,16 +311,28 @@ def _included(line: Line, path: str, sources: _Sources) -> Path:
 def _expected_include(words: str, file: Path) -> str:
     if "{%" in words:
         example = '{% include "shared/part.txt" %}'
-    elif re.search(r"\s(?:type|css-inline)\s*=", words):
-        return (
-            "`type` isn't supported here: put the styles into <mj-style> in shared/layout.mjml, "
-            'and include MJML only, as <mj-include path="shared/part.mjml" />'
-        )
+    elif why := _unsupported_attribute(words):
+        return why
     else:
         example = '<mj-include path="shared/part.mjml" />'
     if file.suffix == ".mjml" and "{%" in words:
         example = '<mj-include path="shared/part.mjml" />'
     return f"expected an include on a separate line, written {example}"
+
+
+def _unsupported_attribute(words: str) -> str | None:
+    """What is wrong with the attributes of an <mj-include>, if one is other than `path`."""
+    tag = _INCLUDE_TAG.search(words)
+    values = re.compile(r"""\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'/>]+)""")
+    names = values.sub(" ", tag[1]).split() if tag else []
+    for name, why in _NOT_OF_INCLUDES.items():
+        if name in names:
+            return f"`{name}` isn't supported here: {why}"
+    other = next((name for name in names if name != "path"), None)
+    if other is None:
+        return None
+    hint = ", did you mean `path`?" if other in _LIKE_PATH else ""
+    return f'<mj-include> has no `{other}`{hint or ":"} expected only path="shared/part.mjml"'
 
 
 def _compiled(lines: list[Line]) -> str:

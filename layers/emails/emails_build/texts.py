@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from emails_build import words
 from emails_build.problems import BuildFailed, Problem, locate, read_toml
 from roomle_mail.emails import WITH_DESIGN
 
@@ -15,17 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-_TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
 _DESIGN = "{design}"
 _ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
 # Where shared/paragraph puts a link; only texts that are shown by it may have one.
 _LINK = "{link}"
 _WITHOUT_LINK = frozenset({"subject", "preview", "heading", "text", "button", "reason"})
-# HTML's tags and character references, and Markdown's links.
-_MARKUP = re.compile(
-    r"</?[A-Za-z][^<>]*>|<(?:a|img|span|div|font)\s|<!--|&(?:#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]\w*);"
-    r"|\[[^\]]+\]\([a-z]+:[^)]*\)"
+# Where a line break would be shown as a space, or end a header.
+_ONE_LINE = re.compile(
+    r"subject|preview|heading|phone|hours|social|privacy|size|(?:\w+_)?(?:button|label|link|alt)"
 )
 # Except the no-break spaces that French has before double punctuation marks.
 _SPACES = re.compile(r"[ \t\r\n]+")
@@ -95,7 +94,7 @@ def draft_texts(folder: Path, uses: Uses) -> tuple[dict[str, Texts], list[Proble
             continue
         texts = Texts(file, source, raw)
         languages[file.stem] = Texts(file, source, _completed(texts, uses))
-        if not _TAG.fullmatch(file.stem):
+        if not TAG.fullmatch(file.stem):
             problems.append(Problem(file, 0, 'expected a file name such as "de.toml"'))
         problems += [
             Problem(file, locate(source, path), f"{'.'.join(path)}: {message}")
@@ -143,7 +142,7 @@ def _wrong(texts: Texts, uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
     if raw.get("dir") not in {"ltr", "rtl"}:
         yield ("dir",), 'expected "ltr" or, for a script from right to left, "rtl"'
     sections = {key: value for key, value in raw.items() if key not in {"name", "dir"}}
-    yield from unknown(sections, uses)
+    yield from unknown(sections, uses, rtl=raw.get("dir") == "rtl")
     shared = sections.get(SHARED, {})
     for template, keys in uses.required.items():
         section = sections.get(template)
@@ -156,8 +155,13 @@ def _wrong(texts: Texts, uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
             yield (template, key), f"is missing: expected a text{why if special else ''}"
 
 
-def unknown(sections: Mapping[str, Any], uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
-    """Keys that no template shows, and values that are not texts."""
+def unknown(
+    sections: Mapping[str, Any], uses: Uses, *, rtl: bool
+) -> Iterator[tuple[Sequence[str], str]]:
+    """Keys that no template shows, and values that are not texts or can't be shown.
+
+    `rtl` if the language is written from right to left.
+    """
     for name, section in sections.items():
         if name != SHARED and name not in uses.shown:
             yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses.shown])}"
@@ -172,24 +176,24 @@ def unknown(sections: Mapping[str, Any], uses: Uses) -> Iterator[tuple[Sequence[
             elif not isinstance(value, str):
                 yield (name, key), "expected a text in quotes"
             elif value.strip():
-                yield from (((name, key), message) for message in _wrong_text(key, value))
+                yield from (((name, key), why) for why in _wrong_text(key, value, rtl=rtl))
             elif not uses.may_be_empty(name, key.removesuffix(WITH_DESIGN)):
                 yield (name, key), "expected a text in quotes"
 
 
-def typed_markup(value: str) -> str | None:
-    """HTML or Markdown in a text, where it would be shown as typed."""
-    found = _MARKUP.search(value)
-    return found[0] if found else None
-
-
-def _wrong_text(key: str, value: str) -> Iterator[str]:
-    if found := typed_markup(value):
+def _wrong_text(key: str, value: str, *, rtl: bool) -> Iterator[str]:
+    if found := words.markup(value) or words.markup_of_lines(value):
         yield (
-            f'"{found}" would be shown as it is written: texts hold no HTML, '
+            f'"{found}" would be shown as it is written: texts hold no HTML and no Markdown, '
             "links and emphasis belong in the template"
         )
     special = key.endswith(WITH_DESIGN)
+    if "\n" in value.strip() and _ONE_LINE.fullmatch(key.removesuffix(WITH_DESIGN)):
+        yield (
+            "expected one line, got a line break: "
+            "write \\ at the end of a line that goes on in the next"
+        )
+    yield from words.problems(value, rtl=rtl)
     for inside in _PLACEHOLDER.findall(value):
         if inside == _DESIGN and not special:
             yield (
@@ -202,8 +206,6 @@ def _wrong_text(key: str, value: str) -> Iterator[str]:
             yield f'expected {{brand}}, {{date}} or {_DESIGN} in braces, got "{inside}"'
     if special and _DESIGN not in value:
         yield f"expected {_DESIGN} in it: if it isn't needed, delete this text"
-    if any(unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} for c in value if c not in "\n\t"):
-        yield "expected no control characters"
 
 
 def normalised(sections: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, Any]]:

@@ -41,6 +41,8 @@ Exit codes:
   3  the deployment, AWS or the webhook can't be reached, or AWS does not allow it
   70  an error in this program
   130  stopped by Ctrl-C
+
+With --json, a command that can't continue, as with 3, prints {"error": "...", "advice": "..."}.
 """
 
 COMMANDS: dict[str, Callable[..., None]] = {

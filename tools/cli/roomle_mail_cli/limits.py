@@ -106,6 +106,44 @@ GRADUAL = Limit(
     "`python -m tools.gradual`",
     "nothing: watch the first one in the CodeDeploy console",
 )
+# The recipes for the event bus, docs/recipes.
+LOOK = "nothing: deploy the recipe, post an event, and look "
+RULE_TARGETS = Limit(
+    "targets of rules",
+    "delivers no rule's events to Firehose or to a log group",
+    "the recipes `log` and `analytics` (tests give their rules a queue as well)",
+    f"{LOOK}at the log group or the bucket",
+)
+RULE_PERMISSIONS = Limit(
+    "permissions of rules",
+    "lets a rule into every queue, whatever the queue's policy says",
+    "the policies and roles that let rules into queues, log groups, Firehose and API destinations",
+    f"{LOOK}at the target; what EventBridge may not do ends in the recipe's dead-letter queue",
+)
+UNDELIVERED = Limit(
+    "undelivered events",
+    "repeats no delivery of a rule, and puts nothing into a rule's dead-letter queue",
+    "the dead-letter queues of the recipes",
+    "nothing: give the recipe `hubspot` a wrong token, and look at its dead-letter queue",
+)
+CONNECTIONS = Limit(
+    "EventBridge in CloudFormation",
+    "knows no templates with connections, API destinations and archives",
+    "the deploys of `hubspot`, `salesforce` and `archive` (tests create these three by calls)",
+    "every deploy of the recipes",
+)
+REPLAYS = Limit(
+    "replays to single rules",
+    "sends a replay to every rule, whatever it names",
+    "the filter of a replay",
+    "nothing: start a replay as the page on the recipes does, and look at the targets",
+)
+COMPRESSION = Limit(
+    "Firehose's files",
+    "writes each record into S3 at once, as it is",
+    "files of many events, their compression, and the line break after each event",
+    f"{LOOK}at a file in the bucket",
+)
 
 LIMITS = (
     SES_EVENTS,
@@ -121,6 +159,12 @@ LIMITS = (
     TIME_TO_LIVE,
     TRACES,
     GRADUAL,
+    RULE_TARGETS,
+    RULE_PERMISSIONS,
+    UNDELIVERED,
+    CONNECTIONS,
+    REPLAYS,
+    COMPRESSION,
 )
 
 

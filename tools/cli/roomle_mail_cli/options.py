@@ -80,17 +80,25 @@ _running: ContextVar[typer.Context] = ContextVar("running")
 
 
 def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
-    """Add --region and --profile to a command; they apply to every session that it creates."""
+    """Add --region and --profile to a command; they apply to every session that it creates.
+
+    With --json, a command that can't continue prints why as JSON too, unless it was typed wrong.
+    """
 
     @functools.wraps(command)
     def with_options(ctx: typer.Context, *args: P.args, **options: P.kwargs) -> R:
         _running.set(ctx)
-        _refuse_empty(ctx)
         region_and_profile = {
             name: cast("str | None", options.pop(name)) for name in ("region", "profile")
         }
-        with session.options(**region_and_profile):
-            return command(*args, **options)
+        try:
+            _refuse_empty(ctx)
+            with session.options(**region_and_profile):
+                return command(*args, **options)
+        except CliError as err:
+            if ctx.params.get("as_json") and err.code != Exit.USAGE:
+                screen.show_json_line({"error": str(err), "advice": err.advice})
+            raise
 
     signature = inspect.signature(command, eval_str=True)
     context = inspect.Parameter(

@@ -79,6 +79,11 @@ class Subject:
         raise CliError(f"{text!r} is not an id of Roomle's.", _FORM, code=Exit.USAGE)
 
     @property
+    def has(self) -> tuple[str, ...]:
+        """What Roomle may know of it: a plan has no name and no size."""
+        return ("picture",) if self.kind == "plan" else ("picture", "name", "size")
+
+    @property
     def catalog(self) -> str:
         """The catalogue, the id's first part."""
         return self.id.partition(":")[0]

@@ -88,14 +88,15 @@ def showing() -> list[Brand]:
 class Shown:
     """What an email in a language would show, and the log's words about it.
 
-    `seconds` is how long it took. `missing` is what the brand shows, but this email would not, and
-    `problems` are the reasons, in the words of the log.
+    `seconds` is how long it took. `there` is what it shows, and `missing` what it lacks of what the
+    brand shows and Roomle may know. `problems` are the reasons, in the words of the log.
     """
 
     language: str
     design: Design
     outcome: str
     seconds: float
+    there: tuple[str, ...]
     missing: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -150,12 +151,13 @@ def look_up(
     )
     design = lookup.result()
     seconds = time.monotonic() - began
-    there = {"picture": design.picture, "name": design.name, "size": design.width}
-    missing = tuple(each for each in show if there[each] is None)
+    values = {"picture": design.picture, "name": design.name, "size": design.width}
+    there = tuple(each for each in show if values[each] is not None)
+    missing = tuple(each for each in show if each in subject.has and each not in there)
     problems = tuple(
         sorted(set((lookup.outcome or "").partition("without: ")[2].split(", ")) - {""})
     )
-    return Shown(language, design, lookup.outcome or "", seconds, missing, problems)
+    return Shown(language, design, lookup.outcome or "", seconds, there, missing, problems)
 
 
 # --- for `doctor` -----------------------------------------------------------------------------
@@ -190,7 +192,8 @@ def _check(brand: Brand, found: Shown, own: str | None) -> Check:
     name, took = f"designs of {brand.id}", f"{found.seconds:.2f} s"
     again = f"roomle-mail design {own or 'ID'} --brand {brand.id}"
     if own and not found.missing:
-        return Check(name, "ok", f"an email shows {', '.join(brand.show)} ({took})")
+        shows = ", ".join(found.there) or "nothing of it, since a plan has only a picture"
+        return Check(name, "ok", f"an email shows {shows} ({took})")
     if own:
         lacks = f"an email would lack {', '.join(found.missing)} ({', '.join(found.problems)})"
         return Check(name, "warn", lacks, f"It goes out without. For details: {again}")

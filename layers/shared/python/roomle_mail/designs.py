@@ -93,7 +93,11 @@ class _Without(Exception):
 
 
 class _Outage(_Without):
-    """Roomle can't be reached, is late or fails, so it is left alone for a while."""
+    """Roomle can't be reached or fails, so it is left alone for a while."""
+
+
+class _Late(_Without):
+    """Roomle's answer takes longer than the time box."""
 
 
 class _Refused(_Without):
@@ -179,7 +183,8 @@ class Lookup:
         self.catalog = self.id.partition(":")[0]
         kinds = (_CONFIGURATION, _ITEM, _PLAN)
         self.kind = next((kind for kind in kinds if kind.id.fullmatch(self.id)), None)
-        is_test = _TEST_LINK.match(event.url or event.result_url or "")
+        # A shop's own deep link names no host of Roomle's, but the other link may.
+        is_test = any(_TEST_LINK.match(link or "") for link in (event.url, event.result_url))
         self.environment: Environment = "test" if is_test else "live"
         self.outcome: str | None = None
         self.problems: list[str] = []
@@ -188,8 +193,11 @@ class Lookup:
         self._language = _primary(wanted.language)
         self._now = now
         self._ends = time.monotonic() + within
+        # What is late in less time than Roomle usually gets is no outage.
+        self._has_full_time = within >= DESIGN_WITHIN
         self._found: dict[str, Any] = {}
         self._outage = False
+        self._late = False
         self._thread: Thread | None = None
 
     def start(self, credential: Callable[[], Credential | None]) -> None:
@@ -214,9 +222,10 @@ class Lookup:
         if self._thread is not None:
             self._thread.join(max(0.0, self._ends - time.monotonic()))
         is_late = self.is_running()
+        is_outage = self._outage or ((is_late or self._late) and self._has_full_time)
         # What a late thread still does must change neither the email nor its line in the log.
         found, problems = dict(self._found), {*self.problems, *["late"] * is_late}
-        if is_late or self._outage:
+        if is_outage:
             self._designs.rest(self.environment, self._now)
         if self._wanted.show:
             self.outcome = _told(found, problems)
@@ -229,8 +238,8 @@ class Lookup:
             part(*given)
         except _Without as err:
             self.problems.append(str(err))
-            if isinstance(err, _Outage):
-                self._outage = True
+            self._outage |= isinstance(err, _Outage)
+            self._late |= isinstance(err, _Late)
         except Exception as err:  # noqa: BLE001 (whatever it is, the email goes out without)
             self.problems.append(type(err).__name__)
 
@@ -326,7 +335,7 @@ class _Roomle:
     def get(self, url: str, key: str, identifier: str) -> Mapping[str, Any]:
         """The object that an id names."""
         _, response = self._send("GET", url, _API_HOSTS, self.headers)
-        with response, _no_answer_is_an_outage():
+        with response, _only_answers():
             _check(response.status)
             if "json" not in response.headers.get("Content-Type", "").lower():
                 raise _Without("odd answer")
@@ -360,7 +369,7 @@ class _Roomle:
     ) -> tuple[str, urllib3.BaseHTTPResponse]:
         """Ask, and follow redirects to these hosts: the last URL and its answer."""
         for _ in range(1 + _MAX_REDIRECTS):
-            with _no_answer_is_an_outage():
+            with _only_answers():
                 response = self.pool.request(
                     method, self._routed(url), headers=headers,
                     timeout=urllib3.Timeout(total=self._time_left()),
@@ -388,7 +397,7 @@ class _Roomle:
     def _time_left(self) -> float:
         left = self.ends - time.monotonic()
         if left <= 0:
-            raise _Outage("late")
+            raise _Late("late")
         return left
 
     def _routed(self, url: str) -> str:
@@ -403,10 +412,14 @@ def _told(found: Collection[str], problems: Collection[str]) -> str:
 
 
 @contextmanager
-def _no_answer_is_an_outage() -> Iterator[None]:
+def _only_answers() -> Iterator[None]:
     try:
         yield
     except urllib3.exceptions.HTTPError as err:
+        # To urllib3 a connection that can't be made is a time-out too.
+        unreachable = isinstance(err, urllib3.exceptions.NewConnectionError)
+        if isinstance(err, urllib3.exceptions.TimeoutError) and not unreachable:
+            raise _Late("late") from err
         raise _Outage("no answer") from err
 
 

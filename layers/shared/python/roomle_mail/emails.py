@@ -179,6 +179,14 @@ class Catalog:
         """The brand of a configurator; the default one for None and for an unknown id."""
         return self._brand(configurator_id)
 
+    def shows(self, event: Event, brand: Brand) -> tuple[str, ...]:
+        """What the event's email shows of a design if it is known: "picture", "name", "size".
+
+        Raises NoTemplate.
+        """
+        possible = self._template(event, brand)["shows"]
+        return tuple(each for each in brand.show if each in possible)
+
     def compose(
         self,
         event: Event,

@@ -190,9 +190,10 @@ class Mailer:
             self.catalog.compose, event, brand, received=queued.received, event_id=queued.id
         )
         email = known.email = compose()
+        show = self.catalog.shows(event, brand)
         lookup = self.designs.begin(
             event,
-            Wanted(brand.show, brand.picture_hosts, brand.catalogs, email.language),
+            Wanted(show, brand.picture_hosts, brand.catalogs, email.language),
             credential=lambda: self._credential(brand),
             now=time.time(),
             spare=deadline.remaining() - SEND_TAKES,

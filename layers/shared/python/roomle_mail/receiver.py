@@ -202,7 +202,7 @@ class Receiver:
         )
         email = known.email = compose()
         # What only the mailer sends, it looks up itself.
-        show = brand.show if "ses" in self.settings.delivery else ()
+        show = self.catalog.shows(event, brand) if "ses" in self.settings.delivery else ()
         lookup = self.designs.begin(
             event,
             Wanted(show, brand.picture_hosts, brand.catalogs, email.language),

@@ -55,8 +55,9 @@ def design(
     email is sent. The secret is the deployment's, or ROOMLE_API_KEY and ROOMLE_SECRET, or read with
     --secret-stdin. With one of the latter and no --stack, no AWS call is made.
 
-    Exits with 1 if an email would lack something that the brand shows, with 3 if Roomle can't be
-    reached. Secrets, tokens and prices are never printed.
+    Exits with 1 if an email would lack something that the brand shows and such a design can have: a
+    plan has only a picture. With 3 if Roomle can't be reached. Secrets, tokens and prices are never
+    printed.
 
     \b
     Examples:
