@@ -343,6 +343,8 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
 
 # --- the event bus ----------------------------------------------------------------------------
 
+_UNPUBLISHED = "could not publish"
+
 
 def prove_event_bus(proof: Proof) -> Iterator[Result]:
     """The bus got each event, as the log says, and takes an event that isn't an email."""
@@ -356,13 +358,23 @@ def prove_event_bus(proof: Proof) -> Iterator[Result]:
         return
     body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
     answer = _send(proof, body, _token(proof))
-    taken = [each for each in mine if any("published_id" in x.facts for x in each.lines)]
+
+    def is_told(sent: Posted) -> bool:
+        return sent.has(_UNPUBLISHED) or any("published_id" in line.facts for line in sent.lines)
+
+    def all_are_told() -> bool:
+        # For a queued event the mailer's line may have been there before the receiver's.
+        _read(proof, [each for each in mine if not is_told(each)])
+        return all(map(is_told, mine))
+
+    proof.wait(all_are_told, within=proof.logged_within)
+    lost = [x for each in mine for x in each.lines if x.what == _UNPUBLISHED]
+    taken = [each for each in mine if is_told(each) and not each.has(_UNPUBLISHED)]
     found = f"{len(taken)} of {len(mine)} events are on it, with their outcome; another event was "
     found += f"answered {answer.status} {answer.told[1]}"
     if len(taken) == len(mine) and answer.told[1] == "forwarded":
         yield proved(name, found)
         return
-    lost = [x for each in mine for x in each.lines if x.what == "could not publish"]
     cause = next(filter(None, (diagnosis.of_line(proof.deployment, x.facts) for x in lost)), None)
     yield failed(name, found, cause or diagnosis.broken(proof.deployment))
 
