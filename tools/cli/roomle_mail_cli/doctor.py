@@ -49,7 +49,7 @@ RUNTIME = "python3.13"
 _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 _LATELY = timedelta(hours=1)
 _FEW_STRANGERS = 10
 _ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
@@ -535,7 +535,7 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
             "webhook", "warn", found, "It accepts requests from anyone: RequireToken is false."
         )
     elif code is None:
-        yield from _not_answering(deployment, found)
+        yield from _not_answering(deployment, found, answer.status)
     else:
         yield Check(
             "webhook",
@@ -551,8 +551,12 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
     yield from _clock(deployment, answer)
 
 
-def _not_answering(deployment: Deployment, found: str) -> Iterator[Check]:
+def _not_answering(deployment: Deployment, found: str, status: int) -> Iterator[Check]:
     """API Gateway itself answers: call the receiver, to see whether it can start."""
+    if status == _NOT_FOUND:
+        cause = causes.no_route(deployment)
+        yield Check("webhook", "fail", f"{found}. {cause.why}", cause.fix)
+        return
     event = {"version": "2.0", "headers": {}, "requestContext": {}, "body": ""}
     problem = _start(deployment, RECEIVER, deployment.resources[RECEIVER][1], event)
     yield problem or Check(
@@ -607,7 +611,7 @@ def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
 
 
 def check_queue(deployment: Deployment) -> Iterator[Check]:
-    """The mailer reads it."""
+    """What waits in it, and whether it gives up what can't be sent."""
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
@@ -616,6 +620,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
     found = f"{waiting} waiting, {working} at work or waiting for their next try"
     yield Check("queue", "ok", found)
+    yield from _failed("redrive", causes.redrive(deployment))
 
 
 def check_mailer(deployment: Deployment) -> Iterator[Check]:

@@ -58,7 +58,7 @@ def parse(text: str, *, allow_published: bool) -> tuple[Credential, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a secret, without showing it, and the command that mends it."""
+    """What is wrong with a secret, without showing it, and the command that fixes it."""
 
     what: str
     fix: str
