@@ -10,10 +10,15 @@ from tools import fixtures
 
 README = ROOT / "docs" / "recipes" / "README.md"
 PATHS = {path.stem: path for path in sorted(README.parent.glob("*.yaml"))}
+DESIGN_LINK = "https://shop.example/configurator?id="
 # What has no default.
 GIVEN: dict[str, dict[str, str]] = {
-    "hubspot": {"TokenSecret": "hubspot"},
-    "salesforce": {"ClientSecret": "salesforce", "Domain": "brand.my.salesforce.com"},
+    "hubspot": {"TokenSecret": "hubspot", "DesignLink": DESIGN_LINK},
+    "salesforce": {
+        "ClientSecret": "salesforce",
+        "Domain": "brand.my.salesforce.com",
+        "DesignLink": DESIGN_LINK,
+    },
 }
 # All but the archive.
 RULES = [name for name, path in PATHS.items() if "Rule" in read(path)["Resources"]]
