@@ -38,7 +38,7 @@ LARGE, LARGE_IF_BOLD, BOLD = 24.0, 18.66, 600
 UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 # What differs between languages, but not in how an email looks.
 _SAID = re.compile(r'<title>.*?</title>|\s(?:lang|aria-label)="[^"]*"', re.DOTALL)
-_ALT = re.compile(r'\salt="[^"]*\S[^"]*"')
+_ALT = re.compile(r'\salt="[^"]*[^"\s][^"]*"')
 _WORDS = re.compile(r">([^<]*[^<\s][^<]*)<")
 _LINK = re.compile(r'\shref="([^"]*)"')
 _FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
