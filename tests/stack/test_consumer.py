@@ -209,6 +209,14 @@ def test_what_fails_goes_back_and_is_sent_later(consumer: LocalStack, recipient:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "180"})
 
 
+def test_what_a_proof_posts_is_not_sent(consumer: LocalStack, cli: CommandLine) -> None:
+    assert cli("prove", "--yes", "--json").code == 0
+
+    assert is_empty(consumer)
+    mailed = {address for email in consumer.emails() for address in email.recipients}
+    assert not [each for each in mailed if "simulator" in each]
+
+
 def test_a_dead_letter_is_redriven_to_the_consumer(
     consumer: LocalStack, cli: CommandLine, recipient: str
 ) -> None:
