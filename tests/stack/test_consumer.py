@@ -168,6 +168,7 @@ def test_an_event_is_sent_once_by_the_consumer(
     assert (sent["answer"], sent["code"]) == (202, "queued")
     assert sent["log"][-1]["what"] == "sent"
     assert states(consumer)[sent["event_id"]] == "sent"
+    assert "table" in cli("logs", "--event", sent["event_id"]).out.splitlines()[-1]
     assert len(consumer.emails_to(recipient, at_least=1)) == 1
 
 
