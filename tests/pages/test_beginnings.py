@@ -105,14 +105,15 @@ def test_an_installed_browser_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("root", "expected"),
+    ("user", "package", "expected"),
     [
-        (0, [["apt-get", "update"], ["apt-get", "install"]]),
-        (1000, [[sys.executable, "-m", "playwright", "install", "chromium"]]),
+        (0, "chromium-headless-shell", [["apt-get", "update"], ["apt-get", "install"]]),
+        (0, "chromium", [["apt-get", "update"], ["apt-get", "install"]] * 2),
+        (1000, "", [[sys.executable, "-m", "playwright", "install", "chromium"]]),
     ],
 )
 def test_without_a_browser_debians_is_installed_or_playwrights_own(
-    root: int, expected: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    user: int, package: str, expected: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[list[str]] = []
     there: list[str] = []
@@ -120,13 +121,13 @@ def test_without_a_browser_debians_is_installed_or_playwrights_own(
     def run(command: list[str], **_: Any) -> None:
         words = [word for word in command if word != "--quiet=2"]
         calls.append(words[: len(expected[len(calls)])])
-        if "install" in words and root == 0:
-            there.append("/usr/bin/chromium")
+        if package in words:
+            there.append(f"/usr/bin/{package}")
 
     monkeypatch.setattr(browser, "installed", lambda: there[0] if there else None)
     monkeypatch.setattr(browser, "downloaded", lambda _: False)
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/apt-get")
-    monkeypatch.setattr(os, "geteuid", lambda: root)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(subprocess, "run", run)
 
     browser.install()

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import figures
 from tools import contract, sam
 from tools.stack.local import LocalStack
 
 CONFIGURATION = Path(__file__).parent / "contract" / "schemathesis.toml"
-SECONDS = 25  # the time for the requests, without the start
+SAMPLE, CAMPAIGN = 8, 60  # seconds for the requests, without the start
 PATIENCE = 240  # the time for everything
 
 
 def tried(
-    stack: LocalStack, folder: Path, document: Path, *options: str
+    stack: LocalStack, folder: Path, document: Path, *options: str, seconds: int = SAMPLE
 ) -> subprocess.CompletedProcess[str]:
     """Run schemathesis against the webhook; it writes its own files into the folder."""
     url = stack.deployed.webhook_url.removesuffix("/webhook")
@@ -31,7 +32,7 @@ def tried(
         [
             Path(sys.executable).with_name("schemathesis"),
             *("--config-file", str(CONFIGURATION), "run", str(document)),
-            *("--url", url, "--max-examples", "25", "--max-time", str(SECONDS), "--no-color"),
+            *("--url", url, "--max-examples", "25", "--max-time", str(seconds), "--no-color"),
             *("--generation-database", "none"),
             *options,
         ],
@@ -50,9 +51,15 @@ def tried(
     )
 
 
-def test_every_answer_conforms_to_the_contract(stack: LocalStack, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "seconds", figures.amounts("CONTRACT_SECONDS", sample=SAMPLE, proof=CAMPAIGN)
+)
+def test_every_answer_conforms_to_the_contract(
+    stack: LocalStack, tmp_path: Path, seconds: int
+) -> None:
     before = len(stack.emails())
-    ran = tried(stack, tmp_path, contract.OPENAPI, "--phases", "examples,coverage,fuzzing")
+    phases = ("--phases", "examples,coverage,fuzzing")
+    ran = tried(stack, tmp_path, contract.OPENAPI, *phases, seconds=seconds)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "No issues found" in ran.stdout
     # The examples are real: each of the four events leads to an email.

@@ -73,14 +73,18 @@ def test_the_email_about_a_saved_configuration_shows_it(
         # Width × depth × height of the stand-in's shelf: 1200, 340.5 and 2250 mm.
         assert "120 × 34,1 × 225 cm" in part.replace("\N{NO-BREAK SPACE}", " ")
     assert "Regal" in email.subject
-    asked = {each.target: each.headers for each in roomle.requests if "/v2/" in each.target}
+    # Others of an earlier test may come late.
+    asked = {
+        each.target: each.headers
+        for each in roomle.requests
+        if "/v2/" in each.target and each.headers.get("language") == "de"
+    }
     assert {target.rpartition("/v2")[2] for target in asked} >= {
         f"/configurations/{SHELF}",
         "/components/demo:shelf",
     }
     for headers in asked.values():
         assert {name.lower() for name in HEADERS} <= headers.keys()
-        assert headers["language"] == "de"
     pictures = [each for each in roomle.requests if each.target.endswith(".png")]
     assert {each.method for each in pictures} == {"HEAD"}
     # Anyone can have the picture, so its host gets no key.

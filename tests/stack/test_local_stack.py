@@ -234,9 +234,9 @@ def traces_of(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("moment", "number", "status"),
     [
-        ("build:", signal.SIGINT, 130),
+        pytest.param("build:", signal.SIGINT, 130, marks=pytest.mark.proof),
         ("emulator: starting", signal.SIGHUP, 130),
-        ("deploy: uploading", signal.SIGINT, 130),
+        pytest.param("deploy: uploading", signal.SIGINT, 130, marks=pytest.mark.proof),
         ("until Ctrl-C", signal.SIGTERM, 0),
     ],
 )

@@ -22,6 +22,7 @@ from roomle_mail.delivery import Queued
 from tests import operations
 from tests.command_line import CommandLine
 from tools import fixtures
+from tools.stack import deployment
 from tools.stack.local import MAILER, RECEIVER, LocalStack, answering, hanging_up
 
 THROTTLING = answering(429, "TooManyRequestsException")
@@ -44,13 +45,11 @@ class Case:
     outage: bool = False
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quiet(stack: LocalStack) -> Iterator[None]:
-    """Leave no alarm ringing for the tests of other files."""
-    yield
-    cloudwatch = stack.client("cloudwatch")
-    for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
-        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="-")
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """A stack of its own: what these tests leave in alarms and metrics would worry others."""
+    with deployment.running(port=0) as deployed:
+        yield LocalStack(deployed)
 
 
 def post(stack: LocalStack, recipient: str, **more: Any) -> int:
