@@ -204,6 +204,8 @@ def test_a_character_that_nobody_sees_is_named_wherever_it_is_written(
         ("name", "\u200b", "U+200B (zero width space)"),
         ("hours", r"\u0007", "control character"),
         ("name", r"\u0007", "control character"),
+        ("text", "\x1b[31m", "U+001B (control character)"),
+        ("text part", "\x1b[31m", "U+001B (control character)"),
         ("template", "&#8238;", "turns the order of what follows"),
         ("template", "&#x2067;", "turns the order of what follows"),
     ],
