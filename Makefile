@@ -17,9 +17,9 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
 OPTIONS = $(if $(PORT),--port $(PORT))
 CHECKS := types template weaknesses code locks vulnerabilities
-# Four at a time keep two processors busy, since many tests wait. A file's tests stay together, and
+# Three at a time keep two processors busy, since many tests wait. A file's tests stay together, and
 # each worker deploys its own stack.
-PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Keep Python's bytecode. Otherwise each of hundreds of processes would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
