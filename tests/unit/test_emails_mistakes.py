@@ -93,6 +93,13 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED, '<mj-include path="/etc/hosts" />', "within templates/"),
         (SAVED, '<mj-include path="x.css" type="css" />', "`type` isn't supported here"),
         (SAVED, "<mj-include path='x.html' type='html' />", "`type` isn't supported here"),
+        (SAVED, '<mj-include path="shared/button" css-inline />', "`css-inline` isn't supported"),
+        (SAVED, '<mj-include path="x.css" css-inline="inline" />', "leave `css-inline` out"),
+        (SAVED, '<mj-include src="shared/button" />', "has no `src`, did you mean `path`?"),
+        (SAVED, '<mj-include path="shared/button" x="1" />', "has no `x`: expected only path="),
+        (SAVED, "<mj-include path=shared/button />", 'write path="shared/button"'),
+        (SAVED, '<mj-include path="shared/" />', "expected a file in templates/, got the folder"),
+        (SAVED_TEXT, '<mj-include path="x.txt" />', '{% include "shared/part.txt" %}'),
         (SAVED, "<mj-include />", 'written <mj-include path="shared/part.mjml" />'),
         (SAVED, f"{INCLUDE}{INCLUDE}", "on a separate line"),
         (SAVED, '<mj-text>{% include "part.txt" %}</mj-text>', "<mj-include path="),
@@ -200,6 +207,8 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED_TEXT, "x<br/>y", "<br/> would be shown as it is written"),
         (SAVED_TEXT, "<mj-text>x", "<mj-text> would be shown as it is written"),
         (SAVED_TEXT, "{% if url", "expected end of {% if url"),
+        (SAVED_TEXT, "{{{ t.button }}}", "{{{ t.button }}} isn't supported here: write {{ t.but"),
+        (SAVED, "<mj-text>{{{t.button}}}</mj-text>", "write {{ t.button }}"),
     ],
 )
 def test_a_mistake_in_a_template_is_named_with_file_line_and_what_to_do(

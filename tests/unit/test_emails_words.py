@@ -110,7 +110,7 @@ def test_markdown_in_a_line_is_recognised(said: str) -> None:
     [
         "Preis*, Maße*", "2 * 3 * 4", "5*3*2", "snake_case_name", "[neu] (jetzt)", "a_b_", "* x",
         "Nr. #1", "1. Bezirk", "~5 Tage, ~6 Wochen", "it`s", "_", "**", "- eins", r"C:\x_y_z",
-        "I <3 you", "Am\n24. Dezember ist zu.", "eins - zwei\ndrei", "#Sofa",
+        "I <3 you", "1. Mai bis\n24. Juni ist zu.", "eins - zwei\ndrei", "#Sofa",
     ],
 )  # fmt: skip
 def test_signs_that_are_not_markdown_are_words(said: str) -> None:

@@ -25,7 +25,7 @@ _MARKUP, _MARKDOWN_ALONE = re.compile(f"{_HTML}|{_MARKDOWN}"), re.compile(_MARKD
 # What Markdown makes of whole lines.
 _LINES = re.compile(
     r"^(?:#{1,6} |> )\S.*$|^(?:-{3,}|\*{3,}|_{3,}|={3,})$|^\|.*\|$"
-    r"|^ *(?:[-*+]|\d{1,2}[.)]) \S.*\n *(?:[-*+]|\d{1,2}[.)]) \S",
+    r"|^ *[-*+] \S.*\n *[-*+] \S|^ *1[.)] \S.*\n *2[.)] \S",
     re.MULTILINE,
 )
 # Unicode's bidirectional embeddings, overrides and isolates.
