@@ -74,7 +74,8 @@ def _colour(value: str) -> str:
 def _host(value: str) -> str:
     value = value.lower()
     if not _HOST.fullmatch(value) or (value.startswith("*.") and value.count(".") == 1):
-        raise _written(value, links.ascii_host(value), _HOST)
+        named = re.sub(r"^[a-z][a-z+.-]*://|[/?#].*$", "", value)
+        raise _written(value, links.ascii_host(named), _HOST)
     return value
 
 
@@ -402,6 +403,8 @@ class Brand(_Model):
         ):
             if wrong := _wrong_words(text):
                 raise _Misfit(where, wrong)
+        if wrong := next(filter(None, map(words.hidden, self.api_keys or ())), None):
+            raise _Misfit("api_keys", wrong)
         return self
 
     def data(self) -> dict[str, Any]:
