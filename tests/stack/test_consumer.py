@@ -168,6 +168,7 @@ def test_an_event_is_sent_once_by_the_consumer(
     assert (sent["answer"], sent["code"]) == (202, "queued")
     assert sent["log"][-1]["what"] == "sent"
     assert states(consumer)[sent["event_id"]] == "sent"
+    assert "table" in cli("logs", "--event", sent["event_id"]).out.splitlines()[-1]
     assert len(consumer.emails_to(recipient, at_least=1)) == 1
 
 
@@ -207,6 +208,14 @@ def test_what_fails_goes_back_and_is_sent_later(consumer: LocalStack, recipient:
         assert is_empty(consumer)
     finally:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "180"})
+
+
+def test_what_a_proof_posts_is_not_sent(consumer: LocalStack, cli: CommandLine) -> None:
+    assert cli("prove", "--yes", "--json").code == 0
+
+    assert is_empty(consumer)
+    mailed = {address for email in consumer.emails() for address in email.recipients}
+    assert not [each for each in mailed if "simulator" in each]
 
 
 def test_a_dead_letter_is_redriven_to_the_consumer(
