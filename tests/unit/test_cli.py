@@ -331,7 +331,7 @@ def test_sign_makes_what_the_receiver_accepts(cli: CommandLine) -> None:
 
 GOOD = json.dumps({API_KEY: SECRET})
 WRONG_SECRETS: dict[str, tuple[str, str]] = {
-    "": ("it is empty", "roomle-mail secret set API_KEY"),
+    "": ("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY"),
     "no json": ("it is not JSON", "roomle-mail secret set API_KEY --replace"),
     GOOD[:-1]: (f"character {len(GOOD)} of {len(GOOD) - 1}", "--replace"),
     "[1]": ("not an object", "--replace"),
