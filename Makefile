@@ -16,10 +16,11 @@ COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock: $(HOW)" $(HOW) \
 BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 	$(shell find functions layers -type f -not -name '*.pyc' 2>/dev/null)
 OPTIONS = $(if $(PORT),--port $(PORT))
+STACK_OPTIONS = $(OPTIONS) $(if $(filter off,$(MAILER)),--mailer off)
 CHECKS := types template weaknesses code locks vulnerabilities
-# Four at a time keep two processors busy, since many tests wait. A file's tests stay together, and
+# Three at a time keep two processors busy, since many tests wait. A file's tests stay together, and
 # each worker deploys its own stack.
-PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Keep Python's bytecode. Otherwise each of hundreds of processes would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -63,11 +64,11 @@ build/sbom.cdx.json: .venv/.synced tools/sbom.py pyproject.toml \
 		layers/dependencies/requirements.txt
 	@$(PYTHON) -m tools.sbom $@
 
-demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page, PORT=n for other ports
-	@$(PYTHON) -m tools.demo $(OPTIONS) $(if $(ONCE),--once)
+demo: setup ## deploy locally, post every fixture, show the emails, then a page that plays Roomle; ONCE=1 to end before the page, PORT=n for other ports, MAILER=off for a stack without a mailer
+	@$(PYTHON) -m tools.demo $(STACK_OPTIONS) $(if $(ONCE),--once)
 
-local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port
-	@$(PYTHON) -m tools.stack $(OPTIONS)
+local: setup ## deploy locally and stay in the foreground; PORT=n to choose the port, MAILER=off to consume its queue yourself
+	@$(PYTHON) -m tools.stack $(STACK_OPTIONS)
 
 preview: setup $(if $(PICTURES),browser) ## show all emails on a page; PICTURES=folder to write them as PNG instead, of one BRAND=, LANGUAGE= or EVENT= if given
 	@$(PYTHON) -m tools.preview $(OPTIONS) $(if $(PICTURES),--pictures "$(PICTURES)") \

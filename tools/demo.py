@@ -58,14 +58,17 @@ class Result:
 
 
 def run(stack: Stack) -> Iterator[Result]:
-    """Send every fixture."""
+    """Send every fixture that the stack has a function for."""
     for name in fixtures.expectations():
-        yield send(stack, name)
+        if stack.has_mailer or name.startswith("receiver/"):
+            yield send(stack, name)
 
 
 def send(stack: Stack, name: str) -> Result:
     """Send a fixture, `receiver/<name>` or `mailer/<name>`, and compare the result."""
     expected = stack.tenant.expected(name, received=time.time())
+    if not stack.has_mailer and expected.get("code") == "sent":
+        expected = expected | {"status": 202, "code": "queued"}
     way = post if name.startswith("receiver/") else queue
     return way(stack, name, expected)
 
@@ -82,7 +85,7 @@ def post(stack: Stack, name: str, expected: dict[str, Any]) -> Result:
     faults = []
     if (answer.status, answer.code) != (expected["status"], expected["code"]):
         faults.append(f"{expected['status']} {expected['code']} should have been answered")
-    faults += faults_of(emails, *possible(stack, name, began))
+    faults += faults_of(emails, *(possible(stack, name, began) if stack.has_mailer else [[]]))
     faults += faults_of_bus(published, expected)
     outcome = f"{answer.status} {answer.code or answer.body.decode(errors='replace')}"
     return Result(name, f"{outcome} in {answer.seconds:.2f} s", emails, faults, published)

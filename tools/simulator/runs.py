@@ -195,7 +195,7 @@ class Run:
 
     def _settle(self) -> None:
         """Wait for the mailer, if the event is in the queue or may be."""
-        if not self.event_id or not self.scenario.expected:
+        if not self.event_id or not self.scenario.expected or not self.stage.stack.has_mailer:
             return
         deadline = time.monotonic() + PATIENCE
         while self._at_work() and time.monotonic() < deadline:
@@ -219,6 +219,8 @@ class Run:
         """The meaning of the answer."""
         if self.answer is None or self.answer.code is None:
             return "This is not the stack’s own answer."
+        if self.consumers:
+            return "The event is in the queue, where your own program takes it."
         return MEANINGS.get(self.answer.code, "")
 
     @property
@@ -256,6 +258,12 @@ class Run:
         return int(self.scenario.expected and self.scenario.mailable and refused)
 
     @property
+    def consumers(self) -> int:
+        """How many emails are left to another program, with Mailer=off."""
+        queued = any(answer.code == "queued" for answer in self.answers)
+        return int(queued and not self.stage.stack.has_mailer)
+
+    @property
     def suppressed(self) -> bool:
         """Whether the address has had all emails that it may get in an hour."""
         return {answer.code for answer in self.answers} == {"suppressed"}
@@ -287,13 +295,15 @@ class Run:
     @property
     def verdict(self) -> Verdict:
         """Whether the promise is kept."""
-        brands, total = len(self.emails), len(self.emails) + self.roomles
+        brands = len(self.emails)
+        total = brands + self.roomles + self.consumers
         if self.problem:
             return Verdict("broken", "The simulator failed", self.problem)
         if not self.settled:
             return Verdict("pending", *self._progress())
         if total == 1:
-            whose = "the brand’s" if brands else "Roomle’s own"
+            brands_own = "your own program’s" if self.consumers else "the brand’s"
+            whose = "Roomle’s own" if self.roomles else brands_own
             return Verdict("kept", f"One email: {whose}", "As promised.")
         if total == 0 and (why := self._without_email()):
             return why
@@ -361,9 +371,11 @@ class Runs:
         roomles = sum(run.roomles for run in expected)
         suppressed = sum(run.suppressed for run in expected)
         unmailable = sum(not run.scenario.mailable for run in expected)
+        consumers = sum(run.consumers for run in expected)
         return (
             f"{len(expected)} called for an email, {brands + roomles} came: {brands} the brand’s, "
             f"{roomles} Roomle’s."
+            + (f" {consumers} left to your own program." if consumers else "")
             + (f" {suppressed} over the limit for one address." if suppressed else "")
             + (f" {unmailable} to no address that can be mailed." if unmailable else "")
         )

@@ -229,7 +229,7 @@ class Scenario:
 
     def later_faults(self, stage: Stage) -> dict[tuple[str, str], Behaviour]:
         """The service that fails once for the mailer, after the answer."""
-        if self.ses != "throttles-on":
+        if self.ses != "throttles-on" or not stage.stack.has_mailer:
             return {}
         place = (MAILER, SES)
         return {place: once(stage, place, faults.answering(429, "TooManyRequestsException"))}

@@ -120,15 +120,17 @@ class Stage:
         self.emulator = stack.emulator
         self.mine = threading.Lock()
         self.taken: list[Taken] = []
+        # With Mailer=off there is no mailer.
+        self.functions = [function for function in SERVICES if function in stack.functions]
         self.switches = {
             (function, service): Switch(
                 faults.forwarding_to(self.emulator, seen=self.take if service == SES else None)
             )
-            for function, services in SERVICES.items()
-            for service in services
+            for function in self.functions
+            for service in SERVICES[function]
         }
         self.lines: dict[str, list[str]] = {function: [] for function in LOGS}
-        self._groups = {function: self._group(function) for function in LOGS}
+        self._groups = {function: self._group(function) for function in self.functions}
         self._reading = threading.Lock()
         self._read: dict[tuple[str, str], int] = {}
         self._began = int(time.time() * 1000)
@@ -166,7 +168,9 @@ class Stage:
         )
 
     def deliver_by(self, channels: str) -> None:
-        """Set the stack's parameter Delivery, if it differs."""
+        """Set the stack's parameter Delivery, if it differs; without a mailer it is always sqs."""
+        if not self.stack.has_mailer:
+            return
         variables = self.variables(RECEIVER)
         if variables["DELIVERY"] != channels:
             self.set_variables(RECEIVER, {**variables, "DELIVERY": channels})
@@ -180,7 +184,7 @@ class Stage:
         if fault == self.stack.roomle.fault:
             return
         self.stack.roomle.fault = fault
-        for function in SERVICES:
+        for function in self.functions:
             changed = {**self.variables(function), "ROOMLE_CHANGED": str(time.time())}
             self.set_variables(function, changed)
 
@@ -228,9 +232,9 @@ def standing(stack: Stack, folder: Path | None = None) -> Iterator[Stage]:
     The stack sends the emails of `folder` as they are at each event: layers/emails by default.
     """
     stage = Stage(stack, folder)
-    before = {function: stage.variables(function) for function in SERVICES}
+    before = {function: stage.variables(function) for function in stage.functions}
     with contextlib.ExitStack() as servers:
-        changes: dict[str, dict[str, str]] = {function: {} for function in SERVICES}
+        changes: dict[str, dict[str, str]] = {function: {} for function in stage.functions}
         for (function, service), switch in stage.switches.items():
             url, _ = servers.enter_context(faults.serving(switch))
             changes[function][f"AWS_ENDPOINT_URL_{service}"] = url

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,11 @@ class Stack:
     emails: Path = BUILT_EMAILS
     """The deployed layer of emails."""
 
+    @property
+    def has_mailer(self) -> bool:
+        """Whether it was deployed with Mailer=on."""
+        return "MailerFunction" in self.functions
+
     @cached_property
     def tenant(self) -> Tenant:
         """The brands that are deployed."""
@@ -86,9 +91,10 @@ class Stack:
 
 
 @contextlib.contextmanager
-def running(port: int = emulator.PORT) -> Iterator[Stack]:
+def running(port: int = emulator.PORT, *, mailer: bool = True) -> Iterator[Stack]:
     """Build and deploy the stack during the block; port 0 means a free port.
 
+    Without a `mailer` it is deployed with Mailer=off, and its queue is left to another program.
     Raises CalledProcessError if a program fails, after printing its output, and
     EmulatorFailedError.
     """
@@ -101,7 +107,7 @@ def running(port: int = emulator.PORT) -> Iterator[Stack]:
         with emulator.running(port) as aws, server.running(beside) as roomle:
             processes.say("emulator", f"answers at {aws.url}")
             processes.say("roomle", f"a stand-in for its API answers at {roomle.url}")
-            stack = deploy(aws, roomle)
+            stack = deploy(aws, roomle, mailer=mailer)
             processes.say("stack", f"ready after {time.monotonic() - began:.0f} s")
             yield stack
     finally:
@@ -134,7 +140,7 @@ def build() -> None:
         processes.run(command, environment=environment, log=folder / "build.log", folder=ROOT)
 
 
-def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
+def deploy(aws: Emulator, roomle: RoomleApi, *, mailer: bool = True) -> Stack:
     """Deploy the built template, set the secret, verify the senders and add the routes."""
     emails, local_copy = emails_layer(aws), aws.folder / "template.yaml"
     brands = Tenant.of(emails)
@@ -149,28 +155,9 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
         "Architecture": template.architecture(),
         "SenderIdentities": ",".join(sorted(brands.senders)),
     }
-    # Every option is given, because samconfig.toml is for AWS.
-    no_settings = aws.folder / "samconfig.toml"
-    no_settings.write_text("version = 0.1\n")
-    command = sam.command(
-        "deploy",
-        *("--config-file", str(no_settings)),
-        *("--template-file", str(local_copy)),
-        *("--stack-name", NAME),
-        *("--s3-bucket", BUCKET),
-        *("--region", emulator.REGION),
-        *("--capabilities", "CAPABILITY_IAM"),
-        "--no-progressbar",
-        "--parameter-overrides",
-        *(f"{name}={value}" for name, value in parameters.items()),
-    )
-    processes.run(
-        command,
-        # SAM leaves temporary folders behind.
-        environment=sam.environment({**aws.environment(), "TMPDIR": str(aws.folder)}),
-        log=aws.folder / "deploy.log",
-        folder=ROOT,
-    )
+    if not mailer:
+        parameters |= {"Mailer": "off", "Delivery": "sqs"}
+    create(aws, local_copy, NAME, parameters)
 
     cloudformation = aws.client("cloudformation")
     description = cloudformation.describe_stacks(StackName=NAME)["Stacks"][0]
@@ -193,6 +180,32 @@ def deploy(aws: Emulator, roomle: RoomleApi) -> Stack:
             if r["ResourceType"] == "AWS::Lambda::Function"
         },
         emails=emails,
+    )
+
+
+def create(aws: Emulator, path: Path, name: str, parameters: Mapping[str, str]) -> None:
+    """Create a stack from a template by `sam deploy`; raises CalledProcessError."""
+    # Every option is given, because samconfig.toml is for AWS.
+    no_settings = aws.folder / "samconfig.toml"
+    no_settings.write_text("version = 0.1\n")
+    command = sam.command(
+        "deploy",
+        *("--config-file", str(no_settings)),
+        *("--template-file", str(path)),
+        *("--stack-name", name),
+        *("--s3-bucket", BUCKET),
+        *("--region", emulator.REGION),
+        *("--capabilities", "CAPABILITY_IAM"),
+        "--no-progressbar",
+        "--parameter-overrides",
+        *(f"{each}={value}" for each, value in parameters.items()),
+    )
+    processes.run(
+        command,
+        # SAM leaves temporary folders behind.
+        environment=sam.environment({**aws.environment(), "TMPDIR": str(aws.folder)}),
+        log=aws.folder / "deploy.log",
+        folder=ROOT,
     )
 
 

@@ -30,6 +30,12 @@ def parser(prog: str, description: str | None) -> argparse.ArgumentParser:
         default=deployment.DESCRIPTION,
         help="the file that describes the stack while it runs (default: .local/stack.json)",
     )
+    made.add_argument(
+        "--mailer",
+        choices=("on", "off"),
+        default="on",
+        help="the parameter Mailer; off leaves the queue to another program (docs/consumer.md)",
+    )
     return made
 
 
@@ -49,7 +55,7 @@ def in_foreground(
     status = INTERRUPTED
     try:
         with (
-            deployment.running(options.port) as stack,
+            deployment.running(options.port, mailer=options.mailer == "on") as stack,
             deployment.described(stack, options.description),
         ):
             status = work(stack)

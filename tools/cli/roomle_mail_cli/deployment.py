@@ -232,6 +232,15 @@ class Deployment:
         """The logical ids of the functions that are deployed."""
         return [each for each in (RECEIVER, MAILER) if each in self.resources]
 
+    @cached_property
+    def has_mailer(self) -> bool:
+        """Whether the stack's own mailer sends what is queued, and not another program."""
+        try:
+            # Only that program needs this output.
+            return "QueueArn" not in self.outputs
+        except CliError:
+            return True
+
     def of_type(self, kind: str) -> dict[str, str]:
         """Logical id -> physical id of all resources of a type."""
         return {name: each[1] for name, each in self.resources.items() if each[0] == kind}

@@ -129,6 +129,8 @@ def broken(deployment: Deployment) -> Cause | None:
 
 def sending(deployment: Deployment) -> Iterator[Cause]:
     """Whether SES lets the stack send, by the doctor's checks."""
+    if not deployment.has_mailer:
+        return
     for check in (
         doctor.check_configuration_set,
         senders.check_identities,

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from roomle_mail_cli.deployment import Deployment
 
 SILENCE = "SilenceAlarm"
+# What matters only where the stack itself sends.
+_OF_SENDING = frozenset(
+    {"sandbox", "identities", "senders", "sandbox recipients", "domains", "configuration set"}
+) | {"designs"}
 RUNTIME = "python3.13"
 # The quota of a new account. AWS raises it automatically or on request (Lambda's page "Lambda
 # quotas").
@@ -94,6 +98,8 @@ def make(
 ) -> list[Check]:
     """Run one check."""
     try:
+        if name in _OF_SENDING and not deployment.has_mailer:
+            return [Check(name, "skip", "Mailer=off: the stack sends no email")]
         return list(check(deployment))
     except CliError as err:
         if causes.is_gone(err.__cause__):
@@ -388,6 +394,9 @@ def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
 
 def check_throttle(deployment: Deployment) -> Iterator[Check]:
     """The webhook accepts no more than SES sends, or the queue takes the rest."""
+    if not deployment.has_mailer:
+        yield from _concurrency(deployment)
+        return
     quota = senders.account(deployment)["SendQuota"]
     rate = float(deployment.parameters.get("ThrottleRate") or 0)
     sends, day = quota["MaxSendRate"], quota["Max24HourSend"]
@@ -414,6 +423,10 @@ def check_throttle(deployment: Deployment) -> Iterator[Check]:
             "At that pace the quota is used up before the day ends, and Roomle sends its own. "
             "Ask SES for more, or lower MaxEmailsPerHour.",
         )
+    yield from _concurrency(deployment)
+
+
+def _concurrency(deployment: Deployment) -> Iterator[Check]:
     with aws_errors():
         limits = deployment.client("lambda").get_account_settings()["AccountLimit"]
     free = limits["UnreservedConcurrentExecutions"]
@@ -606,13 +619,39 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
 
 
 def check_mailer(deployment: Deployment) -> Iterator[Check]:
-    """It reads the queue, and it starts."""
-    if MAILER not in deployment.functions:
-        yield Check("mailer", "skip", "the stack has none")
+    """It reads the queue, and it starts; or else another program reads the queue."""
+    if not deployment.has_mailer:
+        yield _consumer(deployment)
         return
     yield from _whole("mailer", causes.trigger(deployment), "reads the queue")
     problem = _start(deployment, MAILER, deployment.resources[MAILER][1], {"Records": []})
     yield problem or Check("mailer", "ok", "starts")
+
+
+def _consumer(deployment: Deployment) -> Check:
+    """Whether a Lambda function reads the queue. Other programs that do so can't be seen."""
+    name = "consumer"
+    with aws_errors():
+        found = deployment.client("lambda").list_event_source_mappings(
+            EventSourceArn=deployment.output("QueueArn")
+        )["EventSourceMappings"]
+    on = [each for each in found if each["State"] not in ("Disabled", "Disabling", "Deleting")]
+    if on:
+        functions = ", ".join(each["FunctionArn"].rpartition(":function:")[2] for each in on)
+        return Check(name, "ok", f"Mailer=off: the function {functions} reads the queue")
+    if found:
+        return Check(
+            name,
+            "fail",
+            "Mailer=off, and the trigger of the function that reads the queue is off",
+            f"aws lambda update-event-source-mapping --enabled --uuid {found[0]['UUID']}",
+        )
+    return Check(
+        name,
+        "info",
+        "Mailer=off: no Lambda function reads the queue, perhaps another program does",
+        "docs/consumer.md says what such a program does. Waiting events are in the check 'queue'.",
+    )
 
 
 def check_dead_letters(deployment: Deployment) -> Iterator[Check]:

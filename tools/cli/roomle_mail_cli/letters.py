@@ -45,7 +45,8 @@ LONG_POLL = 1
 SENDABLE_FOR = timedelta(days=14)
 _BATCH = 10
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_GIVEN_UP_AFTER = "tries used up"
+# Why SQS itself moved a letter here, with a mailer and without.
+_TRIES_USED_UP, _NOT_CONSUMED = "tries used up", "not consumed"
 _LACKING = frozenset(
     {
         "InvalidAction",
@@ -59,7 +60,7 @@ _LACKING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter. `since` is when the mailer moved it, or when it was queued if SQS did."""
+    """A dead letter. `since` is when it was moved, or when it was queued if SQS moved it."""
 
     id: str
     receipt: str = field(repr=False)
@@ -91,7 +92,7 @@ class Letter:
         return datetime.fromtimestamp(self.queued.received, UTC) if self.queued else self.since
 
     def is_hopeless(self, now: datetime) -> bool:
-        """Whether the mailer would not send it, whatever was fixed: too old, or no event."""
+        """Whether it can't be sent any more, whatever was fixed: too old, or no event."""
         return self.queued is None or now - self.arrived > SENDABLE_FOR
 
     def facts(self, *, personal: bool, now: datetime) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def peek(deployment: Deployment) -> list[Letter]:
             AttributeNames=["SentTimestamp"],
             MessageAttributeNames=["reason"],
         )
-    return [_letter(each) for each in found.get("Messages", [])]
+    return [_letter(deployment, each) for each in found.get("Messages", [])]
 
 
 def by_reason(letters: Iterable[Letter]) -> str:
@@ -185,7 +186,7 @@ class Held:
                     AttributeNames=["SentTimestamp"],
                     MessageAttributeNames=["reason"],
                 ).get("Messages", [])
-                found |= {each["MessageId"]: _letter(each) for each in messages}
+                found |= {each["MessageId"]: _letter(self.deployment, each) for each in messages}
                 self.letters = sorted(found.values(), key=lambda each: each.arrived)
             if not messages:
                 break
@@ -393,7 +394,7 @@ def same_address(letter: Letter, address: str) -> bool:
     return normalize_address(letter.address) == normalize_address(address)
 
 
-def _letter(message: dict[str, Any]) -> Letter:
+def _letter(deployment: Deployment, message: dict[str, Any]) -> Letter:
     from roomle_mail.delivery import Queued  # noqa: PLC0415 (imports boto3)
 
     reason = message.get("MessageAttributes", {}).get("reason", {}).get("StringValue")
@@ -402,12 +403,15 @@ def _letter(message: dict[str, Any]) -> Letter:
         queued = Queued.load(message["Body"])
     except BodyMalformed:
         queued = None
+    if not reason:
+        # SQS itself moves a message without a reason; so does somebody else who writes one.
+        given_up = _TRIES_USED_UP if deployment.has_mailer else _NOT_CONSUMED
+        reason = given_up if queued else BodyMalformed.__name__
     return Letter(
         id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         body=message["Body"],
-        # SQS itself moves a message without a reason; so does somebody else who writes one.
-        reason=reason or (_GIVEN_UP_AFTER if queued else BodyMalformed.__name__),
+        reason=reason,
         since=datetime.fromtimestamp(sent, UTC),
         queued=queued,
     )

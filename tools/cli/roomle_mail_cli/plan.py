@@ -31,6 +31,13 @@ STEPS: dict[str, proof.Step] = {
     "alarms": observation.prove_alarms,
 }
 
+_OF_SENDING = ("design", "dead letter", "redrive", "SES's events")
+
+
+def _not_ours(name: str) -> proof.Step:
+    because = "Mailer=off: another program sends the emails"
+    return lambda _: iter([proof.not_tried(name, because)])
+
 
 def steps_for(deployment: Deployment) -> dict[str, proof.Step]:
     """All steps, or those that are possible without the receiver's settings, which all others need.
@@ -44,7 +51,8 @@ def steps_for(deployment: Deployment) -> dict[str, proof.Step]:
             raise
         problem = err
     else:
-        return STEPS
+        others = () if deployment.has_mailer else _OF_SENDING
+        return STEPS | {name: _not_ours(name) for name in others}
 
     def receiver(running: proof.Proof) -> Iterator[proof.Result]:
         yield proof.of_error(running, "receiver", problem)

@@ -158,6 +158,12 @@ class Proof:
         """Whether it is a local stack, where the emulator's limits apply."""
         return self.deployment.is_local
 
+    @property
+    def end(self) -> str:
+        """What the log says last of an event that all went well with."""
+        # What another program does with a queued event, the log doesn't say.
+        return "sent" if self.deployment.has_mailer else "queued"
+
     def address(self, mailbox: str, label: str) -> str:
         """An address of SES's mailbox simulator, which takes labels (SES's page on it)."""
         made = f"{mailbox}+{self.run}{label}@simulator.amazonses.com"

@@ -153,6 +153,10 @@ REASONS: dict[str, Reason] = {
         "The mailer tried for six hours, and each try failed for a passing reason.",
         "roomle-mail logs --message postponed --since 1d --count-by reason",
     ),
+    "not consumed": Reason(
+        "Mailer is off, and your consumer got the event 120 times and never deleted it.",
+        "Your consumer's own log says why (docs/consumer.md).",
+    ),
     # The function itself.
     "Task timed out": Reason(
         "Lambda stopped the function because it took longer than its time-out.",
@@ -312,6 +316,24 @@ WITHOUT_LINES: dict[str, Reason] = {
         "roomle-mail why ReceiverErrorsAlarm; roomle-mail why ReceiverThrottlesAlarm",
     ),
 }
+# The same where Mailer is off.
+WITHOUT_MAILER: dict[str, Reason] = {
+    "OldestMessageAlarm": Reason(
+        "Events wait in the queue: your consumer does not run, or is too slow.",
+        "roomle-mail doctor says whether a Lambda function reads the queue; your consumer's own "
+        "log says more. Nothing is lost for 14 days.",
+    ),
+}
+# Alarms that a stack has only where Mailer is on.
+OF_THE_MAILER = frozenset(
+    {
+        "MailerErrorsAlarm",
+        "MailerThrottlesAlarm",
+        "StillWaitingAlarm",
+        "QuotaUsedUpAlarm",
+        "SendOutcomeUnknownAlarm",
+    }
+)
 # The log says only that AWS refused something; the stack itself shows what.
 _ON_THE_STACK = frozenset({"CallRefused", "EmailRefused", "SecretUnusable", "SettingsInvalid"})
 

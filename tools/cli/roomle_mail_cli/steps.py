@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from roomle_mail import events
 from roomle_mail.events import normalize_address
+from roomle_mail.idempotency import EVENTS_REMEMBERED_FOR
 from roomle_mail.telemetry import hash_address
 from roomle_mail.tokens import Credential
 from roomle_mail_cli import causes, diagnosis, letters, limits, posting
@@ -154,7 +155,7 @@ def prove_events(proof: Proof) -> Iterator[Result]:
 
 def _post_all(proof: Proof) -> None:
     """Post each kind for each mailbox, no faster than SES sends (in the sandbox one per second)."""
-    pause = 1 / max(1.0, _rate(proof))
+    pause = 1 / max(1.0, _rate(proof)) if proof.deployment.has_mailer else 0
     for kind in KINDS:
         for mailbox in MAILBOXES:
             status = _post(proof, kind, mailbox).status
@@ -233,6 +234,8 @@ def _post(proof: Proof, kind: str, mailbox: str) -> posting.Answer:
     event_id = posting.event_id(token, body)
     assert event_id is not None  # noqa: S101 (the token is a fresh one)
     sent = Posted(kind, mailbox, token, body, event_id)
+    if not proof.deployment.has_mailer:
+        _withdraw(proof, event_id)
     proof.posted.append(sent)
     # It may be in the queue until the answer says otherwise.
     proof.queued.add(event_id)
@@ -242,20 +245,35 @@ def _post(proof: Proof, kind: str, mailbox: str) -> posting.Answer:
     return sent.answer
 
 
+def _withdraw(proof: Proof, event_id: str) -> None:
+    """Make another program skip an event, if it keeps the rules of docs/consumer.md."""
+    with aws_errors():
+        proof.deployment.client("dynamodb").put_item(
+            TableName=proof.deployment.output("TableName"),
+            Item={
+                "key": {"S": f"event#{event_id}"},
+                "owner": {"S": f"prove-{proof.run}"},
+                "state": {"S": "withdrawn"},
+                "expires": {"N": str(int(time.time() + EVENTS_REMEMBERED_FOR))},
+            },
+        )
+
+
 def _follow(proof: Proof) -> None:
     """Read the log until every event has reached its outcome."""
 
     def told() -> bool:
-        pending = [each for each in proof.posted if not _ended(each)]
+        pending = [each for each in proof.posted if not _ended(proof, each)]
         _read(proof, pending)
-        return all(_ended(each) for each in proof.posted)
+        return all(_ended(proof, each) for each in proof.posted)
 
     proof.wait(told, within=proof.logged_within)
 
 
-def _ended(sent: Posted) -> bool:
+def _ended(proof: Proof, sent: Posted) -> bool:
     """Whether the log has the event's outcome; for a queued event it is the mailer's."""
-    return any(line.what not in ("received", "queued", "postponed") for line in sent.lines)
+    passing = {"received", "queued", "postponed"} - {proof.end}
+    return any(line.what not in passing for line in sent.lines)
 
 
 def _read(proof: Proof, pending: list[Posted]) -> None:
@@ -275,15 +293,15 @@ def _of_kind(proof: Proof, kind: str) -> Result:
     for each in mine:
         answer = each.answer
         taken = answer is not None and answer.told[1] == _CUSTODY.get(answer.status)
-        if taken and each.has("received") and each.has("sent"):
+        if taken and each.has("received") and each.has(proof.end):
             continue
         cause = _cause(proof, each)
         proof.cause = proof.cause or cause
         return failed(kind, f"to {each.mailbox}: answered {told}{_last(each)}", cause)
     return proved(
         kind,
-        f"to {', '.join(each.mailbox for each in mine)}: answered {told}; received and sent in "
-        "the log",
+        f"to {', '.join(each.mailbox for each in mine)}: answered {told}; received and "
+        f"{proof.end} in the log",
     )
 
 
@@ -314,7 +332,7 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
             "API Gateway itself answered: the function can't start, or has no room",
             "roomle-mail doctor; ReceiverErrorsAlarm in docs/operations.md",
         )
-    if sent.has("queued"):
+    if sent.has("queued") and proof.deployment.has_mailer:
         return causes.Cause(
             "the mailer did not send it in time; MailerErrorsAlarm and MailerThrottlesAlarm in "
             "docs/operations.md say where to look",
@@ -434,9 +452,9 @@ def prove_ses_events(proof: Proof) -> Iterator[Result]:
 def prove_repeat(proof: Proof) -> Iterator[Result]:
     """The same POST again gets the same answer, and sends nothing."""
     name = "repeat"
-    first = next((each for each in proof.posted if each.has("sent")), None)
+    first = next((each for each in proof.posted if each.has(proof.end)), None)
     if first is None or first.answer is None:
-        yield not_tried(name, "no email was sent")
+        yield not_tried(name, f"no email was {proof.end}")
         return
     again = _send(proof, first.body, first.token)
 
@@ -445,9 +463,9 @@ def prove_repeat(proof: Proof) -> Iterator[Result]:
         return first.has("repeated")
 
     logged = proof.wait(told, within=proof.logged_within)
-    emails = sum(line.what == "sent" for line in first.lines)
+    emails = sum(line.what == proof.end for line in first.lines)
     same = (again.status, again.told) == (first.answer.status, first.answer.told)
-    found = f"answered {again.status} {again.told[1]}, like the first; emails sent: {emails}"
+    found = f"answered {again.status} {again.told[1]}, like the first; emails {proof.end}: {emails}"
     if same and logged and emails == 1:
         yield proved(name, found)
     else:

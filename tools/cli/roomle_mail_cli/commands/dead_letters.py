@@ -60,7 +60,7 @@ def list_letters(
 ) -> None:
     """List the dead letters: how many for which reason, then each on a line. Times are UTC.
 
-    A letter's age counts from the event. After 14 days the mailer drops it.
+    A letter's age counts from the event. After 14 days it is sent no more.
 
     \b
     Examples:
@@ -84,7 +84,7 @@ def list_letters(
         for line in table(found, personal=personal, now=now):
             screen.out().print(line)
         if any(each.is_hopeless(now) for each in found):
-            screen.note("! older than 14 days, or no event: the mailer would not send it")
+            screen.note("! older than 14 days, or no event: it would not be sent")
     note_others(held)
 
 
@@ -165,7 +165,7 @@ def redrive(
     """Try dead letters again: move them back to the queue.
 
     Fix the cause first. An email that was sent in the meantime is not sent again. What is older
-    than 14 days or no event stays, since the mailer would not send it. With --all, SQS moves the
+    than 14 days or no event stays, since it would not be sent. With --all, SQS moves the
     letters itself (StartMessageMoveTask) where it can; others are moved by this command. With
     --wait the exit code is 1 if a letter came back.
 
@@ -188,8 +188,8 @@ def redrive(
         chosen = [each for each in chosen if each not in stay]
         if stay:
             screen.note(
-                f"{len(stay)} stay, being older than 14 days or no events: the mailer would not "
-                "send them. `dead-letters drop` deletes them."
+                f"{len(stay)} stay, being older than 14 days or no events: they would not be sent. "
+                "`dead-letters drop` deletes them."
             )
         ask(f"Move {told(chosen)} back to the queue?", chosen, yes=yes)
         moved_at = datetime.now(UTC)
@@ -221,7 +221,8 @@ def redrive(
     if ended is not None and not as_json:
         screen.out().print(screen.visible(outcome_told(ended)))
     elif moved and not as_json:
-        screen.note("What becomes of them: --wait 60, or roomle-mail why dead-lettered --since 10m")
+        more = ", or roomle-mail why dead-lettered --since 10m" if deployment.has_mailer else ""
+        screen.note(f"What becomes of them: --wait 60{more}")
     note_others(held)
     bad = (ended is not None and ended.of("dead-lettered", "expired")) or unfinished(held)
     raise typer.Exit(Exit.NOT_FINE if bad else Exit.FINE)
@@ -262,19 +263,22 @@ def wait_for(
     before: set[str],
     seconds: float,
 ) -> letters.Outcome:
-    """Wait until the log tells what became of letters, or time is up.
+    """Wait until the log tells what became of letters, or time is up. Without a mailer, the table.
 
     `before` are the keys of lines from before they were moved, which tell of an earlier try.
     """
-    from roomle_mail_cli import letters
+    from roomle_mail_cli import consumer, letters
 
     event_ids = {str(each.event_id) for each in moved}
     ends = time.monotonic() + seconds
-    with screen.progress("waiting for the mailer", len(event_ids)) as step:
+    with screen.progress("waiting for what becomes of them", len(event_ids)) as step:
         done = 0
         while True:
-            found = [each for each in mailer_lines(deployment, since) if each.key not in before]
-            ended = letters.outcome(found, event_ids)
+            if deployment.has_mailer:
+                found = [each for each in mailer_lines(deployment, since) if each.key not in before]
+                ended = letters.outcome(found, event_ids)
+            else:
+                ended = consumer.outcome(deployment, event_ids)
             step(len(ended.of(*letters.FINAL)) - done)
             done = len(ended.of(*letters.FINAL))
             if done == len(event_ids) or time.monotonic() > ends:

@@ -68,20 +68,22 @@ def prove(
     deployment = Deployment.find(one_stack(stack_name, stack))
     _ = deployment.stack  # without it there is nothing to prove
     to_make = plan.steps_for(deployment)
-    if to_make is plan.STEPS and not deployment.settings.require_token:
+    readable = "receiver" not in to_make
+    if readable and not deployment.settings.require_token:
         refuse("RequireToken=false", "api_key")
     usable = (
-        to_make is plan.STEPS
+        readable
         and deployment.settings.require_token
         and next(causes.secret(deployment), None) is None
     )
     credential = keys.choose(keys.current(deployment), api_key) if usable else None
     emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
+    does = f"sends {emails} emails to" if deployment.has_mailer else "queues events for"
     confirm(
-        f"Prove {deployment.name} in {deployment.region}? It sends {emails} emails to SES's "
-        f"mailbox simulator, takes {within / 60:.0f} minutes and costs a few cents, both at most. "
-        "One alarm is made to ring, and TokenReplayedAlarm, DeadLettersAlarm and RefusalsAlarm "
-        "may ring because of what is tried.",
+        f"Prove {deployment.name} in {deployment.region}? It {does} SES's mailbox simulator, takes "
+        f"{within / 60:.0f} minutes and costs a few cents, both at most. One alarm is made to "
+        "ring, and TokenReplayedAlarm, DeadLettersAlarm and RefusalsAlarm may ring because of "
+        "what is tried.",
         yes=yes,
     )
     began = time.monotonic()
@@ -93,7 +95,7 @@ def prove(
         ends=began + within * 0.9,
         hidden={credential.secret.decode(), credential.api_key} if credential else set(),
     )
-    if not running.local:
+    if not running.local and deployment.has_mailer:
         running.finally_do("the suppression list", partial(observation.clear_suppressions, running))
     with screen.stages(len(to_make) + 1) as begin:
         results = proof.run(running, to_make, begin)

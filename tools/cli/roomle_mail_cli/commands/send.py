@@ -392,7 +392,7 @@ def wait_for(
     seconds: float,
 ) -> list[lines.Line]:
     """Wait for the log lines of a request, until it is decided or time is up."""
-    from roomle_mail_cli import lines, posting, reasons
+    from roomle_mail_cli import consumer, lines, posting, reasons
 
     if not seconds:
         return []
@@ -407,7 +407,9 @@ def wait_for(
                 # Then the function wrote nothing, and Lambda may have.
                 coming = lines.search(deployment, lines.Query(), start=sent_at)
                 found = [line for line in coming if reasons.is_of_lambda(line)]
-            done = any(line.what not in ("received", "queued", "postponed") for line in found)
+            found += consumer.lines(deployment, found)
+            passing = ("received", "queued", "postponed", "claimed")
+            done = any(line.what not in passing for line in found)
             if done or time.monotonic() > ends:
                 return found
             step(1)

@@ -53,13 +53,19 @@ def why(
     start = lines.since(since, now=datetime.now(UTC))
     deployment = Deployment.find(stack)
     query = reasons.query_for(what)
+    if what in reasons.OF_THE_MAILER and not deployment.has_mailer:
+        raise CliError(
+            f"The stack has no {what}: its parameter Mailer is off.",
+            "Your consumer's own log and alarms say more (docs/consumer.md).",
+            code=Exit.USAGE,
+        )
     with screen.progress("reading the log", None):
         found = lines.search(deployment, query, start=start) if query else []
         if what == "DeadLettersAlarm" and not found:
             found = of_letters(deployment)
         groups = reasons.group(found)
         broken = look(deployment, what, groups)
-    in_general = reasons.WITHOUT_LINES.get(what or "") if not (groups or broken) else None
+    in_general = general(deployment, what or "") if not (groups or broken) else None
     if as_json:
         screen.show_json(
             {
@@ -83,6 +89,16 @@ def why(
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
 
 
+def general(deployment: Deployment, what: str) -> reasons.Reason | None:
+    """What an alarm means that the log says nothing about."""
+    from roomle_mail_cli import reasons
+
+    known = reasons.WITHOUT_LINES.get(what)
+    if known is None or deployment.has_mailer:
+        return known
+    return reasons.WITHOUT_MAILER.get(what, known)
+
+
 def of_letters(deployment: Deployment) -> list[lines.Line]:
     """Lines as the mailer would have written them about some of the dead letters that are there."""
     from roomle_mail_cli import letters, lines
@@ -90,7 +106,7 @@ def of_letters(deployment: Deployment) -> list[lines.Line]:
     return [
         lines.Line(
             each.since,
-            "mailer",
+            "mailer" if deployment.has_mailer else "queue",
             "dead-lettered",
             {"message": "dead-lettered", "service": "mailer", "reason": each.reason}
             | ({"event_id": each.event_id} if each.event_id else {}),
