@@ -251,6 +251,8 @@ def test_doctor_sees_the_consumer_and_that_its_trigger_is_off(
 
 
 @pytest.mark.parametrize(
+    # The emulator doesn't look at dynamodb:LeadingKeys, so it would let items of others be written.
+    # tests/unit/test_consumer_template.py compares that condition with AWS's page.
     ("service", "call", "arguments"),
     [
         ("sqs", "send_message", {"QueueUrl": "QueueUrl", "MessageBody": "x"}),
@@ -258,7 +260,6 @@ def test_doctor_sees_the_consumer_and_that_its_trigger_is_off(
         ("secretsmanager", "get_secret_value", {"SecretId": "SecretName"}),
         ("dynamodb", "delete_item", {"TableName": "TableName", "Key": {"key": {"S": "event#1"}}}),
         ("dynamodb", "scan", {"TableName": "TableName"}),
-        ("dynamodb", "put_item", {"TableName": "TableName", "Item": {"key": {"S": "token#1"}}}),
     ],
 )
 def test_the_consumer_may_do_nothing_else(
