@@ -399,6 +399,7 @@ def test_a_folder_in_place_of_a_file_is_named(
         ("mail/logo.png", "mail/my logo.png", "mail/my%20logo.png"),
         ('["*.roomle.com"]', '["*.MÖBEL.example"]', '"*.xn--mbel-5qa.example"'),
         ('["uploads.roomle.com"]', '["straße.example"]', '"xn--strae-oqa.example"'),
+        ('["uploads.roomle.com"]', '["https://möbel.example/a"]', '"xn--mbel-5qa.example"'),
         ('"hello@brand', '"hello@möbel', '"hello@xn--mbel-5qa.example"'),
         ('"service@brand', '"service@möbel', '"service@xn--mbel-5qa.example"'),
     ],

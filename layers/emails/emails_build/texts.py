@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{[^{}]*\}?|\}")
 _DESIGN = "{design}"
 _ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
 # Where shared/paragraph puts a link; only texts that are shown by it may have one.
