@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from tests.aws_documented import input_transformer
@@ -32,6 +33,7 @@ def parameters(name: str, **changes: str) -> dict[str, str]:
     return {"EventBus": fixtures.BUS} | GIVEN.get(name, {}) | changes
 
 
+@cache
 def stack(name: str, **changes: str) -> Stack:
     """A recipe with its parameters applied."""
     return Stack(PATHS[name], **parameters(name, **changes))

@@ -18,6 +18,7 @@ type Schema = dict[str, Any]
 
 SCHEMAS = ROOT / "docs" / "schemas" / "queue"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+SPACE, VERSION = "urn:roomle-mail:queue", 1
 ID = "0f5d3a6c8e1b4f7a9c2d5e8f1a4b7c0d"
 RECEIVED = 1772366399.874
 REMEMBERED_FOR = 30 * 86_400
@@ -38,7 +39,7 @@ def example(name: str = events.EXPORT) -> Schema:
 
 def item_example(model: type[EventItem]) -> Schema:
     """Return an example of an item, with plain values."""
-    (state,) = model.model_json_schema()["properties"]["state"]["const"].split()
+    state = model.model_json_schema()["properties"]["state"]["const"]
     item = {
         "key": f"event#{ID}",
         "owner": "5f2b8c1d9e7a4063b1f8c2d5e9a70b34",
@@ -73,5 +74,6 @@ def documents() -> dict[Path, Schema]:
         name: item_schema(model) for name, model in queue_models.ITEMS.items()
     }
     return {
-        SCHEMAS / f"{name}.json": {"$schema": DIALECT, **schema} for name, schema in schemas.items()
+        SCHEMAS / f"{name}.json": {"$schema": DIALECT, "$id": f"{SPACE}:{name}:{VERSION}", **schema}
+        for name, schema in schemas.items()
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from botocore.stub import Stubber
 
 from roomle_mail.delivery import Queued
 from roomle_mail_cli import (
+    consumer,
     diagnosis,
     doctor,
     letters,
+    lines,
     observation,
     plan,
     proof,
@@ -150,3 +153,33 @@ def test_why_an_event_waits_is_said_of_who_consumes_it(
     assert of_mailer
     assert "your consumer" in of_consumer.meaning
     assert "consumer" not in of_mailer.meaning
+
+
+@pytest.mark.parametrize(
+    ("state", "line", "ended"),
+    [
+        (None, [], {}),
+        ("claimed", ["claimed"], {}),
+        ("sent", ["sent"], {"0f": "sent"}),
+        ("withdrawn", ["withdrawn"], {"0f": "skipped"}),
+    ],
+)
+def test_the_table_tells_what_became_of_an_event(
+    alone: Deployment, state: str | None, line: list[str], ended: dict[str, str]
+) -> None:
+    item = {"Item": {"key": {"S": "event#0f"}, "state": {"S": state}}} if state else {}
+    queued = lines.Line(datetime.now(UTC), "receiver", "queued", {"event_id": "0f"})
+    with Stubber(alone.client("dynamodb")) as stubber:
+        for _ in range(2):
+            stubber.add_response("get_item", item)
+
+        assert [each.what for each in consumer.lines(alone, [queued])] == line
+        assert consumer.outcome(alone, ["0f"]).ended == ended
+        # Nothing is asked where nothing is queued.
+        assert consumer.lines(alone, []) == []
+
+
+def test_where_there_is_a_mailer_the_log_tells_it(deployment: Deployment) -> None:
+    queued = lines.Line(datetime.now(UTC), "receiver", "queued", {"event_id": "0f"})
+
+    assert consumer.lines(deployment, [queued]) == []

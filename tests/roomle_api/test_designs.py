@@ -134,6 +134,17 @@ def test_the_name_is_in_the_emails_language_or_left_out(
     assert design.name == name
 
 
+@pytest.mark.parametrize(
+    ("show", "outcome"),
+    [(("picture", "name", "size"), "shown: picture"), (("name", "size"), None)],
+)
+def test_a_name_and_a_size_of_a_plan_are_not_missed(
+    designs: Designs, show: tuple[str, ...], outcome: str | None
+) -> None:
+    _, lookup = look_up(designs, event("ps_ABC123"), WANTED._replace(show=show))
+    assert lookup.outcome == outcome
+
+
 def test_nothing_is_asked_and_no_thread_starts_where_the_brand_shows_nothing(
     designs: Designs, roomle: RoomleApi
 ) -> None:

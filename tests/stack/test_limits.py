@@ -185,9 +185,11 @@ def rule_to(stack: LocalStack, *targets: dict[str, Any]) -> Iterator[Callable[[]
     events.put_targets(
         **about, Targets=[{"Id": str(n), **target} for n, target in enumerate(targets)]
     )
-    yield lambda: events.put_events(Entries=[entry])
-    events.remove_targets(**about, Ids=[str(n) for n, _ in enumerate(targets)])
-    events.delete_rule(Name=name, EventBusName=fixtures.BUS)
+    try:
+        yield lambda: events.put_events(Entries=[entry])
+    finally:
+        events.remove_targets(**about, Ids=[str(n) for n, _ in enumerate(targets)])
+        events.delete_rule(Name=name, EventBusName=fixtures.BUS)
 
 
 @contextmanager
@@ -196,8 +198,10 @@ def queue(stack: LocalStack) -> Iterator[tuple[str, str]]:
     sqs = stack.client("sqs")
     url = sqs.create_queue(QueueName=f"test-{uuid.uuid4().hex}")["QueueUrl"]
     asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    yield url, asked["Attributes"]["QueueArn"]
-    sqs.delete_queue(QueueUrl=url)
+    try:
+        yield url, asked["Attributes"]["QueueArn"]
+    finally:
+        sqs.delete_queue(QueueUrl=url)
 
 
 @contextmanager
@@ -217,11 +221,16 @@ def firehose_to_s3(stack: LocalStack) -> Iterator[tuple[str, str, Callable[[], l
     def keys() -> list[str]:
         return [each["Key"] for each in s3.list_objects_v2(Bucket=name).get("Contents", [])]
 
-    yield name, arn, lambda: [s3.get_object(Bucket=name, Key=key)["Body"].read() for key in keys()]
-    for key in keys():
-        s3.delete_object(Bucket=name, Key=key)
-    s3.delete_bucket(Bucket=name)
-    firehose.delete_delivery_stream(DeliveryStreamName=name)
+    def stored() -> list[bytes]:
+        return [s3.get_object(Bucket=name, Key=key)["Body"].read() for key in keys()]
+
+    try:
+        yield name, arn, stored
+    finally:
+        for key in keys():
+            s3.delete_object(Bucket=name, Key=key)
+        s3.delete_bucket(Bucket=name)
+        firehose.delete_delivery_stream(DeliveryStreamName=name)
 
 
 def rules_reach_firehose_or_a_log(stack: LocalStack) -> bool:

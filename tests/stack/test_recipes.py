@@ -201,8 +201,10 @@ def stand_in(targets: Targets, name: str) -> Iterator[str]:
         "InputTransformer": target["InputTransformer"],
     }
     events.put_targets(**about, Targets=[second])
-    yield url
-    sqs.delete_queue(QueueUrl=url)
+    try:
+        yield url
+    finally:
+        sqs.delete_queue(QueueUrl=url)
 
 
 def post_all(stack: LocalStack, *, addresses: bool) -> list[dict[str, Any]]:

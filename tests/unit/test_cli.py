@@ -537,3 +537,24 @@ def test_a_failure_shows_no_traceback_and_no_variables(cli: CommandLine) -> None
     assert result.err.startswith("roomle-mail: ")
     assert "short-secret" not in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "doctor", "prove --yes", "secret list", "dead-letters list", "design demo:sofa", "why",
+        "logs", "send savedConfiguration --to you@example.com", "verify 01-x",
+    ],
+)  # fmt: skip
+def test_a_program_learns_by_json_why_a_command_cannot_continue(
+    cli: CommandLine, command: str, tmp_path: Path
+) -> None:
+    missing = str(tmp_path / "stack.json")
+    result = cli(*command.split(), "--json", "--stack", missing)
+    assert result.code == 3
+    assert result.json == {
+        "error": f"{missing} does not exist.",
+        "advice": "Start a local stack: make local",
+    }
+    assert f"roomle-mail: {missing} does not exist." in result.err
+    assert cli(*command.split(), "--stack", missing).out == ""

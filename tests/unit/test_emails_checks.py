@@ -53,6 +53,13 @@ def test_what_a_reader_would_miss_is_named_with_file_and_line(
     assert " (in " in problem
 
 
+def test_a_blank_alternative_text_is_none_although_another_picture_has_one() -> None:
+    page = '<body><img alt="{}" src="https://b.example/x.png" /></body>'
+    assert checks.findings("", page.format("A sofa")) == ()
+    [blank] = checks.findings("", page.format(" "))
+    assert "without alternative text" in blank.message
+
+
 @pytest.mark.parametrize(
     ("line", "plain"),
     [

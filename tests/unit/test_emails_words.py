@@ -82,6 +82,22 @@ def test_a_link_without_encryption_is_named_wherever_it_is_written(
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "below"),
+    [
+        (BRANDS, "logo_width = 200", 'texts.en.savedConfiguration.note = "{link}"', 0),
+        (BRANDS, "logo_width = 200", 'texts.en.savedConfiguration.note = """\na\n{link}"""', 2),
+        ("texts/en.toml", "preview = ", 'note = "{link}"\npreview = ', 0),
+    ],
+)
+def test_a_place_for_a_link_that_there_is_not_is_named_where_it_is_written(
+    source: Path, name: str, old: str, new: str, below: int
+) -> None:
+    line = edit(source, name, old, new) + below
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{name}:{line}: {{link}} would be shown as it is written: ")
+
+
 def test_a_link_that_a_text_part_assembles_is_https_too(source: Path) -> None:
     number = append(source, SAVED_TEXT, '{{ "http://" ~ brand.id ~ ".example" }}')
     [problem, *_] = problems(source)
@@ -110,7 +126,7 @@ def test_markdown_in_a_line_is_recognised(said: str) -> None:
     [
         "Preis*, Maße*", "2 * 3 * 4", "5*3*2", "snake_case_name", "[neu] (jetzt)", "a_b_", "* x",
         "Nr. #1", "1. Bezirk", "~5 Tage, ~6 Wochen", "it`s", "_", "**", "- eins", r"C:\x_y_z",
-        "I <3 you", "Am\n24. Dezember ist zu.", "eins - zwei\ndrei", "#Sofa",
+        "I <3 you", "1. Mai bis\n24. Juni ist zu.", "eins - zwei\ndrei", "#Sofa",
     ],
 )  # fmt: skip
 def test_signs_that_are_not_markdown_are_words(said: str) -> None:
@@ -188,6 +204,8 @@ def test_a_character_that_nobody_sees_is_named_wherever_it_is_written(
         ("name", "\u200b", "U+200B (zero width space)"),
         ("hours", r"\u0007", "control character"),
         ("name", r"\u0007", "control character"),
+        ("text", "\x1b[31m", "U+001B (control character)"),
+        ("text part", "\x1b[31m", "U+001B (control character)"),
         ("template", "&#8238;", "turns the order of what follows"),
         ("template", "&#x2067;", "turns the order of what follows"),
     ],

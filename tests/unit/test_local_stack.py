@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from roomle_mail_cli import project
 from tools import demo, sam
 from tools.demo import Result
 from tools.roomle_api.server import RoomleApi
-from tools.stack import deployment, processes, template
+from tools.stack import deployment, foreground, processes, template
 from tools.stack.deployment import Stack
 from tools.stack.emulator import Emulator
 from tools.stack.webhook import Answer, Email
@@ -212,3 +213,28 @@ def test_programs_run_pinned_and_with_our_own_interpreter() -> None:
     command = sam.command("--version")
     assert str(sam.ROOT / "requirements" / "sam.txt") in command
     assert Path(command[command.index("--python") + 1]).is_absolute()
+
+
+@pytest.mark.parametrize(("arguments", "mailer"), [([], "on"), (["--mailer", "off"], "off")])
+def test_a_stack_without_a_mailer_can_be_asked_for(arguments: list[str], mailer: str) -> None:
+    assert foreground.parser("tools.stack", None).parse_args(arguments).mailer == mailer
+
+
+def test_the_demo_expects_that_a_stack_without_a_mailer_queues(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def post(_: Stack, name: str, expected: dict[str, Any]) -> Result:
+        asked.append(expected)
+        return Result(name, "", [], [])
+
+    monkeypatch.setattr(demo, "post", post)
+    alone = replace(STACK, functions={"ReceiverFunction": "receiver"})
+
+    names = [each.name for each in demo.run(alone)]
+
+    assert names
+    assert all(name.startswith("receiver/") for name in names)
+    assert "sent" not in {each["code"] for each in asked}
+    assert (202, "queued") in {(each["status"], each["code"]) for each in asked}

@@ -44,8 +44,8 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 def _one_line(value: str) -> str:
     value = value.strip()
-    if "\n" in value or words.has_controls(value):
-        message = "it has a line break or a control character"
+    if "\n" in value:
+        message = "it has a line break"
         raise ValueError(message)
     if not value:
         raise ValueError
@@ -74,7 +74,8 @@ def _colour(value: str) -> str:
 def _host(value: str) -> str:
     value = value.lower()
     if not _HOST.fullmatch(value) or (value.startswith("*.") and value.count(".") == 1):
-        raise _written(value, links.ascii_host(value), _HOST)
+        named = re.sub(r"^[a-z][a-z+.-]*://|[/?#].*$", "", value)
+        raise _written(value, links.ascii_host(named), _HOST)
     return value
 
 
@@ -402,6 +403,8 @@ class Brand(_Model):
         ):
             if wrong := _wrong_words(text):
                 raise _Misfit(where, wrong)
+        if wrong := next(filter(None, map(words.hidden, self.api_keys or ())), None):
+            raise _Misfit("api_keys", wrong)
         return self
 
     def data(self) -> dict[str, Any]:

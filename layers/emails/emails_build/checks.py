@@ -30,13 +30,15 @@ FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPA
 MAX_HTML = 60_000
 # Marks what the text part has no use for, such as "if the button doesn't work".
 HTML_ONLY = "html-only"
+# Where shared/paragraph puts a link.
+LINK = "{link}"
 # WCAG 2.2, 1.4.3: text, and text that is large (in CSS pixels, or bold from less on).
 TEXT, LARGE_TEXT = 4.5, 3.0
 LARGE, LARGE_IF_BOLD, BOLD = 24.0, 18.66, 600
 UNSEEN = frozenset({"head", "script", "style", "title", "template", "noscript"})
 # What differs between languages, but not in how an email looks.
 _SAID = re.compile(r'<title>.*?</title>|\s(?:lang|aria-label)="[^"]*"', re.DOTALL)
-_ALT = re.compile(r'\salt="[^"]*\S[^"]*"')
+_ALT = re.compile(r'\salt="[^"]*[^"\s][^"]*"')
 _WORDS = re.compile(r">([^<]*[^<\s][^<]*)<")
 _LINK = re.compile(r'\shref="([^"]*)"')
 _FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
@@ -158,9 +160,12 @@ def _size(html: str) -> Iterator[Finding]:
 
 def _left(shown: str) -> Iterator[Finding]:
     """Find the place of a link that no paragraph has filled."""
-    if "{link}" in shown:
-        why = "{link} would be shown as it is written: show its text by shared/paragraph"
-        yield Finding(why, ("{link}",))
+    if LINK in shown:
+        why = (
+            "{link} would be shown as it is written: a text with it needs a link, as `note` needs "
+            "`note_link` in the brand's blocks, and is shown by shared/paragraph"
+        )
+        yield Finding(why, (LINK,))
 
 
 def _pictures(root: Element) -> Iterator[Finding]:

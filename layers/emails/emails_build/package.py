@@ -16,7 +16,7 @@ from minijinja import TemplateError
 
 from emails_build import checks, markup
 from emails_build.brands import Brands, read_brands
-from emails_build.problems import BuildFailed, Problem, locate, read_text
+from emails_build.problems import BuildFailed, Line, Problem, locate, read_text
 from emails_build.templates import (
     FAILED,
     Template,
@@ -139,11 +139,20 @@ class Draft:
         for finding in checks.findings(email.text, email.html):
             words = self._words(name, brand, language)
             line = template.find_shown(finding.clues, words, finding.place)
+            if line is None and checks.LINK in finding.clues:
+                line = next(self._with_link(language), None)
             yield (
                 line.problem(finding.message)
                 if line
                 else Problem(self.source / "templates" / f"{name}.mjml", 0, finding.message)
             )
+
+    def _with_link(self, language: str) -> Iterator[Line]:
+        """The lines of texts with a place for a link."""
+        for file in (self.source / "brands.toml", self.source / "texts" / f"{language}.toml"):
+            for number, text in enumerate(read_text(file).split("\n"), 1):
+                if checks.LINK in text and not text.startswith("#"):
+                    yield Line(text, file, number)
 
     def hosts(self) -> tuple[list[str], list[str]]:
         """The hosts that the emails' links lead to, and those that they load pictures from."""

@@ -21,6 +21,7 @@ _TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}
 _ONE_BRACE = re.compile(
     r"(?<![{\"'])\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
 )
+_THREE_BRACES = re.compile(r"\{\{\{\s*([\w.]+)[^{}]*\}\}\}")
 # What emails.py gives to templates, and the names that shared templates set.
 _KNOWN = frozenset(
     """
@@ -116,7 +117,10 @@ def _unknown_names(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
 
 
 def _one_brace(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
-    """Placeholders that would be shown as they are written."""
+    """Placeholders with too few braces, which would be shown as they are written, or too many."""
+    for found in _THREE_BRACES.finditer(text):
+        line = lines[text.count("\n", 0, found.start())]
+        yield line.problem(f"{found[0]} isn't supported here: write {{{{ {found[1]} }}}}")
     for found in _ONE_BRACE.finditer(text):
         line = lines[text.count("\n", 0, found.start())]
         yield line.problem(

@@ -300,6 +300,8 @@ def _expanded(
 
 
 def _included(line: Line, path: str, sources: _Sources) -> Path:
+    if path.endswith("/"):
+        raise BuildFailed([line.problem(f'expected a file in templates/, got the folder "{path}"')])
     # As in MJML, an include may omit the file's ending.
     path = path.removeprefix("./")
     file = path if "." in path.rpartition("/")[2] else f"{path}{line.file.suffix}"
@@ -311,13 +313,10 @@ def _included(line: Line, path: str, sources: _Sources) -> Path:
 
 
 def _expected_include(words: str, file: Path) -> str:
-    if "{%" in words:
-        example = '{% include "shared/part.txt" %}'
-    elif why := _unsupported_attribute(words):
-        return why
-    else:
-        example = '<mj-include path="shared/part.mjml" />'
-    if file.suffix == ".mjml" and "{%" in words:
+    example = '{% include "shared/part.txt" %}'
+    if file.suffix == ".mjml":
+        if why := _unsupported_attribute(words):
+            return why
         example = '<mj-include path="shared/part.mjml" />'
     return f"expected an include on a separate line, written {example}"
 
@@ -325,8 +324,10 @@ def _expected_include(words: str, file: Path) -> str:
 def _unsupported_attribute(words: str) -> str | None:
     """What is wrong with the attributes of an <mj-include>, if one is other than `path`."""
     tag = _INCLUDE_TAG.search(words)
-    values = re.compile(r"""\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'/>]+)""")
-    names = values.sub(" ", tag[1]).split() if tag else []
+    quoted = re.sub(r"""\s*=\s*(?:"[^"]*"|'[^']*')""", " ", tag[1]) if tag else ""
+    if unquoted := re.search(r"([\w-]+)\s*=\s*(\S+)", quoted):
+        return f'values in quotes: write {unquoted[1]}="{unquoted[2]}"'
+    names = quoted.split()
     for name, why in _NOT_OF_INCLUDES.items():
         if name in names:
             return f"`{name}` isn't supported here: {why}"

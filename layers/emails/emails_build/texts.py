@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAG = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-_PLACEHOLDER = re.compile(r"\{[^{}]*\}?|\}")
+_PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{[^{}]*\}?|\}")
 _DESIGN = "{design}"
 _ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
 # Where shared/paragraph puts a link; only texts that are shown by it may have one.
@@ -138,8 +138,11 @@ def missing_text(email: str, key: str) -> str:
 
 def _wrong(texts: Texts, uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
     raw = texts.raw
-    if not isinstance(raw.get("name"), str):
+    name = raw.get("name")
+    if not isinstance(name, str) or not name.strip() or "\n" in name:
         yield ("name",), 'is missing: expected the language\'s own name, such as "Deutsch"'
+    else:
+        yield from ((("name",), why) for why in words.problems(name, rtl=True))
     if raw.get("dir") not in {"ltr", "rtl"}:
         yield ("dir",), 'expected "ltr" or, for a script from right to left, "rtl"'
     sections = {key: value for key, value in raw.items() if key not in {"name", "dir"}}

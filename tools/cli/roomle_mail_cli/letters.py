@@ -372,33 +372,6 @@ class Outcome:
         return dict(Counter(self.reasons[each] for each in self.of(*decisions)).most_common())
 
 
-def consumed(deployment: Deployment, event_ids: Collection[str]) -> Outcome:
-    """Read from the table what became of events that another program consumes.
-
-    It can't tell why a letter waits, or that it came back.
-    """
-    states = {each: state_of(deployment, each) for each in event_ids}
-    known = {"sent": "sent", "withdrawn": "skipped"}
-    ended = {each: known[state] for each, state in states.items() if state in known}
-    return Outcome(ended, {}, len(event_ids) - len(ended))
-
-
-def state_of(deployment: Deployment, event_id: str) -> str | None:
-    """The state of an event in the table, as docs/consumer.md has it; None if there is none."""
-    with aws_errors():
-        item = (
-            deployment.client("dynamodb")
-            .get_item(
-                TableName=deployment.output("TableName"),
-                Key={"key": {"S": f"event#{event_id}"}},
-                ConsistentRead=True,
-            )
-            .get("Item", {})
-        )
-    state: str | None = item.get("state", {}).get("S")
-    return state
-
-
 FINAL = ("sent", "skipped", "expired", "dead-lettered")
 
 

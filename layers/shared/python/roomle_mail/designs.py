@@ -171,8 +171,8 @@ class Designs:
 class Lookup:
     """The lookup of one event's design.
 
-    `outcome` is for the log: what is shown, and why the rest is not. It stays None where the brand
-    shows nothing.
+    `outcome` is for the log: what is shown, and why the rest is not. It stays None where the email
+    shows nothing that such a design can have.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class Lookup:
         if is_outage:
             self._designs.rest(self.environment, self._now)
         if self._wanted.show:
-            self.outcome = _told(found, problems)
+            self.outcome = _told(found, problems) or None
         return Design(**found)
 
     # --- in its own threads -------------------------------------------------------------------
@@ -261,7 +261,8 @@ class Lookup:
                 raise _Without("other catalog")
         picture = Thread(target=self._try, args=(self._picture, roomle, found or {}), daemon=True)
         picture.start()
-        if found is not None:
+        # Plans have no name and no size.
+        if found is not None and self.kind is not _PLAN:
             self._try(self._size, found)
             self._try(self._name, roomle, found)
         picture.join()

@@ -269,7 +269,7 @@ def wait_for(
 
     `before` are the keys of lines from before they were moved, which tell of an earlier try.
     """
-    from roomle_mail_cli import letters
+    from roomle_mail_cli import consumer, letters
 
     event_ids = {str(each.event_id) for each in moved}
     ends = time.monotonic() + seconds
@@ -280,7 +280,7 @@ def wait_for(
                 found = [each for each in mailer_lines(deployment, since) if each.key not in before]
                 ended = letters.outcome(found, event_ids)
             else:
-                ended = letters.consumed(deployment, event_ids)
+                ended = consumer.outcome(deployment, event_ids)
             step(len(ended.of(*letters.FINAL)) - done)
             done = len(ended.of(*letters.FINAL))
             if done == len(event_ids) or time.monotonic() > ends:

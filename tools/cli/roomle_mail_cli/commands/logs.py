@@ -76,7 +76,7 @@ def logs(
       roomle-mail logs --reason 'Task timed out' --since 2026-01-31T09:30+01:00
       roomle-mail logs --follow
     """
-    from roomle_mail_cli import lines
+    from roomle_mail_cli import consumer, lines
     from roomle_mail_cli.deployment import Deployment
 
     check(address, count_by, follow=follow)
@@ -98,6 +98,8 @@ def logs(
     else:
         with screen.progress("reading the log", None):
             lines_found = lines.search(deployment, query, start=start)
+            if event is not None:
+                lines_found += consumer.lines(deployment, lines_found)
         found = len(lines_found)
         if names:
             show_counts(lines_found, names, as_json=as_json)

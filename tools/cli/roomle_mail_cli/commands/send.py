@@ -419,7 +419,7 @@ def wait_for(
     seconds: float,
 ) -> list[lines.Line]:
     """Wait for the log lines of a request, until it is decided or time is up."""
-    from roomle_mail_cli import lines, posting, reasons
+    from roomle_mail_cli import consumer, lines, posting, reasons
 
     if not seconds:
         return []
@@ -434,27 +434,13 @@ def wait_for(
                 # Then the function wrote nothing, and Lambda may have.
                 coming = lines.search(deployment, lines.Query(), start=sent_at)
                 found = [line for line in coming if reasons.is_of_lambda(line)]
-            found += consumed(deployment, found)
-            done = any(line.what not in ("received", "queued", "postponed") for line in found)
+            found += consumer.lines(deployment, found)
+            passing = ("received", "queued", "postponed", "claimed")
+            done = any(line.what not in passing for line in found)
             if done or time.monotonic() > ends:
                 return found
             step(1)
             time.sleep(0.5)
-
-
-def consumed(deployment: Deployment, found: list[lines.Line]) -> list[lines.Line]:
-    """What another program has done with a queued event, if it writes that into the table."""
-    from roomle_mail_cli import letters, lines
-
-    queued = [line for line in found if line.what == "queued"]
-    if not queued or deployment.has_mailer:
-        return []
-    event_id = str(queued[-1].facts.get("event_id"))
-    state = letters.state_of(deployment, event_id)
-    if state not in ("sent", "withdrawn"):
-        return []
-    facts = {"message": state, "event_id": event_id}
-    return [lines.Line(datetime.now(UTC), "table", state, facts)]
 
 
 def show_answer(
