@@ -359,8 +359,8 @@ def redrive(deployment: Deployment) -> Iterator[Cause]:
             )
         if "deadLetterTargetArn" not in found.get("Attributes", {}).get("RedrivePolicy", ""):
             yield Cause(
-                f"{logical_id} has lost its redrive policy: what can't be sent never becomes a "
-                "dead letter",
+                f"{logical_id} was changed by hand: it has no dead-letter queue, so what fails is "
+                "tried until SQS deletes it, and no alarm goes off",
                 revert_drift(deployment),
                 logical_id,
             )
@@ -415,11 +415,10 @@ def invocation(deployment: Deployment) -> Iterator[Cause]:
 
 def no_route(deployment: Deployment) -> Cause:
     """Why API Gateway answers 404 to the webhook's own URL."""
-    api = deployment.resources.get("HttpApi", ("", "API"))[1]
     return Cause(
         "API Gateway does not know this URL: the route POST /webhook was deleted, or the API's own "
         "URL is switched off (DisableExecuteApiEndpoint)",
-        f"aws apigatewayv2 get-routes --api-id {api}; aws apigatewayv2 get-api --api-id {api}",
+        revert_drift(deployment),
     )
 
 
