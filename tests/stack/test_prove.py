@@ -478,7 +478,8 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
         REVERT,
     ),
     "the queue's redrive policy": (
-        redrive_policy_removed, "resources", "Queue was changed by hand: it has no dead-letter queue", REVERT,
+        redrive_policy_removed, "resources", "Queue was changed by hand: it has no dead-letter",
+        REVERT,
     ),
     "the configuration set's destination": (
         ses_events_not_handed_over, "resources", "does not hand SES's events to EventBridge",
