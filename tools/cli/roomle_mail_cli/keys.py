@@ -77,7 +77,7 @@ def fault(text: str, *, allow_published: bool) -> Fault | None:
 
 def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
     if not text.strip():
-        return Fault("it is empty", "roomle-mail secret set API_KEY")
+        return Fault("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY")
     replace = "roomle-mail secret set API_KEY --replace"
     try:
         pairs = json.loads(text)
