@@ -164,7 +164,7 @@ class Designs:
         return lookup
 
     def rest(self, environment: Environment, now: float) -> None:
-        """Call this environment of Roomle's no more for a while."""
+        """Stop calling this environment of Roomle's for a while."""
         self._failed_at[environment] = now
 
 
