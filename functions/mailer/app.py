@@ -1,5 +1,10 @@
 """Queue in -> email out: wires the mailer to its environment."""
 
+import gc
+
+# While modules load, collecting garbage finds almost nothing and takes a twentieth of a cold start.
+gc.disable()
+
 import os
 from typing import Any
 
@@ -32,6 +37,9 @@ mailer = Mailer(
     ),
 )
 reseed_after_restore(os.environ)
+# What is there now stays, so no collection need look at it.
+gc.freeze()
+gc.enable()
 
 
 # False also overrides Powertools' environment variable that would log the whole event.

@@ -256,12 +256,53 @@ def measured(namespace: str, name: str, value: float, **dimensions: str) -> Any:
     return make
 
 
+@contextlib.contextmanager
+def no_dead_letter_queue(stack: LocalStack, _: str) -> Iterator[None]:
+    sqs, url = stack.client("sqs"), stack.deployed.outputs["QueueUrl"]
+    policy = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
+    try:
+        yield
+    finally:
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=policy)
+
+
+@contextlib.contextmanager
+def alarm_deleted(stack: LocalStack, _: str) -> Iterator[None]:
+    cloudwatch, name = stack.client("cloudwatch"), physical(stack, "RefusalsAlarm")
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    taken = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    try:
+        yield
+    finally:
+        cloudwatch.put_metric_alarm(**{x: alarm[x] for x in alarm if x in taken})
+
+
+@contextlib.contextmanager
+def route_deleted(stack: LocalStack, _: str) -> Iterator[None]:
+    client, api = stack.client("apigatewayv2"), physical(stack, "HttpApi")
+    [route] = [
+        each for each in client.get_routes(ApiId=api)["Items"] if "webhook" in each["RouteKey"]
+    ]
+    client.delete_route(ApiId=api, RouteId=route["RouteId"])
+    try:
+        yield
+    finally:
+        client.create_route(ApiId=api, RouteKey=route["RouteKey"], Target=route["Target"])
+
+
 THROTTLES = ("AWS/Lambda", "Throttles", 7)
 CASES = [
     Case("DeadLettersAlarm", dead_letter, "EmailRefused",
          "roomle-mail dead-letters redrive --all", outage=True),
     Case("DeadLettersAlarm", many_dead_letters, "50 emails could not be sent",
          "roomle-mail dead-letters redrive --all", outage=True),
+    Case("DeadLettersAlarm", no_dead_letter_queue, "it has no dead-letter queue",
+         "--deployment-mode REVERT_DRIFT", outage=True),
+    Case("RefusalsAlarm", alarm_deleted, "deleted by hand: roomle-mail-RefusalsAlarm-",
+         "--deployment-mode REVERT_DRIFT", outage=True),
+    Case("SilenceAlarm", route_deleted, "answers 404", "Its route was deleted: aws", outage=True),
     Case("OldestMessageAlarm", trigger_off, "switched off (Disabled)",
          "aws lambda update-event-source-mapping --enabled --uuid {MailerFunctionQueue}",
          outage=True),
@@ -293,7 +334,7 @@ CASES = [
          "TokenReuse=allow"),
     Case("SendOutcomeUnknownAlarm", answer_of_ses_lost, "SES's answer was lost", "https://health.aws.amazon.com"),
     Case("QueueOutcomeUnknownAlarm", answer_of_sqs_lost, "SQS's answer was lost", "https://health.aws.amazon.com"),
-    Case("UnpublishedAlarm", bus_not_allowed, "could not publish", "roomle-mail doctor"),
+    Case("UnpublishedAlarm", bus_not_allowed, "could not publish", "The other checks here"),
     Case("UnforeseenAlarm", unforeseen, "KeyError", "report it"),
     Case("WebhookThrottlesAlarm",
          measured("RoomleMail", "WebhookThrottled", 9, stack="roomle-mail"),

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,7 +138,7 @@ OTHER_FORMS = {
     "{stamp}Z;anonymous;{key}": "it has no milliseconds",
     "{stamp}.123456Z;anonymous;{key}": "microseconds instead of milliseconds",
     "{stamp}.123456789Z;anonymous;{key}": "nanoseconds instead of milliseconds",
-    "{stamp}.1Z;anonymous;{key}": "1 digits behind the seconds",
+    "{stamp}.1Z;anonymous;{key}": "1 digit behind the seconds",
     "{stamp},123Z;anonymous;{key}": "a comma before the milliseconds",
     "{stamp}.123+02:00;anonymous;{key}": "the zone +02:00 has a colon",
     "{stamp}.123;anonymous;{key}": "it has no zone",
@@ -160,7 +161,7 @@ OTHER_FORMS = {
     "{stamp}.123Z;anonymous; {key}": "There is a blank before the API key",
     "{stamp}.123Z;anonymous;\t{key}": "There is a blank before the API key",
     "{stamp}.123Z;{key}": "It has no session token",
-    "{stamp}.123Z": "It has neither a session token nor an API key",
+    "{stamp}.123Z": "It has no semicolon, so neither a session token nor an API key",
 }
 WAYS: list[sign.Form] = [
     {"iv": "zero"}, {"iv": "key"}, {"iv": "prefix"}, {"algorithm": "02"}, {"algorithm": "none"},
@@ -183,6 +184,56 @@ def test_a_readable_text_of_another_form_is_explained_and_the_secret_is_not_blam
     assert "names the API key" not in told
     assert explanation.best is not None
     assert explanation.best.iv == (None if way.get("algorithm") == "02" else way.get("iv", "zero"))
+
+
+BINARY = b"caf\xe9\0\x80\xff"
+UNREADABLE = {
+    "a session token that is not UTF-8": (
+        f"{STAMP}Z;".encode() + BINARY + f";{API_KEY}".encode(), "it has no milliseconds",
+    ),
+    "such a session token, and a line break": (
+        f"{STAMP}.123Z;".encode() + BINARY + f";{API_KEY}\n".encode(), "ends with a line break",
+    ),
+    "such a session token, and no API key": (
+        f"{STAMP}.123Z;".encode() + BINARY, "It has no API key",
+    ),
+    "an API key with a byte behind it": (
+        f"{STAMP}.123Z;anonymous;{API_KEY}\0".encode(), "characters that can't be shown",
+    ),
+    "UTF-16": (f"{STAMP}.123Z;anonymous;{API_KEY}".encode("utf-16"), "It is UTF-16"),
+    "a mark in front": (
+        f"{STAMP}.123Z;anonymous;{API_KEY}".encode("utf-8-sig"), "a byte order mark",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_text_of_which_only_the_time_can_be_read_blames_neither_secret_nor_vector(
+    name: str, way: sign.Form
+) -> None:
+    text, told = UNREADABLE[name]
+    explanation = explained(sign.encode(sign.encrypt(text, secret=SECRET, form=way), way))
+
+    advice = "\n".join(explanation.advice)
+    assert told in advice
+    assert f"The secret of '{API_KEY}' is right" in advice
+    assert explanation.best is not None
+    assert explanation.best.iv == (None if way.get("algorithm") == "02" else way.get("iv", "zero"))
+
+
+def test_a_vector_that_makes_other_letters_of_the_first_block_is_not_taken_for_another_form() -> (
+    None
+):
+    block = AES.new(SECRET.encode(), AES.MODE_CBC, iv=b"1234567890abcdef")
+    text = f"{STAMP}.123Z;anonymous;{API_KEY}".encode()
+    told = "\n".join(explained(sign.encode(block.encrypt(pad(text, 16)), {})).advice)
+    assert "the initialisation vector is none of the three" in told
+
+
+def test_a_token_in_hexadecimal_digits_is_recognised() -> None:
+    data = sign.encrypt(f"{STAMP}.123Z;anonymous;{API_KEY}".encode(), secret=SECRET, form={})
+    assert "hexadecimal" in "\n".join(explained(f"01-{data.hex()}").advice)
 
 
 def test_several_differences_are_told_at_once_with_the_other_api_key() -> None:
@@ -280,7 +331,7 @@ def test_sign_makes_what_the_receiver_accepts(cli: CommandLine) -> None:
 
 GOOD = json.dumps({API_KEY: SECRET})
 WRONG_SECRETS: dict[str, tuple[str, str]] = {
-    "": ("it is empty", "roomle-mail secret set API_KEY"),
+    "": ("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY"),
     "no json": ("it is not JSON", "roomle-mail secret set API_KEY --replace"),
     GOOD[:-1]: (f"character {len(GOOD)} of {len(GOOD) - 1}", "--replace"),
     "[1]": ("not an object", "--replace"),

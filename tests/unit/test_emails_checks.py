@@ -28,6 +28,10 @@ INTO_TEXT = "write it into the text part (.txt) too"
             '<mj-text css-class="around" color="#111111">{{ t.button }}</mj-text>',
             "of 4.5 in dark mode",
         ),
+        (
+            '<mj-text><img src="https://b.example/x" alt="Sofa" style="color: #fff" /></mj-text>',
+            "contrast 1.00 of 4.5 in light mode",
+        ),
         ('<mj-image src="https://b.example/x.png" />', "a picture without alternative text"),
         ('<mj-image src="https://b.example/x.png" alt=" " />', "https://b.example/x.png"),
         ("<mj-text>Come and see</mj-text>", f"only the HTML says “Come and see”: {INTO_TEXT}"),
@@ -73,6 +77,16 @@ def test_a_blank_alternative_text_is_none_although_another_picture_has_one() -> 
 def test_what_the_text_part_says_too_is_fine(source: Path, line: str, plain: str) -> None:
     append(source, SAVED, line)
     append(source, SAVED_TEXT, plain)
+    assert compile_package(source)
+
+
+def test_a_brand_may_have_a_dark_card(source: Path) -> None:
+    brands = (source / "brands.toml").read_text("utf-8")
+    changed = brands.replace(
+        'background = "#f4f2ee"', 'background = "#000000"\nsurface = "#101010"'
+    )
+    assert changed != brands
+    (source / "brands.toml").write_text(changed, "utf-8")
     assert compile_package(source)
 
 

@@ -39,6 +39,15 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         (*SEND, "--token", "01-x", "--no-padding"),
         (*SEND, "--item-id", "a:b", "--configuration-id", "a:b:c"),
         (*SEND, "--dry-run", "--wait", "5"),
+        (
+            "send",
+            "savedConfiguration",
+            "--field",
+            "email=me@example.com",
+            "--to",
+            "you@example.com",
+        ),
+        ("send", "--body", "-", "--field", "url=https://x.example", "--url", "https://y.example"),
         (*SEND, *ELSEWHERE, "--algorithm", "02", "--iv", "key"),
         ("sign", "--secret-stdin", "--api-key", KEY, "--algorithm", "02", "--iv", "key"),
         ("doctor", "a-stack", "--stack", "another"),
@@ -178,11 +187,11 @@ def test_an_empty_session_is_not_replaced_by_a_random_one(cli: CommandLine) -> N
     assert explained.json["fits"][0]["session"] == "(0 characters)"
 
 
-@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "1e300"])
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "1e300", "-5"])
 @pytest.mark.parametrize(
     "arguments", [("dead-letters", "redrive", "--all", "--wait"), (*SEND, "--wait")], ids=" ".join
 )
-def test_a_wait_without_an_end_is_an_error(
+def test_a_wait_without_an_end_or_below_zero_is_an_error(
     cli: CommandLine, arguments: tuple[str, ...], seconds: str
 ) -> None:
     result = cli(*arguments, seconds)

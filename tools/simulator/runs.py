@@ -273,7 +273,7 @@ class Run:
         """What went wrong, in words: the visitor's faults, and what the answer says."""
         reason = REASONS.get((self.answer and self.answer.code) or "")
         where = f"{', '.join(self.fields)}: " if self.fields else ""
-        return [*self.scenario.amiss, *([where + reason] if reason else [])]
+        return [*self.scenario.troubles, *([where + reason] if reason else [])]
 
     @property
     def design(self) -> str:
@@ -323,7 +323,7 @@ class Run:
         if self.suppressed:
             return Verdict(
                 "exception",
-                "No email: it was owed, and suppressed",
+                "No email: it was suppressed",
                 f"This address has had its {self.stage.limit} emails within an hour. It gets no "
                 "more, Roomle’s neither, so that nobody can flood a person.",
             )

@@ -25,6 +25,7 @@ FAILED = "-failed"
 _QR = "qr"
 _CONTENT = "content"
 _PLACEHOLDER = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_ALT = re.compile(r'\salt="([^"]*)"')
 _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _VALUE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _ASSEMBLED = re.compile(r"""(?:href|src)=["']([a-z]+:[^"'{}]*\{\{.*?)["'](?=[\s/>])""")
@@ -95,8 +96,9 @@ class Template:
         for line in self.lines:
             filled = _VALUE.sub(lambda found: words.get(found[1], " "), line.text)
             shown = " ".join(unescape(_TAGS.sub(" ", filled)).split())
+            alternatives = map(unescape, _ALT.findall(filled))
             looped = (words.get(name, "") for name in _LOOP.findall(line.text))
-            if said.search(shown) or any(clue in value for value in looped):
+            if said.search(shown) or clue in alternatives or any(clue in value for value in looped):
                 yield line
 
     def find(self, err: TemplateError) -> Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from emails_build import words
@@ -206,7 +207,9 @@ def _wrong_text(key: str, value: str, *, rtl: bool) -> Iterator[str]:
         elif inside == _LINK and key not in _WITHOUT_LINK:
             continue
         elif inside not in {*_ALWAYS_KNOWN, _DESIGN}:
-            yield f'expected {{brand}}, {{date}} or {_DESIGN} in braces, got "{inside}"'
+            # Of a brace that is never closed it is all that follows.
+            got = shorten(inside, 60, placeholder="…")
+            yield f'expected {{brand}}, {{date}} or {_DESIGN} in braces, got "{got}"'
     if special and _DESIGN not in value:
         yield f"expected {_DESIGN} in it: if it isn't needed, delete this text"
 

@@ -49,7 +49,7 @@ RUNTIME = "python3.13"
 _FEW_ENVIRONMENTS = 50
 _QUOTA_NEARLY = 0.8
 _CLOCK_WARN, _SLOW = 5.0, 3.0
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _NOT_FOUND = 401, 404
 _LATELY = timedelta(hours=1)
 _FEW_STRANGERS = 10
 _ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
@@ -281,7 +281,9 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
     """Nothing went wrong in the last hour, according to the log."""
     start = datetime.now(UTC) - _LATELY
     query = lines.Query(ids=reasons.TROUBLE, sources=("receiver", "mailer"))
-    found = reasons.group(lines.search(deployment, query, start=start))
+    # What has no reason went well, as the mailer's answer to a check of this command.
+    lately = lines.search(deployment, query, start=start)
+    found = reasons.group(each for each in lately if "reason" in each.facts)
     for each in found:
         facts, last = each.last.facts, times.show(each.last.at)
         if facts.get("reason") == "TokenMissing" and "hint" not in facts:
@@ -294,10 +296,15 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
             _severity(deployment, each),
             f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
             + (f" ({details})" if details else ""),
-            each.reason.remedy,
+            _here(each.reason.remedy),
         )
     if not found:
         yield Check("log", "ok", "nothing went wrong in the last hour")
+
+
+def _here(remedy: str) -> str:
+    """A remedy without the advice to run this command."""
+    return remedy.replace("roomle-mail doctor", "The other checks here say more")
 
 
 def _severity(deployment: Deployment, found: reasons.Group) -> State:
@@ -535,7 +542,7 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
             "webhook", "warn", found, "It accepts requests from anyone: RequireToken is false."
         )
     elif code is None:
-        yield from _not_answering(deployment, found)
+        yield from _not_answering(deployment, answer.status, found)
     else:
         yield Check(
             "webhook",
@@ -551,7 +558,7 @@ def check_webhook(deployment: Deployment) -> Iterator[Check]:
     yield from _clock(deployment, answer)
 
 
-def _not_answering(deployment: Deployment, found: str) -> Iterator[Check]:
+def _not_answering(deployment: Deployment, status: int, found: str) -> Iterator[Check]:
     """API Gateway itself answers: call the receiver, to see whether it can start."""
     event = {"version": "2.0", "headers": {}, "requestContext": {}, "body": ""}
     problem = _start(deployment, RECEIVER, deployment.resources[RECEIVER][1], event)
@@ -559,7 +566,9 @@ def _not_answering(deployment: Deployment, found: str) -> Iterator[Check]:
         "webhook",
         "fail",
         f"{found}. That is API Gateway's answer; the receiver itself starts",
-        "See the checks of permissions and functions; API Gateway's log (AccessLog) says more.",
+        f"Its route was deleted: {causes.revert_drift(deployment)}"
+        if status == _NOT_FOUND
+        else "See the checks of permissions and functions; the log AccessLog says more.",
     )
 
 
@@ -607,7 +616,7 @@ def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
 
 
 def check_queue(deployment: Deployment) -> Iterator[Check]:
-    """The mailer reads it."""
+    """What waits in it, and whether what fails leaves it."""
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
@@ -616,6 +625,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
     found = f"{waiting} waiting, {working} at work or waiting for their next try"
     yield Check("queue", "ok", found)
+    yield from _failed("queue", causes.redrive(deployment))
 
 
 def check_mailer(deployment: Deployment) -> Iterator[Check]:
@@ -676,7 +686,7 @@ def check_dead_letters(deployment: Deployment) -> Iterator[Check]:
             "fail",
             f"{dead} emails could not be sent, of {found.total()} looked at {number} for {reason}: "
             f"{known.meaning}",
-            f"{known.remedy.rstrip('.')}. Then: {again}",
+            _here(known.remedy) + ("" if "dead-letters" in known.remedy else f" Then: {again}"),
         )
 
 
@@ -768,7 +778,14 @@ def check_alarms(deployment: Deployment) -> Iterator[Check]:
             f"{each['AlarmName']} is ringing since {times.show(each['StateUpdatedTimestamp'])}",
             each.get("AlarmDescription", "docs/operations.md says what to do."),
         )
-    if not loud:
+    if gone := sorted({*names} - {each["AlarmName"] for each in alarms}):
+        yield Check(
+            "alarms",
+            "fail",
+            f"deleted by hand: {', '.join(gone)}",
+            causes.revert_drift(deployment),
+        )
+    elif not loud:
         yield Check("alarms", "ok", f"{len(alarms)}, none is ringing")
     off = [each["AlarmName"] for each in alarms if not each.get("ActionsEnabled", True)]
     if off:

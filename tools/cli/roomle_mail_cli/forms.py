@@ -66,7 +66,7 @@ def differences(text: str, api_key: str) -> list[str]:
     timestamp, *others = stripped.split(";")
     found += _of_time(timestamp)
     if not others:
-        found.append("It has neither a session token nor an API key.")
+        found.append("It has no semicolon, so neither a session token nor an API key.")
     elif len(others) + 1 < _PARTS:
         alone = others[0] == api_key
         found.append(f"It has no {'session token' if alone else 'API key'}: one part is missing.")
@@ -74,6 +74,8 @@ def differences(text: str, api_key: str) -> list[str]:
         found.append("It has no API key: the last part is empty.")
     elif others[-1] != others[-1].strip():
         found.append("There is a blank before the API key.")
+    elif others[-1] != api_key and not others[-1].isprintable():
+        found.append("Its API key has characters that can't be shown.")
     return found
 
 
@@ -108,7 +110,8 @@ def _of_fraction(found: re.Match[str]) -> list[str]:
     if not digits:
         return ["it has no milliseconds"]
     if digits != _MILLISECONDS:
-        name = _NAMES.get(digits, f"{digits} digits behind the seconds")
+        behind = "1 digit" if digits == 1 else f"{digits} digits"
+        name = _NAMES.get(digits, f"{behind} behind the seconds")
         return [f"it has {name} instead of milliseconds"]
     return ["there is a comma before the milliseconds"] if found["sign"] == "," else []
 

@@ -98,18 +98,22 @@ class Query:
 
     `ids` are hashes, events' ids and requests' ids, or any other text: one of them must be in the
     line. `messages` and `reasons` are exact, and `sources` are who wrote it. Whatever is empty
-    excludes nothing.
+    excludes nothing. No line has one of the reasons `without`.
     """
 
     ids: Sequence[str] = ()
     messages: Sequence[str] = ()
     reasons: Sequence[str] = ()
     sources: Sequence[str] = ()
+    without: Sequence[str] = ()
 
     def matches(self, line: Line) -> bool:
         """Whether a line has one of the messages and one of the reasons."""
-        return (not self.messages or line.what in self.messages) and (
-            not self.reasons or str(line.facts.get("reason")) in self.reasons
+        reason = str(line.facts.get("reason"))
+        return (
+            (not self.messages or line.what in self.messages)
+            and (not self.reasons or reason in self.reasons)
+            and reason not in self.without
         )
 
     @property

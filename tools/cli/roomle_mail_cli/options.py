@@ -58,6 +58,13 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def duration(value: float | None) -> float | None:
+    """Refuse what is no length of time: also a negative number."""
+    if value is not None and value < 0:
+        raise typer.BadParameter(f"{value} is not a number of seconds that makes sense.")
+    return finite(value)
+
+
 Region = Annotated[
     str | None,
     typer.Option(metavar="REGION", help="The AWS region; overrides AWS_REGION and the profile's."),

@@ -111,7 +111,7 @@ def payload(
     content = configuration_id or item_id or EXAMPLE_ID
     data: dict[str, Any] = {"success": True, "email": to}
     data |= {"itemId": item_id} if item_id else {"configurationId": content}
-    link = url or f"https://www.roomle.com/t/cp/?id={quote(content, safe=':')}"
+    link = url if url is not None else f"https://www.roomle.com/t/cp/?id={quote(content, safe=':')}"
     data["url"] = link
     if event_name(name) == events.EXPORT:
         data["resultUrl"] = EXAMPLE_ASSET

@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 BLOCK = tokens.BLOCK
 MAX_CHARACTERS = 4_096
 _TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?)")
+# What stands behind the first block of a time in Roomle's form, or one close to it.
+_REST_OF_TIME = re.compile(rb":\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d(?::?\d\d)?)?;")
 _PREFIX = re.compile(r"(\d\d)-(.*)", re.ASCII | re.DOTALL)
+_HEXADECIMAL = re.compile(r"(?:[0-9a-f]{32}|[0-9A-F]{32}){2,}")
 _OTHERS = re.compile(r"[^A-Za-z0-9+/_=-]")
 
 OVER = "AWSPREVIOUS, over"
@@ -147,6 +150,8 @@ def spell(header: str) -> Spelling:
         faults.append("It has a comma: two token headers were joined.")
     elif strange := sorted(set(_OTHERS.findall(text))):
         faults.append(f"It has characters that are not Base64: {' '.join(map(repr, strange))}")
+    if _HEXADECIMAL.fullmatch(text):
+        faults.append("It is hexadecimal instead of Base64.")
     if re.search("[+/]", text) and re.search("[-_]", text):
         faults.append("It mixes the standard and the URL-safe alphabet.")
     if len(header) > MAX_CHARACTERS:
@@ -231,7 +236,7 @@ def _verdict(err: TokenRejected) -> str:
     return words.get(type(err), "refused: no secret makes a token's text of it under TokenIv")
 
 
-def _advice(  # noqa: C901, PLR0911, PLR0912 (a list of cases, the first that holds)
+def _advice(  # noqa: C901, PLR0911 (a list of cases, the first that holds)
     spelling: Spelling,
     best: Reading | None,
     allowed: frozenset[str],
@@ -246,19 +251,7 @@ def _advice(  # noqa: C901, PLR0911, PLR0912 (a list of cases, the first that ho
     if best is None:
         return ["There is no secret to try."]
     if best.fits:
-        found = []
-        if spelling.algorithm in ("01", "02") and spelling.algorithm != best.algorithm:
-            found.append(
-                f"It is written as {spelling.algorithm} but encrypted as {best.algorithm}."
-            )
-        elif best.algorithm not in allowed:
-            found.append(
-                f"Deploy with TokenAlgorithms={','.join(sorted({*allowed, '02'}))}: "
-                "but docs/security.md says what 02 gives up."
-            )
-        elif best.algorithm == "01" and (best.iv == "prefix") != (iv == "prefix"):
-            wanted = "prefix" if best.iv == "prefix" else "fixed"
-            found.append(f"Deploy with TokenIv={wanted}: the vector is {VECTORS[best.iv]}.")
+        found = _of_way("Deploy with", spelling, best, allowed, iv)
         if best.stage == OVER:
             found.append(
                 "It was signed with the secret before the last change, whose SecretOverlap is "
@@ -272,7 +265,7 @@ def _advice(  # noqa: C901, PLR0911, PLR0912 (a list of cases, the first that ho
             )
         return found
     if best.form:
-        return _of_form(best, iv)
+        return _of_form(best, _of_way("It would also need", spelling, best, allowed, iv))
     if best.timestamp is not None and best.padding and best.names is not None:
         names = f"the token names the API key {best.names!r}"
         return [
@@ -367,7 +360,7 @@ def _read(
     readable = form and names.isascii() and names.decode().isprintable()
     differs = () if fits else _differences(padded, credential.api_key, iv)
     if differs and issued_at is None:
-        issued_at = forms.moment(timestamp.decode())
+        issued_at = forms.moment(timestamp.decode(errors="replace"))
     return Reading(
         api_key=credential.api_key,
         stage=stage,
@@ -398,17 +391,27 @@ def _differences(padded: bytes, api_key: str, iv: Vector | None) -> tuple[str, .
         text = padded.rstrip(b"\0")
         zeros = text != padded
         told = [f"It has {'zero bytes for' if zeros else 'no'} padding instead of PKCS5's."]
-    try:
-        readable = text.decode()
-    except UnicodeDecodeError:
+    readable, encoding = _decoded(text)
+    told += encoding
+    timed = forms.is_time(readable.strip().partition(";")[0])
+    # Only Roomle knows what a session token may hold; a time is proof enough that the key fits.
+    if not timed and not "".join(readable.split()).isprintable():
         return ()
-    words = "".join(readable.split())
-    if not words or not words.isprintable():
+    # Without its first block any CBC text can be read, so other vectors need better proof.
+    if not timed and (iv == "prefix" or _REST_OF_TIME.match(text[BLOCK:])):
         return ()
-    # Without its first block any CBC text can be read, so a vector in front needs better proof.
-    if iv == "prefix" and not forms.is_time(readable.strip().partition(";")[0]):
-        return ()
-    return (*told, *forms.differences(readable, api_key))
+    return (*told, *forms.differences(readable, api_key)) if readable.strip() else ()
+
+
+def _decoded(text: bytes) -> tuple[str, list[str]]:
+    """A text, and how its encoding differs from UTF-8 without a mark in front."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        readable = text.decode(encoding, errors="replace").removeprefix("\ufeff")
+        if forms.is_time(readable.strip().partition(";")[0]):
+            return readable, ["It is UTF-16 instead of UTF-8."]
+    readable = text.decode(errors="surrogateescape")
+    mark = ["It begins with a byte order mark."] if readable.startswith("\ufeff") else []
+    return readable.removeprefix("\ufeff"), mark
 
 
 def _plain_text(data: bytes, secret: bytes, algorithm: str, iv: Vector | None) -> bytes:
@@ -437,7 +440,7 @@ def _whole(data: bytes) -> bool:
     return len(data) >= 2 * BLOCK and len(data) % BLOCK == 0
 
 
-def _of_form(best: Reading, iv: str) -> list[str]:
+def _of_form(best: Reading, way: list[str]) -> list[str]:
     other = best.names not in (None, "", best.api_key)
     named = f"It names the API key {best.names!r}; the secret is kept for {best.api_key!r}."
     right = (
@@ -445,14 +448,23 @@ def _of_form(best: Reading, iv: str) -> list[str]:
         "changed the form: ask its support."
     )
     form = f"Roomle's form is {forms.FORM}."
-    return [*best.form, form, *([named] if other else []), *_of_vector(best, iv), right]
+    return [*best.form, form, *([named] if other else []), *way, right]
 
 
-def _of_vector(best: Reading, iv: str) -> list[str]:
-    if best.iv is None or (best.iv == "prefix") == (iv == "prefix"):
-        return []
-    wanted = "prefix" if best.iv == "prefix" else "fixed"
-    return [f"It would need TokenIv={wanted} too: the vector is {VECTORS[best.iv]}."]
+def _of_way(
+    begin: str, spelling: Spelling, best: Reading, allowed: frozenset[str], iv: str
+) -> list[str]:
+    """What to change so that the algorithm and the vector of a reading are accepted."""
+    if spelling.algorithm in ("01", "02") and spelling.algorithm != best.algorithm:
+        return [f"It is written as {spelling.algorithm} but encrypted as {best.algorithm}."]
+    if best.algorithm not in allowed:
+        wanted = ",".join(sorted({*allowed, "02"}))
+        caution = "but docs/security.md says what 02 gives up."
+        return [f"{begin} TokenAlgorithms={wanted}: {caution}"]
+    if best.algorithm == "01" and (best.iv == "prefix") != (iv == "prefix"):
+        wanted = "prefix" if best.iv == "prefix" else "fixed"
+        return [f"{begin} TokenIv={wanted}: the vector is {VECTORS[best.iv]}."]
+    return []
 
 
 def _repeats(data: bytes) -> bool:

@@ -87,8 +87,9 @@ REASONS: dict[str, Reason] = {
         "sam build && sam deploy",
     ),
     "NoTemplate": Reason(
-        "There is no template for this kind of event, so Roomle sends its own email.",
-        "To send your own, write one: docs/emails.md",
+        "There is no template for this kind of event.",
+        "Write one, or leave it to Roomle, which sends its own email for an event that is refused: "
+        "docs/emails.md",
     ),
     # The work.
     "SecretUnusable": Reason(
@@ -256,7 +257,8 @@ ALARMS: dict[str, Query] = {
     "StillWaitingAlarm": Query(messages=["postponed"]),
     "ServerErrorsAlarm": Query(messages=["failed"]),
     "SilenceAlarm": Query(reasons=["TokenMissing"]),
-    "RefusalsAlarm": Query(messages=["refused"]),
+    # Requests without a token count as Unauthenticated, and raise no alarm.
+    "RefusalsAlarm": Query(messages=["refused"], without=["TokenMissing"]),
     "TokenReplayedAlarm": Query(reasons=["TokenReplayed"]),
     "ThrottledAlarm": Query(reasons=["Throttled"]),
     "QuotaUsedUpAlarm": Query(reasons=["QuotaUsedUp"]),

@@ -9,7 +9,6 @@ and what it says of the design, where the brand shows that.
 """
 
 import hashlib
-import html
 import importlib.resources
 import io
 import json
@@ -21,7 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
-from minijinja import Environment, pass_state, safe
+from minijinja import Environment
 
 from roomle_mail import errors, formats
 from roomle_mail.events import Event, link_language, rebuild_link
@@ -162,7 +161,6 @@ class Catalog:
             loader=lambda name: read(f"templates/{name}"),
             # A template may ask for what is undefined, but not show it. Its types lack this mode.
             undefined_behavior="semi_strict",
-            finalizer=_escape,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -268,9 +266,7 @@ class Catalog:
             for key, text in _chosen(sections, named="name" in design).items()
         }
         look = brand.look
-        by_language = {
-            key: look[key][language] for key in ("imprint", "privacy", "blocks", "extra")
-        }
+        by_language = {key: look[key][language] for key in _BY_LANGUAGE}
         start = "right" if texts["dir"] == "rtl" else "left"
         context = {
             "brand": {"id": brand.id, **look, **by_language},
@@ -285,11 +281,14 @@ class Catalog:
             **links,
         }
         file = f"{brand.id}/{template}" if brand.id in self._own else template
+        html = self._environment.render_template(f"{file}.html", **context)
         return Content(
             subject=words["subject"],
             preview=words["preview"],
             text=self._environment.render_template(f"{file}.txt", **context),
-            html=self._environment.render_template(f"{file}.html", **context),
+            # minijinja also writes every / as a character reference: correct, but longer, and
+            # unreadable to anything that looks for links without parsing HTML.
+            html=html.replace("&#x2f;", "/"),
         )
 
     def _template(self, event: Event, brand: Brand) -> Mapping[str, Any]:
@@ -354,7 +353,7 @@ def _chosen(sections: Iterable[Mapping[str, Any]], *, named: bool) -> dict[str, 
     texts: dict[str, Any] = {}
     for section in sections:
         for key in section:
-            # Who words a text differently means it for all designs.
+            # Anyone who words a text differently means it for all designs.
             texts.pop(f"{key}{WITH_DESIGN}", None)
         texts |= section
     special = {key: texts.pop(key) for key in [*texts] if key.endswith(WITH_DESIGN)}
@@ -401,15 +400,6 @@ def _date(received: float, brand: Brand, locale: str) -> str:
     begun = (offset for begins, offset in reversed(brand.offsets) if begins <= received)
     local = datetime.fromtimestamp(received + next(begun, 0), UTC)
     return formats.date(local, locale=locale) + ("" if brand.offsets else " UTC")
-
-
-@pass_state
-def _escape(state: Any, value: Any) -> Any:  # noqa: ANN401 (minijinja's, and any value)
-    # minijinja would also write every / as a character reference: correct, but longer, and
-    # unreadable to anything that looks for links without parsing HTML.
-    if state.auto_escape == "html" and isinstance(value, str) and not hasattr(value, "__html__"):
-        return safe(html.escape(value))
-    return NotImplemented
 
 
 def _qr_code(link: str, event_id: str) -> Image | None:

@@ -29,6 +29,7 @@ from roomle_mail.events import Event
 # hold and UTF-8 may not, is written as an escape.
 logger = Logger(
     json_serializer=partial(json.dumps, default=str, separators=(",", ":"), ensure_ascii=True),
+    json_deserializer=str,  # Powertools would try to read each message as JSON
     utc=True,
     use_rfc3339=True,
     location=None,  # would be a line of this module each time

@@ -17,7 +17,7 @@ from roomle_mail_cli.options import (
     Stack,
     Yes,
     confirm,
-    finite,
+    duration,
     read_address,
     refuse,
     texts,
@@ -74,7 +74,7 @@ def list_letters(
     person, reasons = read_address(address), texts("reason", reason)
     deployment = Deployment.find(stack)
     with receiving(deployment) as held:
-        found = filtered(held, person, reasons)
+        found, there = filtered(held, person, reasons), letters.by_reason(held.letters)
     now = datetime.now(UTC)
     if as_json:
         screen.show_json([each.facts(personal=personal, now=now) for each in found])
@@ -83,6 +83,8 @@ def list_letters(
         screen.out().print(screen.visible(f"{number_of(found)}{totals}"))
         for line in table(found, personal=personal, now=now):
             screen.out().print(line)
+        if there and not found:
+            screen.note(f"Of others there are {there}.")
         if any(each.is_hopeless(now) for each in found):
             screen.note("! older than 14 days, or no event: it would not be sent")
     note_others(held)
@@ -155,7 +157,7 @@ def redrive(
     wait: Annotated[
         float,
         typer.Option(
-            callback=finite, help="Seconds to wait for what becomes of them, and tell it."
+            callback=duration, help="Seconds to wait for what becomes of them, and tell it."
         ),
     ] = 0,
     yes: Yes = False,

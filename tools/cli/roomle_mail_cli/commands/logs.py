@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.options import Stack, finite, need, read_address, refuse, texts
+from roomle_mail_cli.options import Stack, duration, need, read_address, refuse, texts
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue until Ctrl-C.")] = False,
     lasting: Annotated[
         float | None,
-        typer.Option("--for", callback=finite, help="With --follow: stop after this many seconds."),
+        typer.Option(
+            "--for", callback=duration, help="With --follow: stop after this many seconds."
+        ),
     ] = None,
     stack: Stack = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, a line each.")] = False,

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack, finite, need, refuse
+from roomle_mail_cli.options import (
+    ApiKey,
+    AsJson,
+    SecretStdin,
+    Stack,
+    duration,
+    finite,
+    need,
+    refuse,
+)
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -143,7 +152,8 @@ def send(
     token: Annotated[str | None, typer.Option(help="Send this token instead of a new one.")] = None,
     webhook: Annotated[str | None, typer.Option(help="Post to this URL.")] = None,
     wait: Annotated[
-        float, typer.Option(callback=finite, help="Seconds to wait for the event's log lines.")
+        float,
+        typer.Option(callback=duration, help="Seconds to wait for the event's log lines."),
     ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Print the request, don't send it.")
@@ -181,6 +191,7 @@ def send(
     from roomle_mail_cli import posting
 
     check(body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
+    more = fields(field or [])
     deployment = deployment_for(stack, elsewhere=webhook is not None)
     if token is None:
         credential, deployment = credential_for(
@@ -198,7 +209,7 @@ def send(
     }  # fmt: skip
     content = content_of(
         body, event, to=to, url=url, configuration_id=configuration_id, item_id=item_id,
-        more={x: value for x, value in changes.items() if value is not None} | fields(field or []),
+        more={x: value for x, value in changes.items() if value is not None} | more,
     )  # fmt: skip
     name = header or (deployment.settings.token_header if deployment else "token")
     target = webhook or (deployment.webhook_url if deployment else "")
@@ -348,6 +359,18 @@ def dumped(value: object) -> bytes:
     )
 
 
+# The options that set a field of `data`.
+OPTIONS = {
+    "email": "to",
+    "url": "url",
+    "resultUrl": "result_url",
+    "configurationId": "configuration_id",
+    "itemId": "item_id",
+    "configuratorId": "configurator_id",
+    "success": "failed",
+}
+
+
 def fields(given: Sequence[str]) -> dict[str, Any]:
     """Read NAME=JSON; a value that is not JSON is taken as text."""
     found: dict[str, Any] = {}
@@ -355,6 +378,10 @@ def fields(given: Sequence[str]) -> dict[str, Any]:
         name, equals, value = each.partition("=")
         if not (name and equals):
             raise CliError(f"{each!r} is not NAME=JSON.", code=Exit.USAGE)
+        if name in found:
+            raise CliError(f"--field {name} is given twice.", code=Exit.USAGE)
+        if name in OPTIONS:
+            refuse(f"--field {name}", OPTIONS[name])
         try:
             found[name] = json.loads(value)
         except ValueError:

@@ -61,8 +61,8 @@ def why(
         )
     with screen.progress("reading the log", None):
         found = lines.search(deployment, query, start=start) if query else []
-        if what == "DeadLettersAlarm" and not found:
-            found = of_letters(deployment)
+        if what == "DeadLettersAlarm":
+            found += of_letters(deployment, found)
         groups = reasons.group(found)
         broken = look(deployment, what, groups)
     in_general = general(deployment, what or "") if not (groups or broken) else None
@@ -99,10 +99,15 @@ def general(deployment: Deployment, what: str) -> reasons.Reason | None:
     return reasons.WITHOUT_MAILER.get(what, known)
 
 
-def of_letters(deployment: Deployment) -> list[lines.Line]:
-    """Lines as the mailer would have written them about some of the dead letters that are there."""
+def of_letters(deployment: Deployment, known: list[lines.Line]) -> list[lines.Line]:
+    """Lines as the mailer would have written them about some of the dead letters that are there.
+
+    Letters that the `known` lines tell of are left out, and those without an event if a line has
+    their reason.
+    """
     from roomle_mail_cli import letters, lines
 
+    told = {line.facts.get(name) for line in known for name in ("event_id", "reason")}
     return [
         lines.Line(
             each.since,
@@ -112,6 +117,7 @@ def of_letters(deployment: Deployment) -> list[lines.Line]:
             | ({"event_id": each.event_id} if each.event_id else {}),
         )
         for each in sorted(letters.peek(deployment), key=lambda each: each.since)
+        if (each.event_id or each.reason) not in told
     ]
 
 
