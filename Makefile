@@ -145,7 +145,7 @@ fuzz: setup ## fuzz token and event for MINUTES=n (10), keep inputs that reach n
 example: setup ## after a change of the example in layers/emails: copy it to the tests' own, tests/emails
 	@$(PYTHON) -m tests.emails_package
 
-contract: setup ## write docs/openapi.json and docs/schemas from the code
+contract: setup ## write docs/openapi.json, docs/asyncapi.json and docs/schemas from the code
 	@$(PYTHON) -m tools.contract
 
 lock: $(UV) ## lock the packages of the .in files, with hashes; UPGRADE=1 for newer versions

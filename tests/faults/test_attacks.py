@@ -161,7 +161,7 @@ def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
     )
     data = base64.b64decode(token[3:])
 
-    def dated_anew() -> bytes:
+    def dated_again() -> bytes:
         vector = bytearray(BLOCK)
         for place, (was, to_be) in enumerate(
             zip(b"2019-01-01T08:15", now_text()[:BLOCK].encode(), strict=True)
@@ -171,7 +171,7 @@ def test_iv_rewriting_in_prefix_mode_on_a_token_years_old(world: World) -> None:
 
     assert world.receive(with_token(event, data)) == UNAUTHORIZED
     answers = [
-        world.receive(with_body(with_token(event, dated_anew()), saved(email=f"p{n}@x.example")))
+        world.receive(with_body(with_token(event, dated_again()), saved(email=f"p{n}@x.example")))
         for n in range(20)
     ]
 

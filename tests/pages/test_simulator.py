@@ -357,7 +357,7 @@ def test_where_nobody_can_be_mailed_nobody_is_said_to_be(
     assert "to no address that can be mailed" in window.page.locator("#score").inner_text()
 
 
-def test_what_is_over_the_limit_for_one_address_is_owed_and_suppressed(
+def test_what_is_over_the_limit_for_one_address_is_suppressed(
     simulator: Simulator, window: Window
 ) -> None:
     stage, page = simulator.stage, window.page
@@ -369,7 +369,7 @@ def test_what_is_over_the_limit_for_one_address_is_owed_and_suppressed(
     finally:
         stage.set_variables(RECEIVER, before)
 
-    assert title(page) == "No email: it was owed, and suppressed"
+    assert title(page) == "No email: it was suppressed"
     assert count(page) == NOBODYS
     assert "although no email is on its way" in page.locator("#next").inner_text()
     assert " over the limit for one address." in page.locator("#score").inner_text()
@@ -455,7 +455,7 @@ def test_the_form_is_as_it_was_left(simulator: Simulator, window: Window, way: s
     }.items():
         expect(page.locator(f"#{name}")).to_have_value(value)
         expect(page.locator(f"#{name}")).to_be_visible()
-    expect(page.locator(".amiss select")).to_have_count(1)
+    expect(page.locator(".wrong select")).to_have_count(1)
 
 
 def test_the_languages_are_the_brands(simulator: Simulator, window: Window) -> None:

@@ -382,6 +382,30 @@ def taciturn(stack: LocalStack) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def redrive_policy_removed(stack: LocalStack) -> Iterator[None]:
+    client, url = stack.client("sqs"), stack.deployed.outputs["QueueUrl"]
+    before = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+    client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
+    try:
+        yield
+    finally:
+        client.set_queue_attributes(QueueUrl=url, Attributes=before["Attributes"])
+
+
+@contextlib.contextmanager
+def ses_events_not_handed_over(stack: LocalStack) -> Iterator[None]:
+    client, name = stack.client("sesv2"), physical(stack, "ConfigurationSet")
+    found = client.get_configuration_set_event_destinations(ConfigurationSetName=name)
+    (before,) = found["EventDestinations"]
+    which = {"ConfigurationSetName": name, "EventDestinationName": before.pop("Name")}
+    client.delete_configuration_set_event_destination(**which)
+    try:
+        yield
+    finally:
+        client.create_configuration_set_event_destination(**which, EventDestination=before)
+
+
 REVERT = r"--deployment-mode REVERT_DRIFT"
 BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
     "the secret, deleted": (
@@ -441,6 +465,14 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
     ),
     "the receiver's variable": (
         variable(RECEIVER, "TABLE_NAME"), "receiver", "ReceiverFunction has lost .*TABLE_NAME",
+        REVERT,
+    ),
+    "the queue's redrive policy": (
+        redrive_policy_removed, "resources", "Queue was changed by hand: it has no dead-letter",
+        REVERT,
+    ),
+    "the configuration set's destination": (
+        ses_events_not_handed_over, "resources", "does not hand SES's events to EventBridge",
         REVERT,
     ),
     "the sender's identity": (

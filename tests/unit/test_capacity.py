@@ -119,7 +119,7 @@ def test_the_models_defaults_are_the_templates() -> None:
     resources = template["Resources"]
     queue = resources["MailerFunction"]["Properties"]["Events"]["Queue"]["Properties"]
     assert queue["BatchSize"] == model.BATCH
-    redrive = resources["Queue"]["Properties"]["RedrivePolicy"]
+    redrive = cloudformation.Stack().properties("Queue")["RedrivePolicy"]
     assert redrive["maxReceiveCount"] == model.MAX_RECEIVES
 
 

@@ -219,7 +219,7 @@ def test_a_length_is_a_finite_number_within_reason(value: object) -> None:
     if module._is_length(value):
         assert isinstance(value, (int, float))
         assert not isinstance(value, bool)
-        assert 1 <= value <= 50_000
+        assert 2 <= value <= 50_000
 
 
 @given(st.text(max_size=60))

@@ -9,6 +9,7 @@ import pytest
 import typer
 import yaml
 
+import roomle_mail
 from roomle_mail_cli.app import app
 from tests import operations, ses_events
 from tests.unit.cloudformation import read
@@ -353,6 +354,8 @@ def test_the_architecture_names_every_module_of_the_code_and_no_other() -> None:
     code = sam.ROOT / "layers" / "shared" / "python" / "roomle_mail"
 
     assert sorted(named) == sorted(path.stem for path in code.glob("[!_]*.py"))
+    # So does the package itself.
+    assert set(re.findall(r"`(\w+)`", roomle_mail.__doc__ or "")) == set(named)
 
 
 CONTRIBUTING = (sam.ROOT / "CONTRIBUTING.md").read_text()

@@ -142,7 +142,7 @@ def test_markdown_of_whole_lines_is_recognised(said: str) -> None:
     assert words.markup_of_lines(said)
 
 
-@pytest.mark.parametrize("place", [each for each in PLACES if each != "text part"])
+@pytest.mark.parametrize("place", ["text", "hours", "social", "template"])
 def test_markdown_is_named_wherever_it_would_be_shown_as_letters(source: Path, place: str) -> None:
     assert '"**x**" would be shown as it is written' in first_problem(source, place, "**x**")
 
@@ -180,6 +180,12 @@ def test_a_character_that_nobody_sees_is_recognised(character: str) -> None:
 )  # fmt: skip
 def test_what_a_script_or_an_emoji_needs_is_fine(said: str) -> None:
     assert not [*words.problems(said)]
+
+
+def test_a_problem_shows_such_a_character_by_its_number(source: Path) -> None:
+    edit(source, BRANDS, "[configurators.exampleStudio]", r'[configurators."a\u202eb"]')
+    [problem] = problems(source)
+    assert problem.startswith(rf"{BRANDS}:8: configurators.a\U0000202Eb: has U+202E (right-to-lef")
 
 
 @pytest.mark.parametrize("mark", "\u200e\u200f\u061c")

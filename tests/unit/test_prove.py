@@ -21,6 +21,7 @@ from roomle_mail_cli import (
     limits,
     lines,
     observation,
+    plan,
     posting,
     proof,
     sign,
@@ -334,6 +335,38 @@ def test_each_reason_in_the_log_has_a_cause_and_a_command(
 
 def test_a_line_without_a_reason_names_no_cause() -> None:
     assert diagnosis.of_line(deployment(), {"message": "sent"}) is None
+
+
+@pytest.mark.parametrize("physical", ["arn:aws:secretsmanager:r:1:secret:ours-a1", "ours-a1"])
+@pytest.mark.parametrize(("named", "holds"), [("ours-a1", True), ("theirs-b2", False)])
+def test_a_variable_that_names_another_secret_is_not_the_templates(
+    physical: str, named: str, *, holds: bool
+) -> None:
+    known = deployment()
+    vars(known)["resources"] = {"Secret": ("AWS::SecretsManager::Secret", physical)}
+    wanted = {"Fn::GetAtt": ["Secret", "Id"]}
+
+    found = causes._holds(known, wanted, f"arn:aws:secretsmanager:r:1:secret:{named}")
+
+    assert (found, causes._holds(known, wanted, None)) == (holds, False)
+
+
+def test_a_404_means_that_api_gateway_has_no_such_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
+    made = run()
+    answer = posting.Answer(404, '{"message":"Not Found"}', 0.1, None)
+
+    found = steps._cause(made, proof.Posted("x", "success", "", b"", FIXED_ID, answer))
+
+    assert found is not None
+    assert "the route POST /webhook was deleted" in found.why
+    assert "REVERT_DRIFT" in found.fix
+
+
+def test_an_accepted_event_follows_what_a_proof_has_refused() -> None:
+    """So that the doctor, which reads the log of an hour, takes these refusals as over."""
+    order = list(plan.STEPS)
+    assert order.index("repeat") > max(map(order.index, ("refusals", "dead letter")))
 
 
 def test_events_go_to_the_simulator_with_unique_labels() -> None:

@@ -75,6 +75,20 @@ def test_every_policy_has_actions_resources_and_conditions_that_iam_knows(stack:
     assert {where: each for where, each in found.items() if each} == {}
 
 
+@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+def test_every_queue_has_a_policy_of_its_own_that_names_no_other(stack: Stack) -> None:
+    # SQS's developer guide: a policy covers a single queue, and each statement names that queue.
+    policies = [each["Properties"] for each in stack.of_type("AWS::SQS::QueuePolicy").values()]
+    named = {
+        (queue, statement["Resource"])
+        for each in policies
+        for queue in each["Queues"]
+        for statement in each["PolicyDocument"]["Statement"]
+    }
+
+    assert named == {(name, f"{name}.Arn") for name in stack.of_type("AWS::SQS::Queue")}
+
+
 def test_every_recipe_is_scanned_for_weaknesses() -> None:
     # checkov's list of files takes no patterns.
     files = yaml.safe_load((ROOT / ".checkov.yaml").read_text())["file"]

@@ -276,11 +276,11 @@ class Run:
         reason = REASONS.get((self.answer and self.answer.code) or "")
         where = f"{', '.join(self.fields)}: " if self.fields else ""
         unasked = tuple(name.casefold() for name in self.unasked)
-        amiss = [
+        troubles = [
             f"{each}, but was not asked" if each.casefold().startswith(unasked) else each
-            for each in self.scenario.amiss
+            for each in self.scenario.troubles
         ]
-        return [*amiss, *([where + reason] if reason else [])]
+        return [*troubles, *([where + reason] if reason else [])]
 
     @property
     def design(self) -> str:
@@ -330,7 +330,7 @@ class Run:
         if self.suppressed:
             return Verdict(
                 "exception",
-                "No email: it was owed, and suppressed",
+                "No email: it was suppressed",
                 f"This address has had its {self.stage.limit} emails within an hour. It gets no "
                 "more, Roomle’s neither, so that nobody can flood a person.",
             )

@@ -176,7 +176,7 @@ class Scenario:
         return None if self.roomle == "works" else self.roomle
 
     @property
-    def amiss(self) -> list[str]:
+    def troubles(self) -> list[str]:
         """What goes wrong, in words."""
         return [
             f"{TITLES[name]}: {values[chosen]}"

@@ -586,6 +586,8 @@ def read_brands(file: Path, languages: Sequence[str]) -> Brands:
 
     configurators: dict[str, dict[str, Any]] = {}
     for key, values in check.tables(raw, "configurators").items():
+        if why := words.hidden(key):
+            check.note(("configurators", key), why)
         check.one_of(tables, values.get("brand"), ("configurators", key, "brand"))
         chosen = str(values.get("brand"))
         base = models.get(chosen)

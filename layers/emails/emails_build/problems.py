@@ -47,7 +47,7 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        return f"{place}: {self.message}"
+        return words.visible(f"{place}: {self.message}")
 
     def relative_to(self, folder: Path) -> Problem:
         """The same, with the file's path from a folder that it is in."""

@@ -49,10 +49,16 @@ def hidden(text: str) -> str | None:
     return _unseen(_HIDDEN.search(text))
 
 
+def visible(text: str) -> str:
+    """The text with such characters written as in TOML, so that they change no terminal."""
+    return _HIDDEN.sub(lambda found: f"\\U{ord(found[0]):08X}", text)
+
+
 def _unseen(found: re.Match[str] | None) -> str | None:
     if found is None:
         return None
-    name = unicodedata.name(found[0], "control character").lower()
+    kind = "private use" if unicodedata.category(found[0]) == "Co" else "control character"
+    name = unicodedata.name(found[0], kind).lower()
     return f"has U+{ord(found[0]):04X} ({name}), which nobody sees: delete it"
 
 

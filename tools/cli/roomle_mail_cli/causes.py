@@ -347,6 +347,25 @@ def configuration(deployment: Deployment) -> Iterator[Cause]:
             )
 
 
+def redrive(deployment: Deployment) -> Iterator[Cause]:
+    """Whether SQS still moves messages that were tried too often to the dead-letter queue."""
+    described = _template(deployment)["Resources"]
+    for logical_id, url in deployment.of_type("AWS::SQS::Queue").items():
+        if "RedrivePolicy" not in described[logical_id]["Properties"]:
+            continue
+        with aws_errors():
+            found = deployment.client("sqs").get_queue_attributes(
+                QueueUrl=url, AttributeNames=["RedrivePolicy"]
+            )
+        if "deadLetterTargetArn" not in found.get("Attributes", {}).get("RedrivePolicy", ""):
+            yield Cause(
+                f"{logical_id} was changed by hand: it has no dead-letter queue, so what fails is "
+                "tried until SQS deletes it, and no alarm goes off",
+                revert_drift(deployment),
+                logical_id,
+            )
+
+
 def _plain(deployment: Deployment, value: Any) -> str | None:  # noqa: ANN401
     """A value of the template as AWS has it; None if it is more than a parameter or a resource."""
     if not isinstance(value, dict):
@@ -358,6 +377,10 @@ def _plain(deployment: Deployment, value: Any) -> str | None:  # noqa: ANN401
 def _holds(deployment: Deployment, value: Any, has: str | None) -> bool:  # noqa: ANN401
     """Whether a variable is set, and names the resource that the template refers to."""
     named = value.get("Ref") if isinstance(value, dict) else None
+    got = _listed(value.get("Fn::GetAtt")) if isinstance(value, dict) else []
+    if got[1:] == ["Id"] and got[0] in deployment.resources:
+        # A secret, by its ARN. On the emulator the physical id is its name.
+        return deployment.resources[got[0]][1] in (has or "")
     if named == "AWS::NoValue":
         return True
     if named in deployment.resources:
@@ -390,6 +413,15 @@ def invocation(deployment: Deployment) -> Iterator[Cause]:
             )
 
 
+def no_route(deployment: Deployment) -> Cause:
+    """Why API Gateway answers 404 to the webhook's own URL."""
+    return Cause(
+        "API Gateway does not know this URL: the route POST /webhook was deleted, or the API's own "
+        "URL is switched off (DisableExecuteApiEndpoint)",
+        revert_drift(deployment),
+    )
+
+
 def trigger(deployment: Deployment) -> Iterator[Cause]:
     """Whether the mailer takes from the queue."""
     mapping = deployment.of_type("AWS::Lambda::EventSourceMapping").get("MailerFunctionQueue")
@@ -419,7 +451,7 @@ def ses_events(deployment: Deployment) -> Iterator[Cause]:
             rule = name.rpartition("|")[2]
             events = deployment.client("events")
             state = events.describe_rule(Name=rule)["State"]
-            targets = events.list_targets_by_rule(Rule=rule)["Targets"]
+            targets = events.list_targets_by_rule(Rule=rule).get("Targets", [])
         if state != "ENABLED":
             yield Cause(
                 "the rule that writes SES's events into the log is switched off",
@@ -429,9 +461,11 @@ def ses_events(deployment: Deployment) -> Iterator[Cause]:
             yield Cause("the rule for SES's events lost its target", revert_drift(deployment))
     for name in deployment.of_type("AWS::SES::ConfigurationSet").values():
         with aws_errors():
-            found = deployment.client("sesv2").get_configuration_set_event_destinations(
-                ConfigurationSetName=name
-            )["EventDestinations"]
+            found = (
+                deployment.client("sesv2")
+                .get_configuration_set_event_destinations(ConfigurationSetName=name)
+                .get("EventDestinations", [])
+            )
         if not any(each.get("Enabled") and "EventBridgeDestination" in each for each in found):
             yield Cause(
                 "the configuration set does not hand SES's events to EventBridge",
@@ -440,7 +474,7 @@ def ses_events(deployment: Deployment) -> Iterator[Cause]:
     wanted = set(deployment.of_type("AWS::Logs::ResourcePolicy").values())
     with aws_errors():
         pages = deployment.client("logs").get_paginator("describe_resource_policies").paginate()
-        has = {each["policyName"] for page in pages for each in page["resourcePolicies"]}
+        has = {each["policyName"] for page in pages for each in page.get("resourcePolicies", [])}
     if wanted - has:
         yield Cause(
             "EventBridge may not write SES's events into the log: its policy was deleted",

@@ -115,8 +115,8 @@ def broken(deployment: Deployment) -> Cause | None:
     """The first thing found to be broken, in order of how much it explains; None if nothing is."""
     for check in (
         *(causes.secret, causes.permissions, causes.resources, causes.variables),
-        *(causes.configuration, causes.invocation, causes.switches, causes.ses_events),
-        *(sending, causes.log_level),
+        *(causes.configuration, causes.invocation, causes.redrive, causes.switches),
+        *(causes.ses_events, sending, causes.log_level),
     ):
         try:
             found = next(iter(check(deployment)), None)

@@ -616,7 +616,7 @@ def _clock(deployment: Deployment, answer: posting.Answer) -> Iterator[Check]:
 
 
 def check_queue(deployment: Deployment) -> Iterator[Check]:
-    """The mailer reads it."""
+    """What waits in it, and whether what fails leaves it."""
     with aws_errors():
         attributes = deployment.client("sqs").get_queue_attributes(
             QueueUrl=deployment.output("QueueUrl"), AttributeNames=["All"]
@@ -625,14 +625,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
     found = f"{waiting} waiting, {working} at work or waiting for their next try"
     yield Check("queue", "ok", found)
-    if not attributes.get("RedrivePolicy"):
-        yield Check(
-            "queue",
-            "fail",
-            "it was changed by hand: it has no dead-letter queue, so what fails is tried until SQS "
-            "deletes it, and no alarm goes off",
-            causes.revert_drift(deployment),
-        )
+    yield from _failed("queue", causes.redrive(deployment))
 
 
 def check_mailer(deployment: Deployment) -> Iterator[Check]:

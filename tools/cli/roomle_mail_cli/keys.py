@@ -58,7 +58,7 @@ def parse(text: str, *, allow_published: bool) -> tuple[Credential, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a secret, without showing it, and the command that mends it."""
+    """What is wrong with a secret, without showing it, and the command that fixes it."""
 
     what: str
     fix: str
@@ -292,7 +292,7 @@ def remove(
     """Remove an API key; raises CliError.
 
     It counts for SecretOverlap more, unless it is removed `at_once`: then the other API keys'
-    previous secrets stop to count as well.
+    previous secrets stop counting as well.
     """
     version = _there(deployment)
     fix = f"roomle-mail secret set API_KEY --replace{deployment.option}"

@@ -20,10 +20,11 @@ STEPS: dict[str, proof.Step] = {
     "events": steps.prove_events,
     "event bus": steps.prove_event_bus,
     "design": steps.prove_design,
-    "repeat": steps.prove_repeat,
     "refusals": steps.prove_refusals,
     "dead letter": steps.prove_dead_letter,
     "redrive": steps.prove_redrive,
+    # After what is refused: the doctor takes a refusal that an accepted event followed as over.
+    "repeat": steps.prove_repeat,
     "alarm": observation.prove_alarm,
     "SES's events": steps.prove_ses_events,
     "saved queries": observation.prove_queries,

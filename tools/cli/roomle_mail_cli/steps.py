@@ -51,7 +51,7 @@ KINDS = tuple(sorted(name.removeprefix("email.") for name in events.EVENTS))
 AR = "shareConfigurationAR"
 _ACCEPTED = 202
 _CUSTODY = {200: "sent", _ACCEPTED: "queued"}
-_UNAUTHORIZED, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 500, 501
+_UNAUTHORIZED, _NOT_FOUND, _SERVER_ERROR, _NOT_IMPLEMENTED = 401, 404, 500, 501
 # Seconds until SES has reported the outcome of an email.
 _TOLD_WITHIN = 240.0
 _HOUR = 3600
@@ -92,7 +92,7 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
     sound = True
     for check in (
         *(causes.resources, causes.variables, causes.configuration, causes.invocation),
-        *(causes.switches, causes.ses_events),
+        *(causes.redrive, causes.switches, causes.ses_events),
     ):
         try:
             found = list(check(proof.deployment))
@@ -328,10 +328,12 @@ def _cause(proof: Proof, sent: Posted) -> causes.Cause | None:
     if (found := diagnosis.broken(proof.deployment)) is not None:
         return found
     if code is None:
-        return causes.Cause(
+        unknown = sent.answer is not None and sent.answer.status == _NOT_FOUND
+        cause = causes.Cause(
             "API Gateway itself answered: the function can't start, or has no room",
             "roomle-mail doctor; ReceiverErrorsAlarm in docs/operations.md",
         )
+        return causes.no_route(proof.deployment) if unknown else cause
     if sent.has("queued") and proof.deployment.has_mailer:
         return causes.Cause(
             "the mailer did not send it in time; MailerErrorsAlarm and MailerThrottlesAlarm in "
@@ -376,7 +378,7 @@ def prove_event_bus(proof: Proof) -> Iterator[Result]:
         yield proved(name, found)
         return
     cause = next(filter(None, (diagnosis.of_line(proof.deployment, x.facts) for x in lost)), None)
-    yield failed(name, found, cause or diagnosis.broken(proof.deployment))
+    yield failed(name, found, cause or diagnosis.broken(proof.deployment) or proof.cause)
 
 
 # --- the design -------------------------------------------------------------------------------

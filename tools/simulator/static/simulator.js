@@ -63,7 +63,7 @@ const switches = form.querySelectorAll("fieldset:last-of-type select");
 
 function mark() {
   for (const select of switches) {
-    select.parentElement.classList.toggle("amiss", select.selectedIndex > 0);
+    select.parentElement.classList.toggle("wrong", select.selectedIndex > 0);
   }
   const offered = form.elements.configurator.selectedOptions[0].dataset.languages.split(" ");
   for (const option of form.elements.language.options) {

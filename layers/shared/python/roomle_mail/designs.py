@@ -35,7 +35,7 @@ _MAX_ANSWER = 256 * 1024
 _MAX_PICTURE = 4 * 1024 * 1024  # 1024 x 1024 pixels without any compression
 _CHUNK = 16 * 1024
 _MAX_REDIRECTS = 3
-_SHORTEST, _LONGEST = 1, 50_000  # millimetres
+_SHORTEST, _LONGEST = 2, 50_000  # millimetres, as formats.py writes them
 _LENGTHS = ("width", "depth", "height")
 _OK, _TOO_MANY_REQUESTS, _SERVER_ERROR = 200, 429, 500
 _NOT_FOR_US, _NOT_THERE, _REDIRECTS = (400, 401, 403), (404, 410), (301, 302, 303, 307, 308)
@@ -164,7 +164,7 @@ class Designs:
         return lookup
 
     def rest(self, environment: Environment, now: float) -> None:
-        """Call this environment of Roomle's no more for a while."""
+        """Stop calling this environment of Roomle's for a while."""
         self._failed_at[environment] = now
 
 

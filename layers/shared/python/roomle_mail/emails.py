@@ -266,9 +266,7 @@ class Catalog:
             for key, text in _chosen(sections, named="name" in design).items()
         }
         look = brand.look
-        by_language = {
-            key: look[key][language] for key in ("imprint", "privacy", "blocks", "extra")
-        }
+        by_language = {key: look[key][language] for key in _BY_LANGUAGE}
         start = "right" if texts["dir"] == "rtl" else "left"
         context = {
             "brand": {"id": brand.id, **look, **by_language},
@@ -355,7 +353,7 @@ def _chosen(sections: Iterable[Mapping[str, Any]], *, named: bool) -> dict[str, 
     texts: dict[str, Any] = {}
     for section in sections:
         for key in section:
-            # Who words a text differently means it for all designs.
+            # Anyone who words a text differently means it for all designs.
             texts.pop(f"{key}{WITH_DESIGN}", None)
         texts |= section
     special = {key: texts.pop(key) for key in [*texts] if key.endswith(WITH_DESIGN)}

@@ -60,7 +60,7 @@ def list_letters(
 ) -> None:
     """List the dead letters: how many for which reason, then each on a line. Times are UTC.
 
-    A letter's age counts from the event. After 14 days it is sent no more.
+    A letter's age counts from the event. After 14 days it is no longer sent.
 
     \b
     Examples:

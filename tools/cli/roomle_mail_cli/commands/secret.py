@@ -63,15 +63,15 @@ def remove_secret(
     api_key: Annotated[str, typer.Argument(metavar="API_KEY", help="As `secret list` shows it.")],
     *,
     at_once: Annotated[
-        bool, typer.Option("--now", help="Don't let it count for SecretOverlap more.")
+        bool, typer.Option("--now", help="Don't let it count for SecretOverlap.")
     ] = False,
     yes: Yes = False,
     stack: Stack = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove an API key from the secret. It counts for SecretOverlap seconds more.
+    """Remove an API key from the secret. It still counts for SecretOverlap seconds.
 
-    With --now it counts no more at once: the previous value is overwritten, and the receiver's
+    With --now it stops counting at once: the previous value is overwritten, and the receiver's
     running functions are replaced, because they know the secret for five minutes.
 
     \b
@@ -144,4 +144,4 @@ def show_change(
         now = f"roomle-mail secret remove {shlex.quote(removed)} --now{deployment.option}"
         screen.note(f"{removed} still counts {until}. To end that at once: {now}")
     elif not change.warnings:
-        screen.note(f"{removed} counts no more.")
+        screen.note(f"{removed} no longer counts.")
