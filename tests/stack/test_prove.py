@@ -406,12 +406,6 @@ def ses_events_not_handed_over(stack: LocalStack) -> Iterator[None]:
         client.create_configuration_set_event_destination(**which, EventDestination=before)
 
 
-@contextlib.contextmanager
-def another_secret_named(stack: LocalStack) -> Iterator[None]:
-    with stack.environment(RECEIVER, SECRET_ID="arn:aws:secretsmanager:eu-central-1:0:secret:x"):
-        yield
-
-
 REVERT = r"--deployment-mode REVERT_DRIFT"
 BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
     "the secret, deleted": (
@@ -471,10 +465,6 @@ BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], st
     ),
     "the receiver's variable": (
         variable(RECEIVER, "TABLE_NAME"), "receiver", "ReceiverFunction has lost .*TABLE_NAME",
-        REVERT,
-    ),
-    "the receiver's secret, by name": (
-        another_secret_named, "resources", "ReceiverFunction has lost or changed .*SECRET_ID",
         REVERT,
     ),
     "the queue's redrive policy": (

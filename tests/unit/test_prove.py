@@ -337,6 +337,20 @@ def test_a_line_without_a_reason_names_no_cause() -> None:
     assert diagnosis.of_line(deployment(), {"message": "sent"}) is None
 
 
+@pytest.mark.parametrize("physical", ["arn:aws:secretsmanager:r:1:secret:ours-a1", "ours-a1"])
+@pytest.mark.parametrize(("named", "holds"), [("ours-a1", True), ("theirs-b2", False)])
+def test_a_variable_that_names_another_secret_is_not_the_templates(
+    physical: str, named: str, *, holds: bool
+) -> None:
+    known = deployment()
+    vars(known)["resources"] = {"Secret": ("AWS::SecretsManager::Secret", physical)}
+    wanted = {"Fn::GetAtt": ["Secret", "Id"]}
+
+    found = causes._holds(known, wanted, f"arn:aws:secretsmanager:r:1:secret:{named}")
+
+    assert (found, causes._holds(known, wanted, None)) == (holds, False)
+
+
 def test_a_404_means_that_api_gateway_has_no_such_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "broken", lambda _: None)
     made = run()
