@@ -142,7 +142,7 @@ capacity: setup ## calculate docs/capacity.md again from the measurements
 fuzz: setup ## fuzz token and event for MINUTES=n (10), keep inputs that reach new code
 	@$(PYTHON) -m tests.faults.fuzz.runs $(or $(MINUTES),10)
 
-example: setup ## copy the example emails, layers/emails, to the tests' own, tests/emails
+example: setup ## after a change of the example in layers/emails: copy it to the tests' own, tests/emails
 	@$(PYTHON) -m tests.emails_package
 
 contract: setup ## write docs/openapi.json, docs/asyncapi.json and docs/schemas from the code

@@ -137,8 +137,8 @@ def setting(rounds: int, calls: int, load: float) -> dict[str, Any]:
     ]
     text = "\n".join(path.read_text() for path in pinned)
     names = (
-        "apig-wsgi", "aws-lambda-powertools", "boto3", "botocore", "chalice", "fastapi",
-        "flask", "mangum", "minijinja", "pycryptodome", "pydantic", "pydantic-core", "urllib3",
+        "apig-wsgi", "aws-lambda-powertools", "boto3", "chalice", "fastapi", "flask", "mangum",
+        "minijinja", "pycryptodome", "pydantic", "pydantic-core", "urllib3",
     )  # fmt: skip
     versions = {
         name: ", ".join(sorted(set(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE))))

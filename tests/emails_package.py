@@ -58,7 +58,12 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def copy_example() -> None:
-    """Copy the example in layers/emails to tests/emails."""
+    """Copy the example in layers/emails to tests/emails; exits if a brand edited it."""
+    if "@brand.example" not in (OWN / "brands.toml").read_text("utf-8"):
+        raise SystemExit(
+            "layers/emails holds your own brands, and the tests need the example: "
+            "tests/emails stays as it is."
+        )
     shutil.rmtree(EMAILS)
     for name, data in content(OWN).items():
         path = EMAILS / name

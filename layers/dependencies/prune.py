@@ -46,7 +46,8 @@ USED = {
 # Never imported: commands, documentation, tests, types, metadata.
 UNUSED = [
     *("*.dist-info", "**/*.pyi", "**/py.typed", ".lock", "bin", "share"),
-    *("dateutil/zoneinfo", "segno/cli.py", "urllib3/contrib/emscripten"),
+    *("boto3/data", "boto3/examples", "dateutil/zoneinfo"),
+    *("segno/cli.py", "urllib3/contrib/emscripten"),
 ]
 
 # Service -> its name in endpoints.json, and the operations that are called. A service's whole

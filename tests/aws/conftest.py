@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 import boto3
-import botocore.session
 import pytest
 from boto3.session import Session
 from botocore.awsrequest import AWSResponse
@@ -31,7 +30,7 @@ from tests.powertools import LambdaContext
 from tests.receiver_environment import RECEIVER_ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[2]
-SESSION, OURS = Session(), botocore.session.Session()
+SESSION = Session()
 LOADS = itertools.count(1)
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 API_KEY, SECRET = "exampleKeyForTests", "example-secret-0"
@@ -312,7 +311,7 @@ def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     # One session for all tests, because each new one reads AWS's service descriptions again.
-    monkeypatch.setattr(aws, "Session", lambda: OURS)
+    monkeypatch.setattr(aws, "Session", lambda: SESSION)
     printed: list[str] = []
 
     def output() -> str:

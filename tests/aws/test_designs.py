@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from roomle_mail import designs
+from roomle_mail.designs import DESIGN_WITHIN
 from roomle_mail.emails import Catalog
 from roomle_mail.tokens import Credential
 from tests.aws.conftest import API_KEY, SECRET, World, saved
@@ -25,8 +27,10 @@ FAULTS = ["hangs", "dripping-header", "reset", "500", "404", "401", "html", "dee
 
 
 @pytest.fixture(autouse=True)
-def _known_to_roomle(roomle: RoomleApi) -> None:
+def _known_to_roomle(roomle: RoomleApi, monkeypatch: pytest.MonkeyPatch) -> None:
     roomle.credentials = (Credential(API_KEY, SECRET.encode()),)
+    # On a busy machine even a healthy Roomle takes longer than an email waits.
+    monkeypatch.setattr(designs, "DESIGN_WITHIN", 4.0)
 
 
 def designs_told(world: World) -> list[Any]:
@@ -83,9 +87,14 @@ def test_what_only_the_mailer_sends_the_receiver_does_not_look_up(
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("delivery", ["ses", "sqs", "ses,sqs"])
 def test_no_fault_of_roomles_changes_an_answer_or_keeps_an_email(
-    world: World, roomle: RoomleApi, delivery: str, fault: str
+    world: World,
+    roomle: RoomleApi,
+    delivery: str,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert fault in faults.FAULTS
+    monkeypatch.setattr(designs, "DESIGN_WITHIN", DESIGN_WITHIN)
     world.set(DELIVERY=delivery)
     roomle.fault = fault
 

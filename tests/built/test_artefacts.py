@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import botocore.session
+import boto3.session
 import pytest
 
 from roomle_mail_cli import sign
@@ -56,7 +56,7 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
             function,
             "import importlib.metadata as m, importlib.util as u, json, sys\n"
             "where = {n: (s := u.find_spec(n)) and s.origin for n in"
-            " ('botocore', 'pydantic_core', 'roomle_mail', 'roomle_mail_emails', 'app',"
+            " ('boto3', 'pydantic_core', 'roomle_mail', 'roomle_mail_emails', 'app',"
             " 'pytest', 'moto', 'mypy', 'tools', 'pip')}\n"
             "own = [p for p in sys.path if p.endswith('site-packages')]\n"
             "print(json.dumps([where, own, [d.name for d in m.distributions(path=own)]]))",
@@ -70,7 +70,7 @@ def test_nothing_can_be_imported_but_the_runtime_and_the_layers(
     assert sorted(distributions) == sorted(artefacts.closure("awslambdaric"))
     # AND everything that the functions import comes from the layers
     opt = f"{aws_lambda.opt}/python/"
-    for shipped in ("botocore", "pydantic_core", "roomle_mail", "roomle_mail_emails"):
+    for shipped in ("boto3", "pydantic_core", "roomle_mail", "roomle_mail_emails"):
         assert where.pop(shipped).startswith(opt)
     assert where.pop("app") == str(aws_lambda.tasks[function] / "app.py")
     # AND nothing of the development environment is there
@@ -110,7 +110,7 @@ def test_every_module_is_compiled_for_a_file_system_that_is_read_only(aws_lambda
     sources = shipped(aws_lambda)
 
     assert {
-        "/opt/python/botocore/__init__.py",
+        "/opt/python/boto3/__init__.py",
         "/opt/python/roomle_mail/idempotency.py",
         "/var/task/app.py",
     } <= {mounted for _, mounted in sources}
@@ -184,7 +184,7 @@ def test_there_is_one_session_for_all_clients(
 ) -> None:
     made = aws_lambda.run(
         function,
-        "import botocore.session, json\n"
+        "import boto3.session, botocore.session, json\n"
         "made = []\n"
         "def counting(kind):\n"
         "    before = kind.__init__\n"
@@ -192,6 +192,7 @@ def test_there_is_one_session_for_all_clients(
         "        made.append(kind.__module__)\n"
         "        before(self, *args, **named)\n"
         "    kind.__init__ = init\n"
+        "counting(boto3.session.Session)\n"
         "counting(botocore.session.Session)\n"
         "import app\n"
         "clients = app.clients\n"
@@ -200,7 +201,7 @@ def test_there_is_one_session_for_all_clients(
         **variables(function),
     )
 
-    assert json.loads(made) == ["botocore.session"]
+    assert sorted(json.loads(made)) == ["boto3.session", "botocore.session"]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -262,12 +263,10 @@ def test_botocore_holds_the_used_operations_of_the_used_services_only(aws_lambda
 # Run under both botocores: the layer's, and the complete one of the development environment.
 ENDPOINTS = """
 import json, sys
-from botocore.session import Session
-session, found = Session(), {}
-session.set_credentials("test", "test")
+from boto3.session import Session
+session, found = Session("test", "test"), {}
 for service, region in json.loads(sys.argv[1]):
-    client = session.create_client(service, region_name=region)
-    found[f"{service} {region}"] = client.meta.endpoint_url
+    found[f"{service} {region}"] = session.client(service, region_name=region).meta.endpoint_url
 print(json.dumps(found))
 """
 
@@ -276,7 +275,7 @@ def test_each_service_has_the_same_endpoint_as_in_the_complete_botocore_in_every
     aws_lambda: Lambda,
 ) -> None:
     # GIVEN the regions of all partitions: AWS's own, China, the government's, ...
-    session = botocore.session.Session()
+    session = boto3.session.Session()
     wanted = [
         (service, region)
         for service in OPERATIONS

@@ -417,6 +417,8 @@ def test_a_service_that_was_not_asked_is_named(
 
     told = window.page.locator("#answer").inner_text()
     assert re.findall(r"did not ask (.*?), so", told) == unasked
+    newest = window.page.locator(".history tbody tr").first
+    assert newest.inner_text().count("but was not asked") == len(unasked)
 
 
 def test_a_changed_field_stays_in_sight(simulator: Simulator, window: Window) -> None:

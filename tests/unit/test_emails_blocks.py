@@ -235,6 +235,8 @@ def test_corners_alignment_and_font_are_the_brands_own(source: Path) -> None:
     assert "border-radius:8px" not in html
     assert "font-family:&#x27;Source Sans 3&#x27;, serif" in html
     assert "text-align:center" in html
+    # Not even that of the link below the button.
+    assert "text-align: left" not in html
     assert "@font-face" not in html
     assert saved(source, "exampleStudio", "de").html == plain
 

@@ -87,6 +87,7 @@ def test_an_option_that_would_be_ignored_is_an_error(
         ("logs", "--count-by", ""),
         ("logs", "--since", ""),
         ("why", ""),
+        ("verify", " "),
         ("why", "--since", "2999-01-01"),
         ("dead-letters", "list", "--reason", ""),
         ("dead-letters", "list", "--address", "nobody"),

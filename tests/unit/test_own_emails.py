@@ -25,12 +25,28 @@ def test_the_example_is_copied_whole(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for folder, name in ((own, "texts/pl.toml"), (ours, "texts/old.toml")):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text("")
-    (own / "brands.toml").write_text("default = 'x'")
+    example = "sender = 'hello@brand.example'"
+    (own / "brands.toml").write_text(example)
     (own / "Makefile").write_text("")
     monkeypatch.setattr(emails_package, "OWN", own)
     monkeypatch.setattr(emails_package, "EMAILS", ours)
 
     emails_package.copy_example()
 
-    assert emails_package.content(ours) == {"brands.toml": b"default = 'x'", "texts/pl.toml": b""}
+    assert emails_package.content(ours) == {
+        "brands.toml": example.encode(), "texts/pl.toml": b"",
+    }  # fmt: skip
     assert not (ours / "Makefile").exists()
+
+
+def test_a_brands_own_emails_do_not_replace_the_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brands.toml").write_text("sender = 'hello@nordform.example'")
+    monkeypatch.setattr(emails_package, "OWN", tmp_path)
+    before = emails_package.content(emails_package.EMAILS)
+
+    with pytest.raises(SystemExit, match="your own brands"):
+        emails_package.copy_example()
+
+    assert emails_package.content(emails_package.EMAILS) == before

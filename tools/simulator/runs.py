@@ -221,6 +221,8 @@ class Run:
             return "This is not the stack’s own answer."
         if self.consumers:
             return "The event is in the queue, where your own program takes it."
+        if self.answer.code == "unavailable" and not self.scenario.expected:
+            return "The event bus has not taken this event, or it is unknown whether it has."
         return MEANINGS.get(self.answer.code, "")
 
     @property
@@ -273,7 +275,12 @@ class Run:
         """What went wrong, in words: the visitor's faults, and what the answer says."""
         reason = REASONS.get((self.answer and self.answer.code) or "")
         where = f"{', '.join(self.fields)}: " if self.fields else ""
-        return [*self.scenario.troubles, *([where + reason] if reason else [])]
+        unasked = tuple(name.casefold() for name in self.unasked)
+        troubles = [
+            f"{each}, but was not asked" if each.casefold().startswith(unasked) else each
+            for each in self.scenario.troubles
+        ]
+        return [*troubles, *([where + reason] if reason else [])]
 
     @property
     def design(self) -> str:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from boto3.session import Session
 from botocore import __version__
 from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
-from botocore.session import Session
 
 from roomle_mail import errors
 from roomle_mail.deadline import DeadlineExceeded
@@ -24,8 +24,7 @@ from roomle_mail.deadline import DeadlineExceeded
 class Clients:
     """The clients, all from one session: a second one costs tens of milliseconds at a cold start.
 
-    boto3 makes the same clients, but importing it takes another 7 % of a cold start: it brings S3's
-    transfers and its own classes for resources. Each client is made when it is first used.
+    Each is made when it is first used.
     """
 
     def __init__(self, session: Session | None = None) -> None:
@@ -33,7 +32,7 @@ class Clients:
         self._session = session or Session()
 
     @cached_property
-    def ses(self) -> Any:  # noqa: ANN401 (botocore's clients are made at run time)
+    def ses(self) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         """SES, called once: a second call after a lost answer would send a second email."""
         return self._client("sesv2", attempts=1, read=8)
 
@@ -68,7 +67,7 @@ class Clients:
             # event.
             user_agent=f"roomle-mail botocore/{__version__}",
         )
-        return self._session.create_client(service, config=config)
+        return self._session.client(service, config=config)
 
 
 def reseed_after_restore(environment: Mapping[str, str]) -> None:

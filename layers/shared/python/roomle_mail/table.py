@@ -20,7 +20,7 @@ _NAME = re.compile(r"#\w+")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table as one owner sees it, through botocore's client.
+    """The table as one owner sees it, through boto3's client.
 
     In a condition each `#name` stands for that attribute. Every call may raise AwsCallFailed.
     """
@@ -30,7 +30,7 @@ class Table:
     owner: str
 
     @classmethod
-    def open(cls, client: Any, name: str) -> Self:  # noqa: ANN401 (botocore's)
+    def open(cls, client: Any, name: str) -> Self:  # noqa: ANN401 (boto3's)
         """The table for a new owner."""
         return cls(client, name, os.urandom(16).hex())
 

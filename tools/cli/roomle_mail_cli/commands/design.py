@@ -98,6 +98,8 @@ def design(
         screen.show_json(as_document(inquiry, brand, emails, off=off))
     else:
         show(inquiry, brand, emails, off=off)
+        if deployment is not None and not deployment.has_mailer:
+            screen.note("Mailer is off: the stack sends no email, so none shows a design.")
     raise typer.Exit(Exit.NOT_FINE if any(each.missing for each in emails) else Exit.FINE)
 
 

@@ -59,6 +59,8 @@ def verify(
             raise CliError("Only one of the two can be read from stdin.", code=Exit.USAGE)
         token = screen.read_stdin()
     token = token.strip()
+    if not token:
+        raise CliError("The token is empty.", code=Exit.USAGE)
     deployment = Deployment.find(stack) if stack or not secret_stdin else None
     tried = (
         tuple(("given", each) for each in keys.from_stdin(api_key))
@@ -76,7 +78,10 @@ def verify(
     if token.startswith(SEALED):
         opened = reading.unseal(token, [each for _, each in tried])
         if opened is None:
-            raise CliError("No secret opens it: it was sealed with another one, or is cut off.")
+            raise CliError(
+                "No secret opens it: it was sealed with another one, or is cut off.",
+                code=Exit.NOT_FINE,
+            )
         token = opened[0]
         arrived = arrived or datetime.fromtimestamp(opened[1], UTC)
     now = (arrived or datetime.now(UTC)).timestamp()
