@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import runpy
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from bench import measure, report
+from bench import measure, report, variants
 from bench.markdown import filled
 from bench.variants import Variant, as_format_1, posts
 from bench.wire import Event, Server, Work
+from roomle_mail import events
+from roomle_mail.emails import Catalog
 
 TRACE = """\
 import time: self [us] | cumulative | imported package
@@ -110,3 +113,19 @@ def test_a_record_that_is_there_is_not_put_again() -> None:
     assert second.startswith(b"HTTP/1.1 400")
     assert b"ConditionalCheckFailedException" in second
     assert server.work.calls == {"PutItem": 2}
+
+
+def test_the_peers_email_is_as_long_as_the_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    (post,) = posts(1)
+    event = events.validate(json.loads(post["body"]))
+    assert event
+    catalog = Catalog.load()
+    ours = catalog.compose(event, catalog.brand(event.configurator_id), received=0)
+    peers = Path(variants.__file__).parent / "peers"
+    for name in ("SECRET_ID", "TABLE_NAME", "CONFIGURATION_SET", "MEMORY", "LIMITS"):
+        monkeypatch.setenv(name, "-")
+    monkeypatch.setenv("TOKEN_MAX_AGE", "300")
+
+    job = runpy.run_path(str(peers / "job.py"))
+
+    assert len(job["HTML"]) == pytest.approx(len(ours.html), rel=0.1)
