@@ -93,7 +93,9 @@ REASONS: dict[str, Reason] = {
     ),
     # The work.
     "SecretUnusable": Reason(
-        "The receiver can't use the secret; `problem` says why.", "roomle-mail secret set API_KEY"
+        "The receiver can't use the secret; `problem` says why.",
+        "If `problem` names an error of Secrets Manager: roomle-mail doctor. Otherwise: "
+        "roomle-mail secret set API_KEY",
     ),
     "TimeRunningOut": Reason(
         "AnswerWithin ran out: a cold start took the time, or an AWS service is slow.",
