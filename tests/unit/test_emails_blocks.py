@@ -204,6 +204,8 @@ def test_a_value_that_can_not_be_shown_is_named(source: Path, line: str, message
     ("placeholder", "message"),
     [
         ("{{ t.hedding }}", "t.hedding: no language has this text, did you mean `t.heading`?"),
+        # Not taken for another text that no language has, such as t.note.
+        ("{{ t.nope }}", "t.nope: no language has this text: write it"),
         ("{{ t.promise }}", "write it into each file of texts/, under [savedConfiguration]"),
         ("{% if t.heeding %}{{ t.heeding }}{% endif %}", "did you mean `t.heading`?"),
         ("{{ brand.extra.promise }}", "`brand.extra.promise` is undefined"),

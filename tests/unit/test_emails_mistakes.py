@@ -112,6 +112,7 @@ def test_an_include_may_be_written_in_every_usual_way(
         (SAVED, '<mj-text class="big">x</mj-text>', "write `css-class`"),
         (SAVED, '<mj-text mj-class="big">x</mj-text>', 'no <mj-class name="big">'),
         (SAVED, "<mj-text font-size=13px>x</mj-text>", "values in quotes"),
+        (SAVED, "<mj-text color=”#111111”>x</mj-text>", 'write color="#111111"'),
         (SAVED, "<mj-text>a < b</mj-text>", "isn't MJML"),
         (SAVED, "<mj-text><b>x</mj-text>", "<b> is never closed"),
         (SAVED, "<mj-text>x</mj-txt>", "</mj-txt> without <mj-txt>"),
@@ -269,6 +270,18 @@ def test_a_slip_of_the_pen_is_named_where_it_is_and_not_where_it_is_noticed(
     [problem, *_] = problems(source)
     assert problem.startswith(f"{name}:{line}: ")
     assert message in problem
+
+
+@pytest.mark.parametrize("ending", ["mjml", "txt"])
+def test_a_layout_without_the_emails_own_part_is_named_before_its_texts(
+    source: Path, ending: str
+) -> None:
+    layout = source / f"templates/shared/layout.{ending}"
+    kept = [line for line in layout.read_text("utf-8").split("\n") if "content." not in line]
+    layout.write_text("\n".join(kept), "utf-8")
+    assert {each.partition(":")[0] for each in problems(source)} == {
+        f"templates/shared/layout.{ending}"
+    }
 
 
 def test_a_missing_text_part_is_named_and_not_the_line_that_includes_it(source: Path) -> None:

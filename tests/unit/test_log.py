@@ -6,14 +6,19 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roomle_mail import errors
-from roomle_mail_cli import lines, reasons, times
+from roomle_mail.delivery import Queued
+from roomle_mail_cli import letters, lines, reasons, times
+from roomle_mail_cli.commands import why
+from roomle_mail_cli.deployment import Deployment
+from roomle_mail_cli.letters import Letter
 from roomle_mail_cli.lines import Line, Query
 from roomle_mail_cli.screen import CliError
 from tests.unit import cloudformation
@@ -215,6 +220,36 @@ def test_every_alarm_leads_to_lines_or_to_the_stack() -> None:
         if each["Type"] == "AWS::CloudWatch::Alarm"
     }
     assert alarms == {*reasons.ALARMS, *reasons.WITHOUT_LINES}
+
+
+def test_refusals_are_told_without_requests_that_have_no_token_as_their_alarm_counts() -> None:
+    query = reasons.query_for("RefusalsAlarm")
+    assert query is not None
+    refused = [a_line(message="refused", reason=each) for each in ("TokenMissing", "TokenExpired")]
+    assert [query.matches(each) for each in refused] == [False, True]
+
+
+def test_dead_letters_that_the_log_does_not_tell_of_are_told_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = [
+        Letter("1", "", "{}", reason, NOW, queued)
+        for reason, queued in (
+            ("EmailRefused", Queued("known", {}, "", 0, "")),
+            ("EmailRefused", Queued("older", {}, "", 0, "")),
+            ("BodyMalformed", None),
+        )
+    ]
+    monkeypatch.setattr(letters, "peek", lambda _: there)
+    deployment = SimpleNamespace(has_mailer=True)
+
+    def told(*known: Line) -> list[tuple[str, str]]:
+        found = why.of_letters(cast("Deployment", deployment), list(known))
+        return [(each.facts["reason"], each.facts.get("event_id", "")) for each in found]
+
+    line = a_line(message="dead-lettered", reason="EmailRefused", event_id="known")
+    assert told(line) == [("EmailRefused", "older"), ("BodyMalformed", "")]
+    assert told(line, a_line(reason="BodyMalformed")) == [("EmailRefused", "older")]
 
 
 def test_lines_with_one_cause_are_one_group_and_the_most_frequent_comes_first() -> None:

@@ -242,7 +242,8 @@ def _open_tags(lines: Sequence[Line]) -> Iterator[Problem]:
             name, mark, value = opened[1], opened[2], _shown(opened[3])
             why = f"{name}={mark}{value} is never closed: write {mark} after the value"
         elif unquoted := _UNQUOTED.match(text, at):
-            name, value = unquoted[1], _shown(unquoted[2])
+            # Word processors write curly quotes.
+            name, value = unquoted[1], _shown(unquoted[2].strip("“”„"))
             why = f'values in quotes: write {name}="{value}"'
         elif text[at:].lstrip()[:1] in {"", "<"}:
             place = tag.start()

@@ -311,7 +311,12 @@ def _told_by_template(
             missing = [texts.get(key, missing_text(name, key)) for texts in said]
             if line is None or any(text != missing_text(name, key) for text in missing):
                 continue
-            others = {other for texts in said for other in texts} - {key}
+            others = {
+                other
+                for texts in said
+                for other in texts
+                if texts[other] != missing_text(name, other)
+            }
             close = difflib.get_close_matches(key, others, n=1, cutoff=0.75)
             hint = f": write it into each file of texts/, under [{name}] or [shared]"
             if close:

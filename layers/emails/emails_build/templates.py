@@ -215,6 +215,13 @@ def _read(sources: _Sources) -> Template:
         raise BuildFailed([Problem(plain, 0, f"is missing: {file.name} needs its text part")])
     mjml = list(_expanded(sources.find("shared/layout.mjml"), sources))
     text = list(_expanded(sources.find("shared/layout.txt"), sources))
+    for part, lines, include in (
+        (file, mjml, '<mj-include path="content.mjml" />'),
+        (plain, text, '{% include "content.txt" %}'),
+    ):
+        if part not in {line.file for line in lines}:
+            why = f"expected {include} in it, where each email's own file stands"
+            raise BuildFailed([Problem(sources.find(f"shared/layout{part.suffix}"), 0, why)])
     if problems := [*syntax.problems(mjml), *syntax.problems(text)]:
         raise BuildFailed(problems)
     html_source = _compiled(mjml)
