@@ -66,7 +66,8 @@ def test_the_demo_serves_the_simulator_and_prints_its_address(
     answers: list[str] = []
 
     @contextlib.contextmanager
-    def running(_port: int) -> Iterator[Stack]:
+    def running(_port: int, *, mailer: bool) -> Iterator[Stack]:
+        assert mailer
         yield deployed
 
     def look(_stack: Stack) -> None:
