@@ -58,8 +58,8 @@ def test_every_answer_conforms_to_the_contract(
     stack: LocalStack, tmp_path: Path, seconds: int
 ) -> None:
     before = len(stack.emails())
-    phases = ("--phases", "examples,coverage,fuzzing")
-    ran = tried(stack, tmp_path, contract.OPENAPI, *phases, seconds=seconds)
+    phases = "examples,fuzzing" if seconds == SAMPLE else "examples,coverage,fuzzing"
+    ran = tried(stack, tmp_path, contract.OPENAPI, "--phases", phases, seconds=seconds)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "No issues found" in ran.stdout
     # The examples are real: each of the four events leads to an email.

@@ -186,6 +186,7 @@ def test_a_custom_domain(stack: LocalStack, shell: Path) -> None:
     assert printed.strip().splitlines()[-1]
 
 
+@pytest.mark.proof  # it takes half a minute
 def test_an_alarm_is_answered_with_the_commands_that_the_page_names(
     stack: LocalStack, shell: Path, recipient: str
 ) -> None:
