@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from emails_build.package import PACKAGE
 from roomle_mail import emails
 from roomle_mail_cli import project
+from tests import emails_package
 from tools import demo, sam
 from tools.demo import Result
 from tools.roomle_api.server import RoomleApi
@@ -19,6 +21,7 @@ from tools.stack import deployment, foreground, processes, template
 from tools.stack.deployment import Stack
 from tools.stack.emulator import Emulator
 from tools.stack.webhook import Answer, Email
+from tools.tenant import Tenant
 
 STACK = Stack(
     emulator=Emulator(port=1, folder=Path("none")),
@@ -230,6 +233,7 @@ def test_the_demo_expects_that_a_stack_without_a_mailer_queues(
         return Result(name, "", [], [])
 
     monkeypatch.setattr(demo, "post", post)
+    monkeypatch.setattr(Stack, "tenant", Tenant(emails_package.build() / PACKAGE))
     alone = replace(STACK, functions={"ReceiverFunction": "receiver"})
 
     names = [each.name for each in demo.run(alone)]
