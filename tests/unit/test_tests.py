@@ -1,10 +1,12 @@
 """What holds of all tests."""
 
 import ast
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_socket import SocketConnectBlockedError
 
 TESTS = Path(__file__).parents[1]
 # A busy machine stretches what these tell. A processor's own time it does not.
@@ -66,3 +68,8 @@ def test_an_assertion_about_seconds_is_found(assertion: str, *, found: bool) -> 
 def test_every_folder_with_tests_is_run(pytestconfig: pytest.Config) -> None:
     with_tests = {str(path.parent.relative_to(TESTS.parent)) for path in TESTS.rglob("test_*.py")}
     assert with_tests == set(pytestconfig.getini("testpaths"))
+
+
+def test_a_unit_test_connects_to_nothing() -> None:
+    with pytest.raises(SocketConnectBlockedError):
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
