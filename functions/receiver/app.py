@@ -47,7 +47,7 @@ receiver = Receiver(
     designs=Designs.by(settings),
 )
 reseed_after_restore(os.environ)
-# What is there now stays, so no collection need look at it.
+# What is there now stays, so that no collection looks at it again.
 gc.freeze()
 gc.enable()
 for parameter in settings.warnings:

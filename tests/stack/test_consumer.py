@@ -57,20 +57,14 @@ def deploy_example(stack: Stack) -> None:
         {name: stack.outputs[name] for name in given}
         | {"Sender": sender, "SenderIdentity": sender.partition("@")[2]},
     )
-    stack.functions[FUNCTION] = physical(stack, FUNCTION)
-
-
-def physical(stack: Stack, name: str) -> str:
-    found = stack.emulator.client("cloudformation").describe_stack_resource(
-        StackName=CONSUMER, LogicalResourceId=name
-    )
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    stack.functions[FUNCTION] = stack.physical_id(FUNCTION, CONSUMER)
 
 
 @contextlib.contextmanager
 def paused(stack: LocalStack) -> Iterator[None]:
     """Stop the consumer from reading the queue during the block."""
-    client, mapping = stack.client("lambda"), physical(stack.deployed, f"{FUNCTION}Queue")
+    client = stack.client("lambda")
+    mapping = stack.deployed.physical_id(f"{FUNCTION}Queue", CONSUMER)
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     try:
         yield

@@ -179,10 +179,7 @@ def test_a_custom_domain(stack: LocalStack, shell: Path) -> None:
 
     gateway = stack.client("apigatewayv2")
     mappings = gateway.get_api_mappings(DomainName="mail.brand.example")["Items"]
-    api = stack.client("cloudformation").describe_stack_resource(
-        StackName="roomle-mail", LogicalResourceId="HttpApi"
-    )["StackResourceDetail"]["PhysicalResourceId"]
-    assert [each["ApiId"] for each in mappings] == [api]
+    assert [each["ApiId"] for each in mappings] == [stack.deployed.physical_id("HttpApi")]
     assert printed.strip().splitlines()[-1]
 
 

@@ -20,14 +20,6 @@ from tools.stack.emulator import REGION
 from tools.stack.local import RECEIVER, LocalStack
 
 
-def physical(stack: LocalStack, logical_id: str) -> str:
-    return str(
-        stack.client("cloudformation").describe_stack_resource(
-            StackName="roomle-mail", LogicalResourceId=logical_id
-        )["StackResourceDetail"]["PhysicalResourceId"]
-    )
-
-
 def works(call: Callable[[], Any]) -> bool:
     """Whether the endpoint knows a call."""
     try:
@@ -40,7 +32,7 @@ def works(call: Callable[[], Any]) -> bool:
 
 
 def logged(stack: LocalStack, logical_id: str) -> list[dict[str, Any]]:
-    group = physical(stack, logical_id)
+    group = stack.deployed.physical_id(logical_id)
     return list(stack.client("logs").filter_log_events(logGroupName=group)["events"])
 
 
@@ -80,7 +72,7 @@ def attachments_are_kept(stack: LocalStack) -> bool:
 def queries_are_saved_and_answered(stack: LocalStack) -> bool:
     logs = stack.client("logs")
     asked = logs.start_query(
-        logGroupNames=[physical(stack, "ReceiverLog")],
+        logGroupNames=[stack.deployed.physical_id("ReceiverLog")],
         startTime=int(time.time()) - 3600,
         endTime=int(time.time()) + 60,
         queryString='filter message = "sent" | stats count(*) as emails by service',
@@ -96,7 +88,7 @@ def logs_and_services_are_measured(stack: LocalStack) -> bool:
     now = int(time.time() * 1000)
     metric = {"Namespace": namespace, "Dimensions": [[]], "Metrics": [{"Name": "Some"}]}
     line = {"_aws": {"Timestamp": now, "CloudWatchMetrics": [metric]}, "Some": 1}
-    stream = {"logGroupName": physical(stack, "ReceiverLog"), "logStreamName": namespace}
+    stream = {"logGroupName": stack.deployed.physical_id("ReceiverLog"), "logStreamName": namespace}
     logs.create_log_stream(**stream)
     logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": json.dumps(line)}])
     cloudwatch = stack.client("cloudwatch")
@@ -120,7 +112,7 @@ def metrics_can_be_calculated_with(stack: LocalStack) -> bool:
 
 
 def actions_are_in_the_history(stack: LocalStack) -> bool:
-    cloudwatch, name = stack.client("cloudwatch"), physical(stack, "UnforeseenAlarm")
+    cloudwatch, name = stack.client("cloudwatch"), stack.deployed.physical_id("UnforeseenAlarm")
     for state in ("ALARM", "OK"):
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test")
     history = cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="Action")
@@ -234,7 +226,7 @@ def firehose_to_s3(stack: LocalStack) -> Iterator[tuple[str, str, Callable[[], l
 
 
 def rules_reach_firehose_or_a_log(stack: LocalStack) -> bool:
-    group = physical(stack, "SesLog")
+    group = stack.deployed.physical_id("SesLog")
     log = f"arn:aws:logs:{REGION}:000000000000:log-group:{group}"
     role = "arn:aws:iam::000000000000:role/rule"
     with (

@@ -51,14 +51,6 @@ def by_state(result: Result) -> dict[str, set[str]]:
     return found
 
 
-def physical(stack: LocalStack, logical_id: str) -> str:
-    return str(
-        stack.client("cloudformation").describe_stack_resource(
-            StackName="roomle-mail", LogicalResourceId=logical_id
-        )["StackResourceDetail"]["PhysicalResourceId"]
-    )
-
-
 def alarm_states(stack: LocalStack) -> dict[str, str]:
     found = stack.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
     return {each["AlarmName"]: each["StateValue"] for each in found}
@@ -140,7 +132,7 @@ def test_people_get_a_table_and_every_alarm_that_rang_is_over(
     assert re.search(r"^\d+ proved, (1 warn, )?\d+ not tried$", lines[-1])
     assert "events" in result.err.splitlines(), "progress is told"
     history = stack.client("cloudwatch").describe_alarm_history(
-        AlarmName=physical(stack, "UnforeseenAlarm"), MaxRecords=10
+        AlarmName=stack.deployed.physical_id("UnforeseenAlarm"), MaxRecords=10
     )["AlarmHistoryItems"]
     rang = [each for each in history if observation.REASON in each["HistoryData"]]
     assert len(rang) >= 2
@@ -227,7 +219,7 @@ def secret_unusable(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def trigger_off(stack: LocalStack) -> Iterator[None]:
-    client, mapping = stack.client("lambda"), physical(stack, "MailerFunctionQueue")
+    client, mapping = stack.client("lambda"), stack.deployed.physical_id("MailerFunctionQueue")
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     try:
         yield
@@ -247,7 +239,7 @@ def mailer_throttled(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rule_off(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("events"), physical(stack, "SesEventsRule")
+    client, name = stack.client("events"), stack.deployed.physical_id("SesEventsRule")
     client.disable_rule(Name=name)
     try:
         yield
@@ -257,7 +249,7 @@ def rule_off(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alarm_muted(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("cloudwatch"), physical(stack, "UnforeseenAlarm")
+    client, name = stack.client("cloudwatch"), stack.deployed.physical_id("UnforeseenAlarm")
     client.disable_alarm_actions(AlarmNames=[name])
     try:
         yield
@@ -270,7 +262,7 @@ def without(role: str, policy: str, sid: str) -> Callable[[LocalStack], Any]:
 
     @contextlib.contextmanager
     def taken_away(stack: LocalStack) -> Iterator[None]:
-        iam, name = stack.client("iam"), physical(stack, role)
+        iam, name = stack.client("iam"), stack.deployed.physical_id(role)
         before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         kept = [each for each in before["Statement"] if each["Sid"] != sid]
         if kept:
@@ -288,7 +280,7 @@ def without(role: str, policy: str, sid: str) -> Callable[[LocalStack], Any]:
 
 @contextlib.contextmanager
 def denied(stack: LocalStack) -> Iterator[None]:
-    iam, name = stack.client("iam"), physical(stack, "ReceiverRole")
+    iam, name = stack.client("iam"), stack.deployed.physical_id("ReceiverRole")
     deny = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     iam.put_role_policy(RoleName=name, PolicyName="no", PolicyDocument=document)
@@ -301,7 +293,7 @@ def denied(stack: LocalStack) -> Iterator[None]:
 @contextlib.contextmanager
 def alarm_without_action(stack: LocalStack) -> Iterator[None]:
     """An alarm other than the one that a proof makes ring."""
-    client, name = stack.client("cloudwatch"), physical(stack, "DeadLettersAlarm")
+    client, name = stack.client("cloudwatch"), stack.deployed.physical_id("DeadLettersAlarm")
     (before,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     known = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     alarm = {name: value for name, value in before.items() if name in known and value}
@@ -329,7 +321,7 @@ def caller_forbidden(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def rule_deleted(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("events"), physical(stack, "SesEventsRule")
+    client, name = stack.client("events"), stack.deployed.physical_id("SesEventsRule")
     before = client.describe_rule(Name=name)
     targets = client.list_targets_by_rule(Rule=name)["Targets"]
     client.remove_targets(Rule=name, Ids=[each["Id"] for each in targets])
@@ -395,7 +387,7 @@ def redrive_policy_removed(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ses_events_not_handed_over(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("sesv2"), physical(stack, "ConfigurationSet")
+    client, name = stack.client("sesv2"), stack.deployed.physical_id("ConfigurationSet")
     found = client.get_configuration_set_event_destinations(ConfigurationSetName=name)
     (before,) = found["EventDestinations"]
     which = {"ConfigurationSetName": name, "EventDestinationName": before.pop("Name")}
@@ -530,7 +522,7 @@ def test_a_fault_is_reported_with_its_cause_and_the_command_that_fixes_it(
 def test_a_permission_that_was_narrowed_in_any_way_is_found(
     stack: LocalStack, role: str, policy: str, sid: str, change: dict[str, Any]
 ) -> None:
-    iam, name = stack.client("iam"), physical(stack, role)
+    iam, name = stack.client("iam"), stack.deployed.physical_id(role)
     assert list(causes.permissions(Deployment.find(None))) == []
     before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
     changed = [each | change if each["Sid"] == sid else each for each in before["Statement"]]
@@ -547,7 +539,7 @@ def test_a_permission_that_was_narrowed_in_any_way_is_found(
 
 @pytest.mark.usefixtures("cli")
 def test_a_managed_policy_that_denies_is_found(stack: LocalStack) -> None:
-    iam, name = stack.client("iam"), physical(stack, "MailerRole")
+    iam, name = stack.client("iam"), stack.deployed.physical_id("MailerRole")
     deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     arn = iam.create_policy(PolicyName="never", PolicyDocument=document)["Policy"]["Arn"]

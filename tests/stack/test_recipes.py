@@ -311,7 +311,9 @@ def test_firehose_stores_a_line_below_its_day(targets: Targets) -> None:
     stack = targets.stack
     bucket = targets.outputs["analytics"]["BucketName"]
     rows = [json.dumps(row) for row in targets.got("analytics")[:3]]
-    role, stream = (physical(stack, "analytics", each) for each in ("RuleRole", "Stream"))
+    role, stream = (
+        stack.deployed.physical_id(each, "recipe-analytics") for each in ("RuleRole", "Stream")
+    )
     firehose = stack.client_of_role(role, "firehose")
     firehose.put_record_batch(
         DeliveryStreamName=stream, Records=[{"Data": f"{row}\n"} for row in rows]
@@ -328,13 +330,6 @@ def test_firehose_stores_a_line_below_its_day(targets: Targets) -> None:
     assert all(re.match(r"events/day=\d{4}-\d\d-\d\d/", key) for key in keys)
     for key in keys:
         s3.delete_object(Bucket=bucket, Key=key)
-
-
-def physical(stack: LocalStack, name: str, logical_id: str) -> str:
-    found = stack.client("cloudformation").describe_stack_resource(
-        StackName=f"recipe-{name}", LogicalResourceId=logical_id
-    )
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def test_a_replay_reaches_only_the_rule_that_asks_for_it(targets: Targets, recipient: str) -> None:

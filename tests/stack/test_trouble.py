@@ -56,14 +56,6 @@ def post(stack: LocalStack, recipient: str, **more: Any) -> int:
     return stack.post(fixtures.payload(email=recipient), **more).status
 
 
-def physical(stack: LocalStack, logical_id: str) -> str:
-    return str(
-        stack.client("cloudformation").describe_stack_resource(
-            StackName="roomle-mail", LogicalResourceId=logical_id
-        )["StackResourceDetail"]["PhysicalResourceId"]
-    )
-
-
 def queue(stack: LocalStack, recipient: str, *, age: float = 0, where: str = "QueueUrl") -> str:
     """Queue an event that came some seconds ago; return its id."""
     event, received = fixtures.payload(email=recipient), time.time() - age
@@ -102,7 +94,7 @@ def many_dead_letters(stack: LocalStack, recipient: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def trigger_off(stack: LocalStack, _: str) -> Iterator[None]:
-    client, mapping = stack.client("lambda"), physical(stack, "MailerFunctionQueue")
+    client, mapping = stack.client("lambda"), stack.deployed.physical_id("MailerFunctionQueue")
     client.update_event_source_mapping(UUID=mapping, Enabled=False)
     try:
         yield
@@ -269,7 +261,7 @@ def no_dead_letter_queue(stack: LocalStack, _: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def alarm_deleted(stack: LocalStack, _: str) -> Iterator[None]:
-    cloudwatch, name = stack.client("cloudwatch"), physical(stack, "RefusalsAlarm")
+    cloudwatch, name = stack.client("cloudwatch"), stack.deployed.physical_id("RefusalsAlarm")
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     taken = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
     cloudwatch.delete_alarms(AlarmNames=[name])
@@ -281,7 +273,7 @@ def alarm_deleted(stack: LocalStack, _: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def route_deleted(stack: LocalStack, _: str) -> Iterator[None]:
-    client, api = stack.client("apigatewayv2"), physical(stack, "HttpApi")
+    client, api = stack.client("apigatewayv2"), stack.deployed.physical_id("HttpApi")
     [route] = [
         each for each in client.get_routes(ApiId=api)["Items"] if "webhook" in each["RouteKey"]
     ]
@@ -363,7 +355,7 @@ def test_doctor_says_cause_and_remedy(
     with case.make(stack, recipient):
         result = cli("doctor", "--json")
 
-    names = {name: physical(stack, name) for name in ("MailerFunctionQueue", MAILER)}
+    names = {name: stack.deployed.physical_id(name) for name in ("MailerFunctionQueue", MAILER)}
     remedy = case.remedy.format(**names)
     found = [each for each in result.json["checks"] if case.cause in each["found"]]
     assert found, result.out
@@ -385,7 +377,7 @@ def test_people_read_the_worst_last(cli: CommandLine, stack: LocalStack, recipie
 
 
 def test_what_was_deleted_is_named(cli: CommandLine, stack: LocalStack) -> None:
-    name = physical(stack, "Dashboard")
+    name = stack.deployed.physical_id("Dashboard")
     cloudwatch = stack.client("cloudwatch")
     body = cloudwatch.get_dashboard(DashboardName=name)["DashboardBody"]
     cloudwatch.delete_dashboards(DashboardNames=[name])

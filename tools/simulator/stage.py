@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.pages.emails import Picture
-from tools.stack import deployment, faults, webhook
+from tools.stack import faults, webhook
 from tools.stack.deployment import Stack
 from tools.stack.emails import RunningEmails
 from tools.stack.faults import Behaviour
@@ -130,7 +130,7 @@ class Stage:
             for service in SERVICES[function]
         }
         self.lines: dict[str, list[str]] = {function: [] for function in LOGS}
-        self._groups = {function: self._group(function) for function in self.functions}
+        self._groups = {function: stack.physical_id(LOGS[function]) for function in self.functions}
         self._reading = threading.Lock()
         self._read: dict[tuple[str, str], int] = {}
         self._began = int(time.time() * 1000)
@@ -208,12 +208,6 @@ class Stage:
                 for stream, messages in streams.items():
                     self.lines[function] += messages[self._read.get((group, stream), 0) :]
                     self._read[group, stream] = len(messages)
-
-    def _group(self, function: str) -> str:
-        described = self.emulator.client("cloudformation").describe_stack_resource(
-            StackName=deployment.NAME, LogicalResourceId=LOGS[function]
-        )
-        return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def queued(self) -> list[str]:
         """The bodies of the messages in the queue, including hidden ones."""

@@ -71,6 +71,13 @@ class Stack:
     # Not in a failed test's output, where a secret is an error.
     secret: str = field(default=EXAMPLE_SECRET, repr=False)
 
+    def physical_id(self, logical_id: str, name: str = NAME) -> str:
+        """What CloudFormation called a resource, of this stack or of another by its name."""
+        found = self.emulator.client("cloudformation").describe_stack_resource(
+            StackName=name, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
     @cached_property
     def description(self) -> dict[str, Any]:
         """The content of .local/stack.json."""

@@ -146,13 +146,11 @@ class LocalStack:
 
     def log(self, function: str) -> list[str]:
         """Return a function's log lines, oldest first: JSON, except Lambda's own."""
-        resource = self.client("cloudformation").describe_stack_resource(
-            StackName="roomle-mail", LogicalResourceId=LOG_GROUPS[function]
-        )["StackResourceDetail"]
+        group = self.deployed.physical_id(LOG_GROUPS[function])
         pages = self.client("logs").get_paginator("filter_log_events")
         return [
             event["message"]
-            for page in pages.paginate(logGroupName=resource["PhysicalResourceId"])
+            for page in pages.paginate(logGroupName=group)
             for event in page["events"]
         ]
 

@@ -18,6 +18,8 @@ import html5lib
 import tinycss2
 from tinycss2.color3 import RGBA, parse_color
 
+from emails_build.texts import LINK
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from xml.etree.ElementTree import Element
@@ -30,8 +32,6 @@ FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPA
 MAX_HTML = 60_000
 # Marks what the text part has no use for, such as "if the button doesn't work".
 HTML_ONLY = "html-only"
-# Where shared/paragraph puts a link.
-LINK = "{link}"
 # WCAG 2.2, 1.4.3: text, and text that is large (in CSS pixels, or bold from less on).
 TEXT, LARGE_TEXT = 4.5, 3.0
 LARGE, LARGE_IF_BOLD, BOLD = 24.0, 18.66, 600

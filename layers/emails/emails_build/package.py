@@ -26,6 +26,7 @@ from emails_build.templates import (
 )
 from emails_build.texts import (
     INBOX,
+    LINK,
     SHARED,
     Texts,
     Uses,
@@ -139,7 +140,7 @@ class Draft:
         for finding in checks.findings(email.text, email.html):
             words = self._words(name, brand, language)
             line = template.find_shown(finding.clues, words, finding.place)
-            if line is None and checks.LINK in finding.clues:
+            if line is None and LINK in finding.clues:
                 line = next(self._with_link(language), None)
             yield (
                 line.problem(finding.message)
@@ -151,7 +152,7 @@ class Draft:
         """The lines of texts with a place for a link."""
         for file in (self.source / "brands.toml", self.source / "texts" / f"{language}.toml"):
             for number, text in enumerate(read_text(file).split("\n"), 1):
-                if checks.LINK in text and not text.startswith("#"):
+                if LINK in text and not text.startswith("#"):
                     yield Line(text, file, number)
 
     def hosts(self) -> tuple[list[str], list[str]]:

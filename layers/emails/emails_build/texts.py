@@ -21,7 +21,7 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}|\{[^{}]*\}?|\}")
 _DESIGN = "{design}"
 _ALWAYS_KNOWN = frozenset({"{brand}", "{date}"})
 # Where shared/paragraph puts a link; only texts that are shown by it may have one.
-_LINK = "{link}"
+LINK = "{link}"
 _WITHOUT_LINK = frozenset({"subject", "preview", "heading", "text", "button", "reason"})
 # Where a line break would be shown as a space, or end a header.
 _ONE_LINE = re.compile(
@@ -204,7 +204,7 @@ def _wrong_text(key: str, value: str, *, rtl: bool) -> Iterator[str]:
                 f"a design's name may be unknown: write the text with {_DESIGN} as "
                 f"`{key}{WITH_DESIGN}`, and keep `{key}` without it for designs without a name"
             )
-        elif inside == _LINK and key not in _WITHOUT_LINK:
+        elif inside == LINK and key not in _WITHOUT_LINK:
             continue
         elif inside not in {*_ALWAYS_KNOWN, _DESIGN}:
             # Of a brace that is never closed it is all that follows.
