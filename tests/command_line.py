@@ -6,11 +6,17 @@ import io
 import json
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 from roomle_mail_cli.app import main
+
+# AWS's descriptions of its services are large, so all commands of this process share them.
+_shared_loader = cache(create_loader)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class CommandLine:
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         with self.monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["roomle-mail", *arguments])
+            patch.setattr(botocore.session, "create_loader", _shared_loader)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             self.capsys.readouterr()
             try:

@@ -5,18 +5,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import secrecy
 from tests.command_line import CommandLine
+from tests.stack import troubles
 from tools.stack.deployment import Stack
-from tools.stack.local import MAILER, RECEIVER, LocalStack
+from tools.stack.local import LocalStack
 
 
 @pytest.fixture(scope="session")
-def stack(deployed: Stack) -> Iterator[LocalStack]:
+def shared_stack(deployed: Stack) -> Iterator[LocalStack]:
     """The deployed stack; see tools/stack/local.py."""
     stack = LocalStack(deployed)
     yield stack
-    secrecy.note("the log of the stack", "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
+    troubles.forget(stack)
+
+
+@pytest.fixture(scope="module")
+def stack(shared_stack: LocalStack) -> LocalStack:
+    """The deployed stack, without what other files' tests left in it."""
+    troubles.forget(shared_stack)
+    return shared_stack
 
 
 @pytest.fixture
