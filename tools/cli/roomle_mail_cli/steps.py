@@ -92,7 +92,7 @@ def prove_resources(proof: Proof) -> Iterator[Result]:
     sound = True
     for check in (
         *(causes.resources, causes.variables, causes.configuration, causes.invocation),
-        *(causes.redrive, causes.switches, causes.ses_events),
+        *(causes.queues, causes.switches, causes.ses_events),
     ):
         try:
             found = list(check(proof.deployment))
