@@ -291,7 +291,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     monkeypatch.setattr(Deployment, "find", lambda _: SimpleNamespace(has_mailer=True))
 
     def search(_: object, query: Query, *, start: datetime) -> list[Line]:
-        assert start
+        assert start < datetime.now(UTC)
         ids = set(query.ids)
         return [x for x in LOG if query.matches(x) and (not ids or ids & set(x.facts.values()))]
 
