@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
@@ -17,6 +18,7 @@ from moto import mock_aws
 from roomle_mail_cli import causes, doctor, keys, letters, project
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
+from tests.unit import cloudformation
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 QUEUE, DEAD = "arn:aws:sqs:eu-central-1:123456789012:q", "arn:aws:sqs:eu-central-1:123456789012:d"
@@ -306,6 +308,147 @@ def test_settings_that_the_receiver_refuses_fail(deployment: Deployment) -> None
     deployment.environment["TOKEN_IV"] = "neither"
     [check] = doctor.make("settings", doctor.check_settings, deployment)
     assert (check.state, "TOKEN_IV" in check.found) == ("fail", True)
+
+
+def described(deployment: Deployment, stubber: Stubber, **parameters: str) -> dict[str, Any]:
+    """Let CloudFormation tell the template; return the resources as deployed with parameters."""
+    template = cloudformation.read()
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"] = template["Globals"]["Function"] | resource["Properties"]
+    stubber.add_response("get_template", {"TemplateBody": json.dumps(template)})
+    vars(deployment)["parameters"] = {"MemorySize": "1024", "Mailer": "on"} | parameters
+    return cloudformation.Stack(**parameters).resources
+
+
+@pytest.fixture
+def queues(deployment: Deployment) -> Iterator[Callable[..., Any]]:
+    """Return a function that makes the template's queues, and one that changes them by hand."""
+
+    def make(**parameters: str) -> None:
+        resources = described(deployment, stubber, **parameters)
+        vars(deployment)["resources"] = made = {}
+        for name in ("DeadLetterQueue", "Queue"):
+            wanted = resources[name]["Properties"]
+            if policy := wanted.pop("RedrivePolicy", {}):
+                policy["deadLetterTargetArn"] = f"arn:aws:sqs:{REGION}:{ACCOUNT}:DeadLetterQueue"
+                wanted["RedrivePolicy"] = json.dumps(policy)
+            attributes = {key: str(value).replace("True", "true") for key, value in wanted.items()}
+            created = deployment.client("sqs").create_queue(QueueName=name, Attributes=attributes)
+            made[name] = ("AWS::SQS::Queue", created["QueueUrl"])
+
+    with mock_aws(), Stubber(deployment.client("cloudformation")) as stubber:
+        yield make
+
+
+def set_attributes(deployment: Deployment, name: str, **attributes: str) -> None:
+    url = deployment.resources[name][1]
+    deployment.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("Queue", {"VisibilityTimeout": "10"}, "VisibilityTimeout is 10, not 180, so messages are"),
+        ("Queue", {"VisibilityTimeout": "999"}, "VisibilityTimeout is 999, not 180, so what was"),
+        ("Queue", {"MessageRetentionPeriod": "60"}, "MessageRetentionPeriod is 60, not 1209600"),
+        ("DeadLetterQueue", {"MessageRetentionPeriod": "60"}, "SQS deletes what waits longer"),
+        ("DeadLetterQueue", {"VisibilityTimeout": "9"}, "VisibilityTimeout is 9, not 30"),
+        ("Queue", {"DelaySeconds": "900"}, "DelaySeconds is 900, not 0, so every message waits"),
+        ("Queue", {"MaximumMessageSize": "1024"}, "MaximumMessageSize is 1024"),
+        ("Queue", {"DelaySeconds": "9", "VisibilityTimeout": "9"}, "180, so messages"),
+    ],
+)
+def test_a_queue_that_was_changed_by_hand_is_put_back_by_the_command_that_is_told(
+    deployment: Deployment, queues: Any, name: str, changed: dict[str, str], told: str
+) -> None:
+    queues()
+    assert list(causes.queues(deployment)) == []
+    set_attributes(deployment, name, **changed)
+
+    [cause] = causes.queues(deployment)
+
+    assert cause.why.startswith(f"{name} was changed by hand: ")
+    assert told in cause.why
+    assert ACCOUNT not in cause.fix
+    command = shlex.split(cause.fix)
+    assert f"--queue-name {name} " in command[command.index("--queue-url") + 1]
+    put_back = dict(each.split("=") for each in command[-1].split(","))
+    assert put_back.keys() == changed.keys()
+    set_attributes(deployment, name, **put_back)
+    assert list(causes.queues(deployment)) == []
+
+
+DEAD_LETTERS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:DeadLetterQueue"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "changed", "told"),
+    [
+        ({}, {"RedrivePolicy": ""}, "it has no dead-letter queue"),
+        ({}, (DEAD_LETTERS, 3), "maxReceiveCount is 3, not 28, so emails are given up sooner"),
+        ({}, (DEAD_LETTERS, 120), "maxReceiveCount is 120, not 28, so emails are given up later"),
+        ({"Mailer": "off", "Delivery": "sqs"}, (DEAD_LETTERS, 28), "is 28, not 120"),
+        ({}, (f"arn:aws:sqs:{REGION}:{ACCOUNT}:other", 28), "go to another queue"),
+        ({}, {"KmsMasterKeyId": "alias/ours", "SqsManagedSseEnabled": "false"}, "alias/ours"),
+        ({}, {"SqsManagedSseEnabled": "false"}, "it is not encrypted"),
+    ],
+)
+def test_dead_letters_and_encryption_that_were_changed_by_hand_are_told(
+    deployment: Deployment, queues: Any, parameters: dict[str, str], changed: Any, told: str
+) -> None:
+    queues(**parameters)
+    deployment.client("sqs").create_queue(QueueName="other")
+    assert list(causes.queues(deployment)) == []
+    if isinstance(changed, tuple):
+        names = ("deadLetterTargetArn", "maxReceiveCount")
+        changed = {"RedrivePolicy": json.dumps(dict(zip(names, changed, strict=True)))}
+    set_attributes(deployment, "Queue", **changed)
+
+    [cause] = causes.queues(deployment)
+
+    assert told in cause.why
+    assert "REVERT_DRIFT" in cause.fix
+
+
+FUNCTION = {
+    "Handler": "app.handler",
+    "Runtime": "python3.13",
+    "MemorySize": 1024,
+    "Timeout": 10,
+    "Environment": {"Variables": {"ANSWER_WITHIN": "8"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "has", "told"),
+    [
+        ("ReceiverFunction", {"Timeout": 10}, None),
+        ("ReceiverFunction", {"Timeout": 1}, "Timeout is 1, not 10, which is too short for the"),
+        ("ReceiverFunction", {"Timeout": 8}, "ANSWER_WITHIN=8: Lambda stops it before it can"),
+        ("ReceiverFunction", {"Timeout": 9}, "Timeout is 9, not 10"),
+        ("ReceiverFunction", {"Timeout": 60}, "Timeout is 60, not 10"),
+        ("ReceiverFunction", {"MemorySize": 128}, "MemorySize is 128, not 1024, so it gets less"),
+        ("ReceiverFunction", {"Timeout": 1, "MemorySize": 128}, "may run out of time; Timeout is"),
+        ("MailerFunction", {"Timeout": 30}, None),
+        ("MailerFunction", {"Timeout": 3}, "Timeout is 3, not 30, so Lambda stops it during a"),
+        ("MailerFunction", {"Timeout": 30, "Handler": "x.y"}, "Handler is x.y, not app.handler"),
+    ],
+)
+def test_a_function_that_was_changed_by_hand_is_told_with_what_that_does(
+    deployment: Deployment, name: str, has: dict[str, Any], told: str | None
+) -> None:
+    vars(deployment)["resources"] = {name: ("AWS::Lambda::Function", name)}
+    with (
+        Stubber(deployment.client("cloudformation")) as stubber,
+        Stubber(deployment.client("lambda")) as aws,
+    ):
+        described(deployment, stubber)
+        aws.add_response("get_function_configuration", FUNCTION | has)
+        found = [each.why for each in causes.configuration(deployment)]
+    assert found == [] if told is None else told in found[0]
+    stopped = name == "ReceiverFunction" and has.get("Timeout", 10) <= 8
+    assert ("Roomle sends its own email" in "".join(found)) == stopped
 
 
 def found(deployment: Deployment, name: str) -> dict[str, tuple[str, str]]:

@@ -333,7 +333,7 @@ GOOD = json.dumps({API_KEY: SECRET})
 WRONG_SECRETS: dict[str, tuple[str, str]] = {
     "": ("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY"),
     "no json": ("it is not JSON", "roomle-mail secret set API_KEY --replace"),
-    GOOD[:-1]: (f"character {len(GOOD)} of {len(GOOD) - 1}", "--replace"),
+    f"{GOOD}}}": (f"wrong at character {len(GOOD) + 1} of {len(GOOD) + 1}", "--replace"),
     "[1]": ("not an object", "--replace"),
     "{}": ("at least one API key", "--replace"),
     '{"k": 1}': ("the secret of 'k' is not a text but int", "roomle-mail secret set k"),
@@ -347,13 +347,23 @@ WRONG_SECRETS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("text", WRONG_SECRETS)
-def test_a_wrong_secret_is_explained_by_its_part_and_length_with_what_mends_it(text: str) -> None:
+def test_a_wrong_secret_is_explained_by_its_part_and_length_with_what_fixes_it(text: str) -> None:
     what, fix = WRONG_SECRETS[text]
     found = keys.fault(text, allow_published=False)
     assert found is not None
     assert what in found.what
     assert fix in found.fix
     assert SECRET not in found.what + found.fix
+
+
+@pytest.mark.parametrize("after", ["", "\n"])
+@pytest.mark.parametrize("length", range(1, len(GOOD)))
+def test_a_secret_whose_end_is_missing_is_told_to_be_cut_off(length: int, after: str) -> None:
+    text = GOOD[:length].rstrip()
+    found = keys.fault(text + after, allow_published=False)
+    assert found is not None
+    assert f"it is cut off after {len(text)} characters" in found.what
+    assert SECRET not in found.what
 
 
 VALUES = st.one_of(

@@ -93,6 +93,14 @@ def test_an_option_that_would_be_ignored_is_an_error(
         ("dead-letters", "list", "--address", "nobody"),
         ("dead-letters", "redrive"),
         ("dead-letters", "drop", "--address", ""),
+        ("dead-letters", "show", ""),
+        ("dead-letters", "show", " "),
+        ("dead-letters", "redrive", "6e3c", ""),
+        ("dead-letters", "drop", ""),
+        ("send", "", "--to", "you@example.com"),
+        ("send", "--body", ""),
+        ("doctor", "--design", ""),
+        ("design", ""),
         (*SEND[:2], "--body", "-", "--secret-stdin"),
         (*SEND, "--webhook", ""),
         (*SEND, *ELSEWHERE, "--header", " "),
@@ -111,6 +119,7 @@ def test_what_is_missing_or_empty_is_an_error(cli: CommandLine, arguments: tuple
     result = cli(*arguments, stdin=SECRET)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("roomle-mail: ")
+    assert "''" not in result.err.partition("\n")[0]
 
 
 CAPTURED = {

@@ -333,45 +333,136 @@ def configuration(deployment: Deployment) -> Iterator[Cause]:
     described = _template(deployment)["Resources"]
     for logical_id in deployment.functions:
         wanted, has = described[logical_id]["Properties"], deployment.function(logical_id)
+        smaller = {"MemorySize": _LESS_MEMORY, "Timeout": _less_time(logical_id, has)}
         changed = [
-            name
+            _told(name, str(has.get(name)), value, smaller.get(name, ""))
             for name in ("Handler", "Runtime", "MemorySize", "Timeout")
-            if name in wanted and _plain(deployment, wanted[name]) not in (None, str(has.get(name)))
+            if (value := _plain(deployment, wanted.get(name))) not in (None, str(has.get(name)))
         ]
         layers = {_plain(deployment, each) for each in _listed(wanted.get("Layers"))} - {None}
         if layers - {each["Arn"] for each in has.get("Layers", [])}:
             changed.append("Layers")
         if changed:
             yield Cause(
-                f"{logical_id} was changed by hand: {', '.join(changed)}",
+                f"{logical_id} was changed by hand: {'; '.join(changed)}",
                 revert_drift(deployment),
                 logical_id,
             )
 
 
-def redrive(deployment: Deployment) -> Iterator[Cause]:
-    """Whether SQS still moves messages that were tried too often to the dead-letter queue."""
+_LESS_MEMORY = "so it gets less processor time: it is slower, and may run out of time"
+
+
+def _less_time(logical_id: str, has: Mapping[str, Any]) -> str:
+    """What a shorter time-out of a function does."""
+    if logical_id == MAILER:
+        return "so Lambda stops it during a batch of slow emails, which are tried again later"
+    within = str(has.get("Environment", {}).get("Variables", {}).get("ANSWER_WITHIN", ""))
+    if not within.isdecimal() or int(within) < has.get("Timeout", 0):
+        return ""
+    return (
+        f"which is too short for the deadline ANSWER_WITHIN={within}: Lambda stops it before it "
+        "can answer, so Roomle sends its own email for each event that takes longer"
+    )
+
+
+def _told(name: str, has: str, wanted: str | None, smaller: str = "", larger: str = "") -> str:
+    """A changed value, and what a number that is now smaller or larger does."""
+    effect = ""
+    if has.isdecimal() and wanted is not None and wanted.isdecimal():
+        effect = smaller if int(has) < int(wanted) else larger
+    return f"{name} is {has}, not {wanted}" + (f", {effect}" if effect else "")
+
+
+# Attributes of a queue: SQS's own default, and what a smaller and a larger value does (SQS's page
+# "SetQueueAttributes"). SQS has raised the default of MaximumMessageSize, so a larger one is fine.
+_ATTRIBUTES = {
+    "VisibilityTimeout": (
+        "30",
+        "so messages are handed out again while they are at work, which uses up their tries",
+        "so what was cut off is tried again later",
+    ),
+    "MessageRetentionPeriod": ("345600", "so SQS deletes what waits longer: no email is sent", ""),
+    "DelaySeconds": ("0", "", "so every message waits that long before it is tried"),
+    "MaximumMessageSize": ("262144", "so longer events are refused", ""),
+}
+
+
+def queues(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the queues have the template's attributes, and give up what was tried too often."""
     described = _template(deployment)["Resources"]
     for logical_id, url in deployment.of_type("AWS::SQS::Queue").items():
-        if "RedrivePolicy" not in described[logical_id]["Properties"]:
-            continue
+        wanted = described[logical_id]["Properties"]
         with aws_errors():
-            found = deployment.client("sqs").get_queue_attributes(
-                QueueUrl=url, AttributeNames=["RedrivePolicy"]
-            )
-        if "deadLetterTargetArn" not in found.get("Attributes", {}).get("RedrivePolicy", ""):
-            yield Cause(
-                f"{logical_id} was changed by hand: it has no dead-letter queue, so what fails is "
-                "tried until SQS deletes it, and no alarm goes off",
-                revert_drift(deployment),
-                logical_id,
-            )
+            has = deployment.client("sqs").get_queue_attributes(
+                QueueUrl=url, AttributeNames=["All"]
+            )["Attributes"]
+        yield from _attributes(deployment, logical_id, wanted, has)
+        if "RedrivePolicy" in wanted:
+            yield from _redrive(deployment, logical_id, wanted["RedrivePolicy"], has)
+
+
+def _attributes(
+    deployment: Deployment, logical_id: str, wanted: Mapping[str, Any], has: Mapping[str, str]
+) -> Iterator[Cause]:
+    """Attributes of a queue that differ from the template's."""
+    changed, told = {}, []
+    for name, (default, smaller, larger) in _ATTRIBUTES.items():
+        value = _plain(deployment, wanted.get(name, default))
+        if value is None or has.get(name, value) == value:
+            continue
+        if name == "MaximumMessageSize" and int(has[name]) > int(value):
+            continue
+        changed[name] = value
+        told.append(_told(name, has[name], value, smaller, larger))
+    if changed:
+        # The queue's name instead of its URL, which has the account's number.
+        name = has["QueueArn"].rpartition(":")[2]
+        yield Cause(
+            f"{logical_id} was changed by hand: {'; '.join(told)}",
+            'aws sqs set-queue-attributes --queue-url "$(aws sqs get-queue-url --queue-name '
+            f'{name} --query QueueUrl --output text)" --attributes '
+            + ",".join(f"{each}={value}" for each, value in changed.items()),
+        )
+    if wanted.get("SqsManagedSseEnabled") and has.get("SqsManagedSseEnabled") == "false":
+        key = has.get("KmsMasterKeyId")
+        how = f"its key is {key}, which the functions may not use" if key else "it is not encrypted"
+        yield Cause(f"{logical_id} was changed by hand: {how}", revert_drift(deployment))
+
+
+def _redrive(
+    deployment: Deployment, logical_id: str, wanted: Mapping[str, Any], has: Mapping[str, str]
+) -> Iterator[Cause]:
+    """Whether SQS moves a message to the dead-letter queue, after as many tries as it should."""
+    policy = json.loads(has.get("RedrivePolicy") or "{}")
+    dead = deployment.resources["DeadLetterQueue"][1].rpartition("/")[2]
+    tries, has_tries = _plain(deployment, wanted["maxReceiveCount"]), policy.get("maxReceiveCount")
+    if not policy:
+        told = (
+            "it has no dead-letter queue, so what fails is tried until SQS deletes it, and no "
+            "alarm goes off"
+        )
+    elif policy["deadLetterTargetArn"].rpartition(":")[2] != dead:
+        told = "its dead letters go to another queue, so no alarm goes off"
+    elif str(has_tries) != tries:
+        sooner, later = "so emails are given up sooner", "so emails are given up later"
+        told = _told("maxReceiveCount", str(has_tries), tries, sooner, later)
+    else:
+        return
+    yield Cause(f"{logical_id} was changed by hand: {told}", revert_drift(deployment), logical_id)
 
 
 def _plain(deployment: Deployment, value: Any) -> str | None:  # noqa: ANN401
     """A value of the template as AWS has it; None if it is more than a parameter or a resource."""
     if not isinstance(value, dict):
-        return str(value)
+        return None if value is None else str(value)
+    if "Fn::If" in value:
+        condition, if_true, if_false = value["Fn::If"]
+        compared = _template(deployment)["Conditions"][condition].get("Fn::Equals")
+        if compared is None:
+            return None
+        one, other = (_plain(deployment, each) for each in compared)
+        return _plain(deployment, if_true if one == other else if_false)
     named = value.get("Ref", "")
     return deployment.parameters.get(named) or deployment.resources.get(named, ("", None))[1]
 

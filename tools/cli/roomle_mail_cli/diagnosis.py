@@ -115,7 +115,7 @@ def broken(deployment: Deployment) -> Cause | None:
     """The first thing found to be broken, in order of how much it explains; None if nothing is."""
     for check in (
         *(causes.secret, causes.permissions, causes.resources, causes.variables),
-        *(causes.configuration, causes.invocation, causes.redrive, causes.switches),
+        *(causes.configuration, causes.invocation, causes.queues, causes.switches),
         *(causes.ses_events, sending, causes.log_level),
     ):
         try:

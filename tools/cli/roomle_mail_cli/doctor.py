@@ -625,7 +625,7 @@ def check_queue(deployment: Deployment) -> Iterator[Check]:
     working = int(attributes["ApproximateNumberOfMessagesNotVisible"])
     found = f"{waiting} waiting, {working} at work or waiting for their next try"
     yield Check("queue", "ok", found)
-    yield from _failed("queue", causes.redrive(deployment))
+    yield from _failed("queue", causes.queues(deployment))
 
 
 def check_mailer(deployment: Deployment) -> Iterator[Check]:

@@ -79,13 +79,9 @@ def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
     if not text.strip():
         return Fault("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY")
     replace = "roomle-mail secret set API_KEY --replace"
-    try:
-        pairs = json.loads(text)
-    except json.JSONDecodeError as err:
-        where = f"character {err.pos + 1} of {len(text)}"
-        return Fault(f"it is not JSON {FORM}: wrong at {where}", replace)
-    except RecursionError:
-        return Fault(f"it is not JSON {FORM}, but nested", replace)
+    if where := not_json(text):
+        return Fault(f"it is not JSON {FORM}{where}", replace)
+    pairs = json.loads(text)
     if not isinstance(pairs, dict) or not pairs:
         return Fault(f"it is JSON, but not an object {FORM} with at least one API key", replace)
     wrong = {
@@ -97,6 +93,20 @@ def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
     if len(wrong) == 1 and (named := next(iter(wrong))) and _usable(named):
         return Fault(told, f"roomle-mail secret set {shlex.quote(named)}", (named,))
     return Fault(told, "roomle-mail secret set --replace < keys.json", tuple(wrong))
+
+
+def not_json(text: str) -> str:
+    """Where a text stops being JSON, without showing it; empty if it is JSON."""
+    end = len(text.rstrip())
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as err:
+        if err.pos >= end or err.msg.startswith("Unterminated string"):
+            return f": it is cut off after {end} characters"
+        return f": wrong at character {err.pos + 1} of {len(text)}"
+    except RecursionError:
+        return ", but nested"
+    return ""
 
 
 def _wrong(number: int, api_key: str, secret: object, *, allow_published: bool) -> str | None:
@@ -398,8 +408,8 @@ def _pairs(text: str, fix: str) -> dict[str, str]:
         pairs = None
     if not isinstance(pairs, dict):
         raise CliError(
-            f"The current value ({len(text)} characters) is not a JSON object {FORM}, so no API "
-            "key in it can be kept.",
+            f"The current value ({len(text)} characters) is not a JSON object {FORM}"
+            f"{not_json(text)}. So no API key in it can be kept.",
             f"Replace it: {fix}",
             code=Exit.NOT_FINE,
         )

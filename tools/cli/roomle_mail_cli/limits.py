@@ -53,7 +53,7 @@ SAVED_QUERIES = Limit(
 )
 METRICS = Limit(
     "metrics",
-    "does not read metrics out of the log, and does not measure its own services",
+    "does not read metrics out of the log, and does not measure API Gateway and SES",
     "values on the dashboard, and an alarm that goes off by what was measured",
 )
 METRIC_MATH = Limit(

@@ -79,8 +79,14 @@ _OPTIONS = tuple(
 )
 
 
-# An empty one would count as not given: `--stack "$STACK"` would mean the default stack.
-_NAMES = ("stack", "stack_name", "region", "profile", "api_key", "webhook", "header")
+# An empty one would count as not given, or match nothing: `--stack "$STACK"` would mean the default
+# stack. Fields of an event may be empty, since somebody may want to see what is answered to that.
+_NAMES = frozenset(
+    """
+    address api_key body brand_id content_id design event header ids profile region since stack
+    stack_name webhook which
+    """.split()  # noqa: SIM905 (a list of words in quotes takes a line each)
+)
 
 # The running command, with what was given to it.
 _running: ContextVar[typer.Context] = ContextVar("running")
@@ -126,7 +132,9 @@ def before_command(ctx: typer.Context, region: Region = None, profile: Profile =
 
 def _refuse_empty(ctx: typer.Context) -> None:
     for parameter in ctx.command.params:
-        if parameter.name in _NAMES and str(ctx.params.get(parameter.name)).strip() == "":
+        value = ctx.params.get(parameter.name) if parameter.name in _NAMES else None
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if any(str(each).strip() == "" for each in values):
             raise CliError(f"{_typed(parameter)} is empty.", code=Exit.USAGE)
 
 

@@ -44,14 +44,12 @@ def set_secret(
     if api_key is not None:
         changes: Any = {api_key: text}
     else:
-        try:
-            changes = json.loads(text)
-        except ValueError:
-            changes = None
+        where = keys.not_json(text)
+        changes = None if where else json.loads(text)
         if not isinstance(changes, dict):
             # The text isn't repeated: it may be a secret.
             raise CliError(
-                f"What was read ({len(text)} characters) is not a JSON object {keys.FORM}.",
+                f"What was read ({len(text)} characters) is not a JSON object {keys.FORM}{where}.",
                 "For one secret, name its API key: "
                 f"roomle-mail secret set API_KEY{deployment.option}",
                 code=Exit.USAGE,
