@@ -12,12 +12,13 @@ from functools import lru_cache
 from html import unescape
 from html.entities import html5
 from html.parser import HTMLParser
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from emails_build import elements, links, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from emails_build.problems import Line, Problem
 
@@ -135,13 +136,29 @@ def problems(lines: Sequence[Line]) -> list[Problem]:
 def in_text_part(lines: Sequence[Line]) -> Iterator[Problem]:
     """HTML in a text part, which is shown as it is written, and links that are not safe."""
     for line in lines:
-        yield from map(line.problem, links.in_words(_PLACEHOLDER.sub("{}", line.text)))
-        tags = _TAG.findall(_PLACEHOLDER.sub("", line.text))
-        html = (tag for tag, name in tags if name.lower() in elements.HTML or name[:3] == "mj-")
-        if tag := next(html, None):
-            yield line.problem(
-                f"{tag} would be shown as it is written: a text part has no HTML, delete it"
-            )
+        yield from map(line.problem, _around_placeholders(line.text, links.in_words, _html))
+
+
+def _html(said: str) -> Iterator[str]:
+    tags = _TAG.findall(said)
+    html = (tag for tag, name in tags if name.lower() in elements.HTML or name[:3] == "mj-")
+    if tag := next(html, None):
+        yield f"{tag} would be shown as it is written: a text part has no HTML, delete it"
+
+
+def _markdown(said: str) -> Iterator[str]:
+    if found := words.markdown(said):
+        yield f'"{found}" would be shown as it is written: expected HTML in <mj-text>'
+
+
+def _around_placeholders(text: str, *checks: Callable[[str], Iterable[str]]) -> Iterator[str]:
+    """What checks say about words; placeholders are words to them, and told as they are written."""
+    # Characters for private use, which a file can't have: words.hidden() refuses them.
+    marks = {f"{{{chr(0xE100 + n)}": each for n, each in enumerate(_PLACEHOLDER.findall(text))}
+    left = iter(marks)
+    marked = _PLACEHOLDER.sub(lambda _: next(left), text)
+    for message in chain.from_iterable(check(marked) for check in checks):
+        yield re.sub(r"\{[\ue100-\uf8ff]", lambda mark: marks[mark[0]], message)
 
 
 def unknown_characters(lines: Sequence[Line]) -> Iterator[Problem]:
@@ -351,14 +368,8 @@ class _Reader(HTMLParser):
 
     def _check_words(self, data: str) -> None:
         for number, text in enumerate(data.split("\n"), self.getpos()[0] - 1):
-            line, said = self._lines[number], _PLACEHOLDER.sub("{}", _shown(text))
-            self.doubtful += map(line.problem, links.in_words(said))
-            if found := words.markdown(said):
-                self.doubtful.append(
-                    line.problem(
-                        f'"{found}" would be shown as it is written: expected HTML in <mj-text>'
-                    )
-                )
+            found = _around_placeholders(_shown(text), links.in_words, _markdown)
+            self.doubtful += map(self._lines[number].problem, found)
 
     def _break(self, message: str) -> None:
         self.broken.append(self._line.problem(f"isn't MJML: {message}"))

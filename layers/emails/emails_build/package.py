@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import unescape
 from itertools import product
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from minijinja import TemplateError
 
-from emails_build import checks, markup
+from emails_build import checks, markup, unread
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Line, Problem, locate, read_text
 from emails_build.templates import (
@@ -269,6 +269,15 @@ def draft_package(source: Path) -> Draft:
 
     Raises BuildFailed if nothing can be shown.
     """
+    names = tuple(unread.problems(source))
+    try:
+        draft = _draft_of_read(source)
+    except BuildFailed as failed:
+        raise BuildFailed([*names, *failed.problems]) from None
+    return replace(draft, found=(*names, *draft.found))
+
+
+def _draft_of_read(source: Path) -> Draft:
     folder = source / "templates"
     templates = read_templates(folder)
     own = read_own_templates(folder, templates)

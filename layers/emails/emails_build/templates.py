@@ -165,7 +165,7 @@ def read_own_templates(
 def unused(folder: Path, templates: Iterable[Template]) -> Iterator[Problem]:
     """Files of a brand's folder that none of its emails has."""
     used = {line.file for template in templates for line in template.lines}
-    for file in sorted(folder.rglob("*.*")):
+    for file in sorted((*folder.rglob("*.mjml"), *folder.rglob("*.txt"))):
         if file.is_file() and file not in used and not file.name.startswith("."):
             why = "isn't used: expected the name of a file in templates/ that it replaces"
             yield Problem(file, 0, why)
@@ -202,7 +202,7 @@ def _compile(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Templat
     problems += [
         Problem(text, 0, f"has no {text.stem}.mjml next to it")
         for text in sorted(folders[0].glob("*.txt"))
-        if text.stem not in names and not text.name.startswith(".")
+        if text.stem not in names and "." not in text.stem
     ]
     if problems:
         raise BuildFailed(problems)
