@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
@@ -9,8 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import typer.main
 
 from roomle_mail_cli.app import main
+
+# Typer makes every command from its function for each run, which takes longer than most runs.
+_get_command = functools.cache(typer.main.get_command)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class CommandLine:
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         with self.monkeypatch.context() as patch:
+            patch.setattr(typer.main, "get_command", _get_command)
             patch.setattr(sys, "argv", ["roomle-mail", *arguments])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             self.capsys.readouterr()

@@ -80,7 +80,7 @@ def test_a_thousand_events_a_second_reach_a_warm_stack_and_the_bus() -> None:
     published = results.work["published"]
     assert published == results.events - results.ends["Roomle: Lambda throttled"]
     assert results.cost()["EventBridge"] == pytest.approx(published / 1e6)
-    assert simulate(load, advise(load)).cost()["EventBridge"] == 0
+    assert simulate(Load(100), advise(load)).cost()["EventBridge"] == 0
 
 
 def test_the_defaults_do_for_three_thousand_an_hour() -> None:
