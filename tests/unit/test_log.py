@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from roomle_mail import errors
 from roomle_mail.delivery import Queued
 from roomle_mail_cli import letters, lines, reasons, times
-from roomle_mail_cli.commands import why
+from roomle_mail_cli.commands import dead_letters, why
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.letters import Letter
 from roomle_mail_cli.lines import Line, Query
 from roomle_mail_cli.screen import CliError
+from tests.command_line import CommandLine
 from tests.unit import cloudformation
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -273,6 +274,85 @@ def test_what_is_unknown_is_still_told() -> None:
     found = reasons.explain({"message": "failed", "reason": "OfALaterVersion"})
     assert found is not None
     assert "OfALaterVersion" in found.meaning
+
+
+# --- names in any case ------------------------------------------------------------------------
+
+LOG = [
+    a_line(message="received", event_id="0f3a" * 8),
+    a_line(message="refused", reason="TokenExpired", event_id="1f3b" * 8),
+    a_line(message="failed", reason="Throttled", correlation_id="JKJaXmPLvHcESHA="),
+]
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line on a log of three lines."""
+    monkeypatch.setattr(Deployment, "find", lambda _: SimpleNamespace(has_mailer=True))
+
+    def search(_: object, query: Query, *, start: datetime) -> list[Line]:
+        assert start < datetime.now(UTC)
+        ids = set(query.ids)
+        return [x for x in LOG if query.matches(x) and (not ids or ids & set(x.facts.values()))]
+
+    monkeypatch.setattr(lines, "search", search)
+    return CommandLine(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (("--message", "Refused"), ["refused"]),
+        (("--message", "REFUSED", "--message", "Failed"), ["refused", "failed"]),
+        (("--reason", "tokenexpired"), ["refused"]),
+        (("--reason", "THROTTLED", "--message", "Failed"), ["failed"]),
+        (("--event", "0F3A" * 8), ["received"]),
+        (("--event", "JKJaXmPLvHcESHA="), ["failed"]),
+    ],
+)
+def test_the_log_is_asked_for_messages_reasons_and_ids_in_any_case(
+    cli: CommandLine, arguments: tuple[str, ...], found: list[str]
+) -> None:
+    result = cli("logs", *arguments, "--json")
+    assert [json.loads(each)["what"] for each in result.out.splitlines()] == found
+    assert (result.code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--message", "refusd"), "No message is called refusd. Known: refused, failed,"),
+        (("--reason", "Expired"), "No reason is called Expired. Known: TokenMissing,"),
+        (("--message", "sent"), None),
+        (("--reason", "QuotaUsedUp"), None),
+    ],
+)
+def test_a_message_or_reason_that_there_is_not_is_told_with_those_that_there_are(
+    cli: CommandLine, arguments: tuple[str, ...], told: str | None
+) -> None:
+    result = cli("logs", *arguments)
+    assert (result.code, result.out) == (1, "")
+    assert "Nothing since" in result.err
+    assert told in result.err if told else "Known:" not in result.err
+
+
+@pytest.mark.parametrize("what", ["REFUSED", "tokenexpired", "tokenReplayedAlarm", "1F3B" * 8])
+def test_why_is_asked_in_any_case(cli: CommandLine, what: str) -> None:
+    result = cli("why", what)
+    assert result.code == 0, result.err
+    assert ("TokenExpired" in result.out) == ("Alarm" not in what)
+
+
+@pytest.mark.parametrize("message", reasons.MESSAGES)
+def test_why_knows_every_message(message: str) -> None:
+    assert reasons.query_for(message) == Query(messages=[message])
+
+
+def test_dead_letters_are_chosen_by_reason_in_any_case() -> None:
+    there = [Letter("1", "", "{}", each, NOW, None) for each in ("EmailRefused", "NoTemplate")]
+    held = letters.Held(cast("Deployment", None), there)
+    assert dead_letters.filtered(held, None, ["emailrefused"]) == there[:1]
+    assert dead_letters.filtered(held, None, ["emailrefuse"]) == []
 
 
 @pytest.mark.parametrize("what", ["refuse", "NoSuchAlarm", "a b", "x" * 500])

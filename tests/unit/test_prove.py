@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roomle_mail.tokens import Credential
 from roomle_mail_cli import (
     causes,
     diagnosis,
@@ -27,6 +28,7 @@ from roomle_mail_cli import (
     sign,
     steps,
 )
+from roomle_mail_cli.commands import send
 from roomle_mail_cli.deployment import Deployment, aws_errors
 from roomle_mail_cli.screen import CliError, Exit
 from tests import operations
@@ -361,6 +363,74 @@ def test_a_404_means_that_api_gateway_has_no_such_route(monkeypatch: pytest.Monk
     assert found is not None
     assert "the route POST /webhook was deleted" in found.why
     assert "REVERT_DRIFT" in found.fix
+
+
+FROM_API_GATEWAY = {
+    404: '{"message":"Not Found"}',
+    403: '{"message":"Forbidden"}',
+    401: '{"message":"Unauthorized"}',
+    429: '{"message":"Too Many Requests"}',
+}
+FROM_OTHERS = {
+    401: '{"status":"refused","code":"unauthorized"}',
+    404: '{"status":"refused","code":"unknown"}',
+    # The receiver may have run, and was stopped.
+    500: '{"message":"Internal Server Error"}',
+    503: '{"message":"Service Unavailable"}',
+}
+
+
+class Waited(Exception):
+    pass
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> proof.Proof:
+    """A proof with a credential, an empty log and a webhook; waiting raises Waited."""
+
+    def wait(_: float) -> None:
+        raise Waited
+
+    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(lines, "search", lambda *_, **__: [])
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
+    made = run()
+    made.credential = Credential("exampleKeyForTests", b"example-secret-0")
+    vars(made.deployment)["outputs"] = {"WebhookUrl": "https://webhook.example/webhook"}
+    vars(made.deployment)["environment"]["EVENT_BUS"] = "default"
+    return made
+
+
+def tried(made: proof.Proof, answer: posting.Answer, step: str) -> list[proof.Result]:
+    """What a step concludes where the webhook always answers so."""
+    made.posted = [proof.Posted("x", "success", "", b"", FIXED_ID, answer)]
+    if step == "events":
+        steps._follow(made)
+        return [steps._of_kind(made, "x")]
+    return list(getattr(steps, f"prove_{step}")(made))
+
+
+@pytest.mark.parametrize("status", FROM_API_GATEWAY)
+@pytest.mark.parametrize("step", ["events", "event_bus", "refusals"])
+def test_nothing_is_waited_for_after_an_answer_of_api_gateways_own(
+    monkeypatch: pytest.MonkeyPatch, impatient: proof.Proof, status: int, step: str
+) -> None:
+    answer = posting.Answer(status, FROM_API_GATEWAY[status], 0.1, None)
+    monkeypatch.setattr(posting, "post", lambda _: answer)
+
+    found = tried(impatient, answer, step)
+
+    assert {each.state for each in found} <= {"failed", "not tried"}
+    assert send.wait_for(impatient.deployment, answer, "", b"", NOW, 60) == []
+
+
+@pytest.mark.parametrize("status", FROM_OTHERS)
+def test_the_log_is_waited_for_where_the_receiver_may_have_run(
+    impatient: proof.Proof, status: int
+) -> None:
+    answer = posting.Answer(status, FROM_OTHERS[status], 0.1, None)
+    with pytest.raises(Waited):
+        tried(impatient, answer, "events")
 
 
 def test_an_accepted_event_follows_what_a_proof_has_refused() -> None:

@@ -52,6 +52,7 @@ _UNASKED = frozenset(
     }
 )
 _ID = re.compile(r"[\w=+/.:-]{1,128}", re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F-]+")
 # Lambda's own lines that tell of trouble. REPORT repeats it, and INIT_REPORT all but a time-out.
 _TROUBLE = re.compile(
     r"(Task timed out) after [\d.]+ seconds|\[ERROR\] ([A-Za-z_][\w.]*)|(Runtime exited)"
@@ -141,8 +142,13 @@ def since(text: str, *, now: datetime) -> datetime:
 
 
 def checked_id(text: str) -> str:
-    """The id of an event or a request, if it may be one; raises CliError."""
+    """The id of an event or a request, if it may be one; raises CliError.
+
+    Hexadecimal ids are in small letters in the log. API Gateway's have both.
+    """
     found = text.strip()
+    if _HEXADECIMAL.fullmatch(found):
+        found = found.lower()
     if not _ID.fullmatch(found):
         raise CliError(
             f"{text!r} is not the id of an event or a request.",

@@ -32,7 +32,7 @@ PATIENCE = 35
 # From Roomle's page "Webhook".
 EXAMPLE_ID = "catalogId:itemId:2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C"
 EXAMPLE_ASSET = "https://uploads.roomle.com/example/configuration.glb"
-_REDIRECT = 300
+_REDIRECT, _SERVER_ERROR = 300, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,14 @@ class Answer:
             return str(read["status"]), str(read["code"])
         except (ValueError, KeyError, TypeError):
             return None, None
+
+    @property
+    def unreceived(self) -> bool:
+        """Whether the request can't have reached the receiver, so that no line tells of it.
+
+        API Gateway answers 404, 403 or 429 by itself. With 500 or more the receiver may have run.
+        """
+        return self.told[1] is None and self.status < _SERVER_ERROR
 
 
 def event_name(name: str) -> str:

@@ -248,6 +248,10 @@ _DECISIONS = (
     "refused", "failed", "postponed", "dead-lettered", "expired", "suppressed", "ignored",
     "forwarded", "skipped", "sent", "queued", "repeated",
 )  # fmt: skip
+# Everything that a line's message can be, except for Lambda's own lines.
+MESSAGES = tuple(
+    dict.fromkeys((*_DECISIONS, "received", *_MESSAGES, "could not publish", "Email Delivered"))
+)
 # Both kinds of ids have digits; words don't.
 _ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)
 # The fields that tell one cause from another.
@@ -388,6 +392,15 @@ def is_of_lambda(line: Line) -> bool:
     return "service" not in line.facts and "reason" in line.facts
 
 
+def spelled(text: str, known: Iterable[str] | None = None) -> str:
+    """One of the `known` names as the log has it, typed in any case; else the text as it is.
+
+    By default all messages, reasons and alarms are known.
+    """
+    names = (*MESSAGES, *REASONS, *ALARMS, *WITHOUT_LINES) if known is None else known
+    return next((each for each in names if each.casefold() == text.strip().casefold()), text)
+
+
 def query_for(what: str | None) -> Query | None:
     """The lines that a message, a reason, an alarm or an id is about; None if an alarm has none.
 
@@ -402,13 +415,13 @@ def query_for(what: str | None) -> Query | None:
         raise CliError(f"There is no alarm {what}.", f"Alarms: {known}", code=Exit.USAGE)
     if what in REASONS:
         return Query(reasons=[what])
-    if what in _MESSAGES or what in _DECISIONS:
+    if what in MESSAGES:
         return Query(messages=[what])
     if _ID_LIKE.fullmatch(what):
         return Query(ids=[checked_id(what)])
     raise CliError(
         f"{what!r} is neither a message, a reason or an alarm, nor an id.",
-        f"Messages: {', '.join(_DECISIONS)}. Reasons: {', '.join(REASONS)}.",
+        f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}.",
         code=Exit.USAGE,
     )
 

@@ -271,7 +271,9 @@ def _follow(proof: Proof) -> None:
 
 
 def _ended(proof: Proof, sent: Posted) -> bool:
-    """Whether the log has the event's outcome; for a queued event it is the mailer's."""
+    """Whether the log has the event's outcome, or never will; a queued event's is the mailer's."""
+    if sent.answer is not None and sent.answer.unreceived:
+        return True
     passing = {"received", "queued", "postponed"} - {proof.end}
     return any(line.what not in passing for line in sent.lines)
 
@@ -354,9 +356,9 @@ def prove_event_bus(proof: Proof) -> Iterator[Result]:
     if not bus:
         yield not_tried(name, "EventBus is empty, so nothing is published")
         return
-    mine = [each for each in proof.posted if each.answer is not None]
+    mine = [each for each in proof.posted if each.answer and not each.answer.unreceived]
     if not mine:
-        yield not_tried(name, "no event was posted")
+        yield not_tried(name, "no event reached the receiver")
         return
     body = json.dumps({"event": f"roomle-mail.prove.{proof.run}"}).encode()
     answer = _send(proof, body, _token(proof))
@@ -464,7 +466,7 @@ def prove_repeat(proof: Proof) -> Iterator[Result]:
         first.lines = proof.search([first.event_id])
         return first.has("repeated")
 
-    logged = proof.wait(told, within=proof.logged_within)
+    logged = proof.wait(told, within=0 if again.unreceived else proof.logged_within)
     emails = sum(line.what == proof.end for line in first.lines)
     same = (again.status, again.told) == (first.answer.status, first.answer.told)
     found = f"answered {again.status} {again.told[1]}, like the first; emails {proof.end}: {emails}"
@@ -499,7 +501,11 @@ def prove_refusals(proof: Proof) -> Iterator[Result]:
         tried["replay"] = ("TokenReplayed", first.token)
     proof.rung.add("RefusalsAlarm")
     answers = {name: _send(proof, body, token) for name, (_, token) in tried.items()}
-    reasons = {tried[x][0] for x, answer in answers.items() if answer.status == _UNAUTHORIZED}
+    reasons = {
+        tried[name][0]
+        for name, answer in answers.items()
+        if answer.status == _UNAUTHORIZED and not answer.unreceived
+    }
     logged = set[str]()
 
     def told() -> bool:

@@ -345,11 +345,12 @@ def filtered(
     """Those held letters that are for a person and have one of the reasons."""
     from roomle_mail_cli import letters
 
+    wanted = [each.casefold() for each in reasons or []]
     return [
         each
         for each in held.letters
         if (address is None or letters.same_address(each, address))
-        and (not reasons or each.reason in reasons)
+        and (not wanted or each.reason.casefold() in wanted)
     ]
 
 

@@ -76,22 +76,22 @@ def logs(
       roomle-mail logs --reason 'Task timed out' --since 2026-01-31T09:30+01:00
       roomle-mail logs --follow
     """
-    from roomle_mail_cli import consumer, lines
+    from roomle_mail_cli import consumer, lines, reasons
     from roomle_mail_cli.deployment import Deployment
 
     check(address, count_by, follow=follow)
     start = lines.since(since, now=datetime.now(UTC))
-    messages, reasons, names = (
-        texts(option, values)
-        for option, values in (("message", message), ("reason", reason), ("count-by", count_by))
-    )
+    messages = [reasons.spelled(each, reasons.MESSAGES) for each in texts("message", message)]
+    whys = [reasons.spelled(each, reasons.REASONS) for each in texts("reason", reason)]
+    names = texts("count-by", count_by)
     ids = [] if event is None else [lines.checked_id(event)]
     wanted = None if address is None else read_address(address)
     deployment = Deployment.find(stack)
     if wanted is not None:
         ids = lines.hashes(deployment, wanted)
-    query = lines.Query(ids, messages, reasons)
+    query = lines.Query(ids, messages, whys)
     if follow:
+        note_unknown(query)
         found = show_coming(
             lines.follow(deployment, query, start=start, lasting=lasting), as_json=as_json
         )
@@ -110,8 +110,22 @@ def logs(
                 screen.note(f"The newest {limit} of {found} lines.")
     if not found:
         screen.note(f"Nothing since {times.show(start)}; --since looks further back.")
+    if not (found or follow):
+        note_unknown(query)
     asked = query.ids or query.messages or query.reasons
     raise typer.Exit(Exit.FINE if found or not asked else Exit.NOT_FINE)
+
+
+def note_unknown(query: lines.Query) -> None:
+    """Name the messages and reasons that there are, if one that was asked for is not among them."""
+    from roomle_mail_cli import reasons
+
+    for what, asked, known in (
+        ("message", query.messages, reasons.MESSAGES),
+        ("reason", query.reasons, tuple(reasons.REASONS)),
+    ):
+        if unknown := [each for each in asked if each not in known]:
+            screen.note(f"No {what} is called {' or '.join(unknown)}. Known: {', '.join(known)}.")
 
 
 def check(address: str | None, count_by: list[str] | None, *, follow: bool) -> None:

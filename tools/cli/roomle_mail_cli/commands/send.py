@@ -421,7 +421,7 @@ def wait_for(
     """Wait for the log lines of a request, until it is decided or time is up."""
     from roomle_mail_cli import consumer, lines, posting, reasons
 
-    if not seconds:
+    if not seconds or answer.unreceived:
         return []
     # A request that is refused early has another id than one that is understood.
     ids = {posting.event_id(token, body), posting.refused_id(token, body), answer.request_id}
@@ -487,10 +487,14 @@ def show_answer(
     for each in causes:
         screen.out().print(screen.visible(f"why: {each.reason.meaning}"))
         screen.out().print(screen.visible(f"-> {each.reason.remedy}"))
-    if waited and not found:
+    if answer.unreceived:
+        screen.note("It did not reach the receiver, so the log has no line about it.")
+    elif waited and not found:
         screen.note("The log has no line about it yet.")
     if not answer.fine:
         screen.note("Roomle would send its own email now.")
-        if not waited:
+        if answer.unreceived:
+            screen.note("Why: roomle-mail doctor")
+        elif not waited:
             what = f" {status}" if status in ("refused", "failed") else ""
             screen.note(f"Why: --wait 20, or roomle-mail why{what}")

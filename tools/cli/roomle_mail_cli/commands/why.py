@@ -51,8 +51,9 @@ def why(
     if what is not None and not what.strip():
         raise CliError("WHAT is empty.", "Leave it out for all trouble.", code=Exit.USAGE)
     start = lines.since(since, now=datetime.now(UTC))
-    deployment = Deployment.find(stack)
+    what = what and reasons.spelled(what)
     query = reasons.query_for(what)
+    deployment = Deployment.find(stack)
     if what in reasons.OF_THE_MAILER and not deployment.has_mailer:
         raise CliError(
             f"The stack has no {what}: its parameter Mailer is off.",
