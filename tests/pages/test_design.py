@@ -7,14 +7,12 @@ from itertools import product
 import pytest
 
 from roomle_mail.emails import Email
-from tests.emails_package import EMAILS
-from tests.pages.conftest import Open, Window
+from tests.pages.conftest import DRAFTS, Open, Window
 from tests.pages.test_mailboxes import BREAKS, OUTLOOKS_OWN, OUTSIDE, RECOLOURED
 from tools.pages.emails import SCHEMES, Scheme, with_pictures
-from tools.preview.drafts import KINDS, Choice, Drafts, design_of
+from tools.preview.drafts import KINDS, Choice, design_of
 from tools.preview.page import pictures, with_design
 
-DRAFTS = Drafts(EMAILS)
 LOOKS = {look.brand.id: look for look in reversed(DRAFTS.looks)}.values()
 CHOICES = [
     Choice(look, look.brand.language, kind, design="all")

@@ -38,6 +38,89 @@ def test_another_encoding_is_named(source: Path, name: str) -> None:
     assert problems(source)[0] == f"{name}:1: expected text in UTF-8"
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("templates/savedConfiguration.html", "the name savedConfiguration.mjml"),
+        ("templates/savedConfiguration.MJML", "the name savedConfiguration.mjml"),
+        ("templates/savedConfiguration.TXT", "the name savedConfiguration.txt"),
+        ("templates/savedConfiguration.mjml.txt", "the name savedConfiguration.mjml"),
+        ("templates/savedConfiguration", "a name such as savedConfiguration.mjml"),
+        ("templates/notes.docx", "a name such as savedConfiguration.mjml"),
+        ("templates/shared/button.MJML", "the name button.mjml"),
+        ("templates/studio/savedConfiguration.htm", "the name savedConfiguration.mjml"),
+        ("texts/de.TOML", "the name de.toml"),
+        ("texts/pl.yaml", "the name pl.toml"),
+        ("texts/pl.toml.txt", "the name pl.toml"),
+        ("texts/pl", "a name such as de.toml"),
+        ("texts/old/pl.toml", "it in texts/ itself, as texts/pl.toml"),
+        ("pictures/logo.svg", "the name logo.png, since mail programs show PNG, JPEG and GIF"),
+        ("pictures/mail/hero.WEBP", "the name hero.png, since mail programs show"),
+        ("pictures/brand.pdf", "a name such as logo.png, since mail programs show"),
+    ],
+)
+def test_a_file_that_nothing_reads_is_named_with_the_name_that_it_needs(
+    source: Path, name: str, expected: str
+) -> None:
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).write_text("x\n")
+    [problem] = problems(source)
+    assert problem.startswith(f"{name}: isn't used: expected {expected}")
+
+
+def test_a_template_under_a_wrong_name_is_named_beside_what_is_missing_because_of_it(
+    source: Path,
+) -> None:
+    (source / SAVED).rename(source / "templates/savedConfiguration.MJML")
+    named, missing = problems(source)
+    assert "savedConfiguration.MJML: isn't used: expected the name savedConf" in named
+    assert missing == "templates: expected templates such as savedConfiguration.mjml"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "templates/.savedConfiguration.mjml.swp",
+        "templates/savedConfiguration.mjml~",
+        "templates/#savedConfiguration.mjml#",
+        "templates/.backup/old.html",
+        "texts/.de.toml",
+        "pictures/Thumbs.db",
+        "pictures/LOGO.PNG",
+        "pictures/photo.jpeg",
+        "pictures/brand-sans.woff2",
+    ],
+)
+def test_files_of_systems_and_editors_and_pictures_that_may_be_linked_to_are_fine(
+    source: Path, unedited: dict[str, str], name: str
+) -> None:
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).write_text("x\n")
+    assert compile_package(source) == unedited
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "told"),
+    [
+        (SAVED_TEXT, "http://b.example/{{ t.heading }}.", "http://b.example/{{ t.heading }}"),
+        (SAVED_TEXT, '<a href="{{ url }}">x</a>', '<a href="{{ url }}"> would be shown'),
+        (SAVED, "<mj-text>http://{{ t.heading }}/{{ t.button }}</mj-text>",
+         'got "http://{{ t.heading }}/{{ t.button }}"'),
+        (SAVED, "<mj-text>**{{ t.heading }}**</mj-text>", '"**{{ t.heading }}**" would be shown'),
+        (SAVED, "<mj-text>[{{ t.button }}](https://b.example/)</mj-text>",
+         '"[{{ t.button }}](https://b.example/)" would be shown'),
+    ],
+)  # fmt: skip
+def test_an_inserted_value_is_told_as_it_is_written(
+    source: Path, name: str, line: str, told: str
+) -> None:
+    anchor = "{{ url }}" if name == SAVED_TEXT else INCLUDE
+    number = edit(source, name, anchor, f"{line}\n{anchor}")
+    found = [each for each in problems(source) if each.startswith(f"{name}:{number}: ")]
+    assert any(told in each for each in found), problems(source)
+    assert not any("{}" in each for each in found)
+
+
 @pytest.mark.parametrize("ends", [b"\r\n", b"\r"])
 def test_line_ends_of_other_systems_change_nothing(
     source: Path, unedited: dict[str, str], ends: bytes

@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import unescape
 from itertools import product
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from minijinja import TemplateError
 
-from emails_build import checks, markup
+from emails_build import checks, markup, unread
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Line, Problem, locate, read_text
 from emails_build.templates import (
@@ -233,11 +233,17 @@ class Draft:
         for each in self.renderings:
             if isinstance(each.email, Content):
                 key = each.where, each.language
-                shown[key] = shown.get(key, "") + unescape(each.email.html)
+                shown[key] = shown.get(key, "") + each.email.html
         brands = {each.where: each.brand for each in self.renderings}
         for (where, language), html in shown.items():
-            for name, value in brands[where].look["blocks"][language].items():
-                if isinstance(value, str) and name in _BLOCKS and value not in html:
+            wanted = {
+                name: value
+                for name, value in brands[where].look["blocks"][language].items()
+                if isinstance(value, str) and name in _BLOCKS
+            }
+            words = unescape(html) if wanted else ""
+            for name, value in wanted.items():
+                if value not in words:
                     path = (*where.split(".", 1), "blocks", name)
                     why = f"no email in {language} shows it{_BLOCKS[name].format(language)}"
                     line = locate(read_text(file), path)
@@ -263,6 +269,15 @@ def draft_package(source: Path) -> Draft:
 
     Raises BuildFailed if nothing can be shown.
     """
+    names = tuple(unread.problems(source))
+    try:
+        draft = _draft_of_read(source)
+    except BuildFailed as failed:
+        raise BuildFailed([*names, *failed.problems]) from None
+    return replace(draft, found=(*names, *draft.found))
+
+
+def _draft_of_read(source: Path) -> Draft:
     folder = source / "templates"
     templates = read_templates(folder)
     own = read_own_templates(folder, templates)

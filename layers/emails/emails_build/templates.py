@@ -165,7 +165,7 @@ def read_own_templates(
 def unused(folder: Path, templates: Iterable[Template]) -> Iterator[Problem]:
     """Files of a brand's folder that none of its emails has."""
     used = {line.file for template in templates for line in template.lines}
-    for file in sorted(folder.rglob("*.*")):
+    for file in sorted((*folder.rglob("*.mjml"), *folder.rglob("*.txt"))):
         if file.is_file() and file not in used and not file.name.startswith("."):
             why = "isn't used: expected the name of a file in templates/ that it replaces"
             yield Problem(file, 0, why)
@@ -173,8 +173,8 @@ def unused(folder: Path, templates: Iterable[Template]) -> Iterator[Problem]:
 
 def _parts(template: Template, folder: Path) -> Iterator[str]:
     """The folders that a template includes files from."""
-    for line in template.lines:
-        first, *rest = line.file.relative_to(folder).parts
+    for file in {line.file for line in template.lines}:
+        first, *rest = file.relative_to(folder).parts
         if rest:
             yield first
 
@@ -202,7 +202,7 @@ def _compile(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Templat
     problems += [
         Problem(text, 0, f"has no {text.stem}.mjml next to it")
         for text in sorted(folders[0].glob("*.txt"))
-        if text.stem not in names and not text.name.startswith(".")
+        if text.stem not in names and "." not in text.stem
     ]
     if problems:
         raise BuildFailed(problems)
@@ -234,7 +234,7 @@ def _read(sources: _Sources) -> Template:
         except TemplateError as err:
             raise BuildFailed([_misspelt(err, lines)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
-    sourced = [" ".join(_PLACEHOLDER.findall(source)) for source in (html_source, text_source)]
+    sourced = [_PLACEHOLDER.findall(source) for source in (html_source, text_source)]
     uses = tuple(link for link in LINKS if link in names)
     requires = tuple(link for link in uses if not _asked(link, sourced))
     if _QR in names and not requires:
@@ -269,15 +269,16 @@ def _below(name: str, names: Iterable[str]) -> frozenset[str]:
     )
 
 
-def _asked(name: str, sources: Iterable[str]) -> bool:
-    """Whether each source that has a value asks first whether it is defined."""
+def _asked(name: str, sources: Iterable[Sequence[str]]) -> bool:
+    """Whether each source's placeholders that have a value ask first whether it is defined."""
     value = rf"(?<![\w.]){re.escape(name)}(?![\w.])"
     asks = (
         rf"\bif(?:\s+|\b[^%]*?(?:\band|\bor|\bnot|\()\s*){value}"
         rf"(?=\s*(?:-?%\}}|\band\b|\bor\b|\)|is\s+(?:not\s+)?defined\b))"
         rf"|{value}\s*(?:or\b|\|\s*default\b)"
     )
-    return all(re.search(asks, source) for source in sources if re.search(value, source))
+    told = (" ".join(each for each in source if name in each) for source in sources)
+    return all(re.search(asks, source) for source in told if re.search(value, source))
 
 
 def _expanded(
