@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -11,11 +12,17 @@ from tools.stack.deployment import Stack
 from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(deployed: Stack) -> Iterator[LocalStack]:
-    """The deployed stack; see tools/stack/local.py."""
+    """The deployed stack; see tools/stack/local.py. Files may run in any order."""
     stack = LocalStack(deployed)
-    yield stack
+    with ExitStack() as later:
+        for function in (RECEIVER, MAILER):
+            # Enters without a change, and so only puts back what it found.
+            later.enter_context(stack.environment(function))
+        later.callback(stack.forget_messages)
+        later.callback(stack.quieten_alarms)
+        yield stack
     secrecy.note("the log of the stack", "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
 
 

@@ -109,11 +109,6 @@ def bell(stack: LocalStack) -> Iterator[Bell]:
     ]
     yield Bell(stack, url)
     sns.unsubscribe(SubscriptionArn=subscription)
-    cloudwatch = stack.client("cloudwatch")
-    for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
-        cloudwatch.set_alarm_state(
-            AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="the test is over"
-        )
     sqs.delete_queue(QueueUrl=url)
 
 

@@ -39,9 +39,7 @@ KINDS = {"savedConfiguration", "shareConfiguration", "shareConfigurationAR", "3D
 def quiet(stack: LocalStack) -> None:
     """Remove dead letters and alarm states of other tests."""
     stack.forget_dead_letters()
-    cloudwatch = stack.client("cloudwatch")
-    for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
-        cloudwatch.set_alarm_state(AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="-")
+    stack.quieten_alarms()
 
 
 def by_state(result: Result) -> dict[str, set[str]]:

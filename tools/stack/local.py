@@ -135,6 +135,20 @@ class LocalStack:
         """Empty the dead-letter queue, so that the next test finds only its own messages."""
         self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["DeadLetterQueueUrl"])
 
+    def forget_messages(self) -> None:
+        """Empty all queues."""
+        self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["QueueUrl"])
+        self.forget_dead_letters()
+        self.forget_published()
+
+    def quieten_alarms(self) -> None:
+        """Put each alarm that goes off back to OK."""
+        cloudwatch = self.client("cloudwatch")
+        for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+            cloudwatch.set_alarm_state(
+                AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="a test is over"
+            )
+
     def items(self) -> list[dict[str, Any]]:
         """Return all items of the table, in DynamoDB's typed form."""
         pages = self.client("dynamodb").get_paginator("scan")
