@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import botocore.session
 import pytest
+import typer.main
 from botocore.loaders import create_loader
 
 from roomle_mail_cli.app import main
 
+# Typer makes every command from its function for each run, which takes longer than most runs.
+_get_command = functools.cache(typer.main.get_command)
 # AWS's descriptions of its services are large, so all commands of this process share them.
-_shared_loader = cache(create_loader)
+_create_loader = functools.cache(create_loader)
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,9 @@ class CommandLine:
 
     def __call__(self, *arguments: str, stdin: str = "") -> Result:
         with self.monkeypatch.context() as patch:
+            patch.setattr(typer.main, "get_command", _get_command)
             patch.setattr(sys, "argv", ["roomle-mail", *arguments])
-            patch.setattr(botocore.session, "create_loader", _shared_loader)
+            patch.setattr(botocore.session, "create_loader", _create_loader)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             self.capsys.readouterr()
             try:

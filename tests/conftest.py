@@ -5,6 +5,7 @@ The deployed stack is here too, because tests of several folders need it.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(emails_package.guard)
     if not hasattr(config, "workerinput"):
         emails_package.build()
+
+
+def pytest_collection_finish() -> None:
+    """Leave the collected tests, which stay to the end, out of every garbage collection."""
+    gc.freeze()
 
 
 def pytest_report_header() -> str | None:

@@ -16,9 +16,12 @@ from playwright.sync_api import Browser, Page, Request
 from tests.emails_package import EMAILS
 from tools import browser
 from tools.pages.emails import Scheme
+from tools.preview.drafts import Drafts
 from tools.sam import ROOT
 from tools.stack.emulator import HOST
 
+# Read once, because these tests' parameters come from it: every worker collects them all.
+DRAFTS = Drafts(EMAILS)
 SCREENSHOTS = ROOT / ".local" / "screenshots"
 # WCAG 2.2, A and AA, and what axe's makers recommend beyond it.
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -7,13 +7,11 @@ from itertools import cycle
 import pytest
 
 from roomle_mail.emails import Email
-from tests.emails_package import EMAILS
-from tests.pages.conftest import DESKTOP, PHONE, Open
+from tests.pages.conftest import DESKTOP, DRAFTS, PHONE, Open
 from tools.pages.emails import SCHEMES, Scheme, with_pictures
-from tools.preview.drafts import KINDS, Choice, Drafts
+from tools.preview.drafts import KINDS, Choice
 from tools.preview.page import pictures
 
-DRAFTS = Drafts(EMAILS)
 WCAG = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 
 

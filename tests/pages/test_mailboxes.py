@@ -12,13 +12,11 @@ import zxingcpp
 from PIL import Image
 
 from roomle_mail.emails import Catalog, Email
-from tests.emails_package import EMAILS
-from tests.pages.conftest import Open, Window
+from tests.pages.conftest import DRAFTS, Open, Window
 from tools.pages.emails import SCHEMES, Scheme, with_pictures
 from tools.preview.drafts import KINDS, RECEIVED, Choice, Drafts, sample
 from tools.preview.page import pictures
 
-DRAFTS = Drafts(EMAILS)
 LONG = "2564B3D4E19A9C4605DAF5236F0ADFE80DA638F63A49D5D4C8260CB5FF48011C" * 20
 # Styles that GMX, WEB.DE, Yahoo or AOL ignore, according to caniemail.com.
 BREAKS = re.compile(r"(?:word-break|overflow-wrap|word-wrap|line-break|hyphens):[^;\"]*;?")

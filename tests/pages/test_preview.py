@@ -16,16 +16,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from roomle_mail.emails import Email
 from tests.emails_package import EMAILS
-from tests.pages.conftest import PHONE, Open, Window
+from tests.pages.conftest import DRAFTS, PHONE, Open, Window
 from tools import browser, pages
 from tools.pages.emails import Scheme
 from tools.preview import __main__ as preview_command
 from tools.preview import pictures
-from tools.preview.drafts import KINDS, Choice, Drafts, Folder
+from tools.preview.drafts import KINDS, Choice, Folder
 from tools.preview.page import View, application
 from tools.sam import ROOT
 
-DRAFTS = Drafts(EMAILS)
 CHOICES = list(DRAFTS.choices())
 CLIENT = application(Folder(EMAILS)).test_client()
 

@@ -8,7 +8,7 @@ import pytest
 from tests.command_line import CommandLine
 from tests.stack import troubles
 from tools.stack.deployment import Stack
-from tools.stack.local import LocalStack
+from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 @pytest.fixture(scope="session")
@@ -21,8 +21,11 @@ def shared_stack(deployed: Stack) -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="module")
 def stack(shared_stack: LocalStack) -> LocalStack:
-    """The deployed stack, without what other files' tests left in it."""
+    """The deployed stack, without what other files' tests left: they may run in any order."""
     troubles.forget(shared_stack)
+    for function in (RECEIVER, MAILER):
+        shared_stack.restart(function)
+    assert shared_stack.warm_up()
     return shared_stack
 
 

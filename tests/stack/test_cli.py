@@ -25,12 +25,7 @@ OTHER_SECRET = "example-secret-1"
 
 @pytest.fixture(autouse=True)
 def warm_receiver(stack: LocalStack) -> None:
-    warm(stack)
-
-
-def warm(stack: LocalStack) -> None:
-    """Load the receiver: on a busy machine a cold start may exceed its deadline."""
-    assert stack.wait_until(lambda: stack.post({"event": "warm.up"}).status == 200)
+    assert stack.warm_up()
 
 
 def saved(recipient: str) -> dict[str, Any]:
@@ -348,7 +343,7 @@ def test_the_log_is_found_by_address_in_any_spelling_and_by_event(
     cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
     with stack.environment(RECEIVER, DELIVERY="sqs"):
-        warm(stack)
+        assert stack.warm_up()
         sent = cli("send", "savedConfiguration", "--to", recipient, "--json").json
     assert stack.emails_to(recipient, at_least=1)
     name, _, domain = recipient.partition("@")
@@ -424,7 +419,7 @@ def test_setting_a_secret_keeps_the_others_and_never_shows_any(
         assert again.json["changed"] is False
         listed = cli("secret", "list")
         stack.restart(RECEIVER)  # it looks for a new secret once a minute, at most
-        warm(stack)
+        assert stack.warm_up()
         sent = cli("send", "savedConfiguration", "--to", recipient, "--api-key", "anotherApiKey")
         ambiguous = cli("send", "savedConfiguration", "--to", recipient)
         removed = cli("secret", "remove", "anotherApiKey", "--yes", "--json")

@@ -144,6 +144,51 @@ def tls_is_needed(stack: LocalStack) -> bool:
     return stack.emulator.url.startswith("https://")
 
 
+def conditions_on_what_is_written_count(stack: LocalStack) -> bool:
+    """Whether a role that may write only its own items and events is refused others."""
+    iam, name = stack.client("iam"), f"test-{uuid.uuid4().hex}"
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    allowed = [
+        {"Effect": "Allow", "Action": action, "Resource": "*",
+         "Condition": {"ForAllValues:StringLike": {key: ["own*"]}}}
+        for action, key in (
+            ("dynamodb:PutItem", "dynamodb:LeadingKeys"), ("events:PutEvents", "events:source"),
+        )
+    ]  # fmt: skip
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )["Role"]
+    iam.put_role_policy(
+        RoleName=name, PolicyName="write", PolicyDocument=json.dumps({"Statement": allowed})
+    )
+    table, events = (stack.client_as(role["Arn"], each) for each in ("dynamodb", "events"))
+
+    def put_item(key: str) -> None:
+        table.put_item(TableName=stack.deployed.outputs["TableName"], Item={"key": {"S": key}})
+
+    def put_event(source: str) -> None:
+        entry = {"Source": source, "DetailType": "test", "Detail": "{}"}
+        events.put_events(Entries=[entry])
+
+    def refused(put: Callable[[str], None]) -> bool:
+        put("own")
+        try:
+            put("other")
+        except ClientError:
+            return True
+        return False
+
+    try:
+        return refused(put_item) or refused(put_event)
+    finally:
+        for key in ("own", "other"):
+            stack.client("dynamodb").delete_item(
+                TableName=stack.deployed.outputs["TableName"], Key={"key": {"S": key}}
+            )
+        iam.delete_role_policy(RoleName=name, PolicyName="write")
+        iam.delete_role(RoleName=name)
+
+
 def expiry_is_told(stack: LocalStack) -> bool:
     found = stack.client("dynamodb").describe_time_to_live(
         TableName=stack.deployed.outputs["TableName"]
@@ -308,6 +353,7 @@ PROBES: dict[limits.Limit, Callable[[LocalStack], bool]] = {
     limits.SUPPRESSION: bounces_are_suppressed,
     limits.ACCESS_LOG: requests_are_in_the_access_log,
     limits.QUEUE_POLICIES: tls_is_needed,
+    limits.CONDITIONS: conditions_on_what_is_written_count,
     limits.TIME_TO_LIVE: expiry_is_told,
     limits.TRACES: there_are_traces,
     limits.GRADUAL: codedeploy_is_there,

@@ -110,7 +110,6 @@ def bell(stack: LocalStack) -> Iterator[Bell]:
     ]
     yield Bell(stack, url)
     sns.unsubscribe(SubscriptionArn=subscription)
-    stack.quiet_alarms()
     sqs.delete_queue(QueueUrl=url)
 
 

@@ -57,7 +57,7 @@ def told(answer: Answer) -> tuple[int, str | None]:
 def test_the_same_post_many_times_at_once_is_one_email_and_one_answer(
     stack: LocalStack, recipient: str
 ) -> None:
-    warm(stack, recipient)
+    assert stack.warm_up()
     body, token = payload(recipient), stack.token()
     answers = at_once(3, lambda: stack.post(body, token=token))
 
@@ -219,7 +219,7 @@ def test_when_ses_fails_roomle_gets_an_answer_in_time_and_ses_is_called_once(
 ) -> None:
     ses = Changing(hanging_up)
     with stack.endpoint(RECEIVER, "SESV2", ses, ANSWER_WITHIN=str(SOON)) as calls:
-        warm(stack, recipient)
+        assert stack.warm_up()
         for name, (behaviour, slow, answer) in FAILING.items():
             ended: list[str] = []
             ses.behaviour = noted(behaviour, ended)
@@ -246,11 +246,6 @@ def noted(behaviour: Behaviour, ended: list[str]) -> Behaviour:
         ended.append("SES")
 
     return behave
-
-
-def warm(stack: LocalStack, recipient: str) -> None:
-    """Load the function: on a busy machine this alone takes longer than `SOON`."""
-    stack.wait_until(lambda: stack.post({"event": "warm.up", "for": recipient}).status == 200)
 
 
 def test_only_a_lost_answer_of_ses_leads_to_two_emails(stack: LocalStack, recipient: str) -> None:
@@ -307,7 +302,7 @@ def test_a_rotation_fails_no_request_when_aws_is_changed_first(
 ) -> None:
     api_key = stack.deployed.api_key
     stack.restart(RECEIVER)  # it looks for a new secret once a minute, at most
-    warm(stack, recipient)
+    assert stack.warm_up()
 
     with stack.secret({api_key: NEW_SECRET}):
         answers = [
@@ -368,7 +363,7 @@ def test_over_the_recipients_limit_an_event_is_suppressed_and_over_the_cap_left_
 
 def test_many_at_once_never_exceed_the_limit(stack: LocalStack, recipient: str) -> None:
     with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
-        at_once(4, lambda: warm(stack, recipient))
+        at_once(4, stack.warm_up)
         answers = at_once(4, lambda: stack.post(payload(recipient)))
 
     assert sorted(told(answer) for answer in answers) == [

@@ -36,7 +36,7 @@ KINDS = {"savedConfiguration", "shareConfiguration", "shareConfigurationAR", "3D
 def quiet(stack: LocalStack) -> None:
     """Remove dead letters and alarm states of other tests."""
     stack.forget_dead_letters()
-    stack.quiet_alarms()
+    stack.quieten_alarms()
 
 
 def by_state(result: Result) -> dict[str, set[str]]:

@@ -54,8 +54,7 @@ def own_stack() -> Iterator[LocalStack]:
 @pytest.fixture
 def stack(own_stack: LocalStack) -> LocalStack:
     """That stack, without what happened in earlier tests."""
-    # On a busy machine a cold start may exceed the deadline.
-    assert own_stack.wait_until(lambda: own_stack.post({"event": "warm.up"}).status == 200)
+    assert own_stack.warm_up()
     troubles.forget(own_stack)
     return own_stack
 

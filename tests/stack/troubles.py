@@ -38,10 +38,8 @@ def forget(stack: LocalStack) -> None:
     """Forget what earlier tests left: what waits, what rings, and what was written."""
     # A mailer at work would write more.
     stack.wait_until(lambda: not stack.queued())
-    stack.forget_queued()
-    stack.forget_dead_letters()
-    stack.forget_published()
-    stack.quiet_alarms()
+    stack.forget_messages()
+    stack.quieten_alarms()
     lines = [line for function in (RECEIVER, MAILER) for line in stack.take_log(function)]
     secrecy.note(f"a log of the stack {uuid.uuid4()}", "\n".join(lines))
 
@@ -433,7 +431,7 @@ def still_waiting(stack: LocalStack, recipient: str) -> Iterator[None]:
             assert stack.wait_until(lambda: _is_told(stack, event_id, "postponed"))
             yield
     finally:
-        stack.forget_queued()
+        stack.forget_messages()
 
 
 def _is_told(stack: LocalStack, event_id: str, what: str) -> bool:
@@ -479,7 +477,7 @@ def measured(namespace: str, name: str, value: float, **dimensions: str) -> Trou
             datum = {"MetricName": name, "Dimensions": pairs}
             data = [datum | {"Timestamp": at, "Value": value} for at, value in values]
             stack.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=data)
-            stack.quiet_alarms()
+            stack.quieten_alarms()
 
         put((then, value))
         try:

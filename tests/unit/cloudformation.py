@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,13 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 def read(path: Path = TEMPLATE) -> dict[str, Any]:
     """Read a template as written, with every function in its long form."""
-    template: dict[str, Any] = yaml.load(path.read_text(), _Loader)  # noqa: S506 (a safe one)
+    return deepcopy(_parsed(path.read_text()))
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse a template, which takes ten times as long as copying it; callers don't change it."""
+    template: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 (a safe one)
     return template
 
 
@@ -55,7 +63,7 @@ class Stack:
 
     def __init__(self, path: Path = TEMPLATE, /, **parameters: str) -> None:
         """Check the rules as a deploy does; raises AssertionError if one forbids the parameters."""
-        template = read(path)
+        template = _parsed(path.read_text())
         given = {"SenderIdentities": "brand.example"} | parameters
         self._names = PSEUDO | {
             name: given.get(name, str(about.get("Default", "")))
@@ -74,8 +82,10 @@ class Stack:
         for name, resource in template["Resources"].items():
             if self._is_made(resource):
                 if resource["Type"] == "AWS::Serverless::Function":
-                    resource["Properties"] = _merge(shared, resource["Properties"])
-                self.resources[name] = self._evaluate(resource)
+                    properties = _merge(shared, resource["Properties"])
+                    self.resources[name] = self._evaluate({**resource, "Properties": properties})
+                else:
+                    self.resources[name] = self._evaluate(resource)
         self.outputs = {
             name: self._evaluate(output)
             for name, output in template.get("Outputs", {}).items()

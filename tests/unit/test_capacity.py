@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from bench import markdown
 from bench.capacity import model, report
 from bench.capacity.model import Bucket, Load, Parameters, advise, simulate
 from tests.unit import cloudformation
+from tools import cost
 
 LOADS = st.builds(Load, st.integers(0, 3_000), st.sampled_from([0.0, 0.5, 1.0]))
 PARAMETERS = st.builds(
@@ -80,7 +82,7 @@ def test_a_thousand_events_a_second_reach_a_warm_stack_and_the_bus() -> None:
     published = results.work["published"]
     assert published == results.events - results.ends["Roomle: Lambda throttled"]
     assert results.cost()["EventBridge"] == pytest.approx(published / 1e6)
-    assert simulate(load, advise(load)).cost()["EventBridge"] == 0
+    assert simulate(Load(100), advise(load)).cost()["EventBridge"] == 0
 
 
 def test_the_defaults_do_for_three_thousand_an_hour() -> None:
@@ -121,6 +123,19 @@ def test_the_models_defaults_are_the_templates() -> None:
     assert queue["BatchSize"] == model.BATCH
     redrive = cloudformation.Stack().properties("Queue")["RedrivePolicy"]
     assert redrive["maxReceiveCount"] == model.MAX_RECEIVES
+
+
+@pytest.mark.parametrize(
+    ("page", "section"),
+    [
+        (report.DOCUMENT, "## In short"),
+        (report.DOCUMENT, "## Cost"),
+        (cost.PAGE, "## What it costs"),
+    ],
+)
+def test_a_stack_without_a_mailer_is_told_of_too(page: Path, section: str) -> None:
+    _, _, rest = page.read_text().partition(f"{section}\n")
+    assert "`Mailer=off`" in rest.partition("\n## ")[0]
 
 
 def test_every_input_names_its_source() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from roomle_mail.emails import Email
+from roomle_mail.emails import Catalog, Email
 from roomle_mail.events import Event
 from tests.emails_building import append, build_catalog, edit, problems
 from tests.emails_reading import Page
@@ -35,8 +36,18 @@ def whole(whole: Path) -> Path:
     return without_blocks(whole)
 
 
+@pytest.fixture(scope="module")
+def plain(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Email:
+    """The email without blocks."""
+    folder = tmp_path_factory.mktemp("plain") / "emails"
+    return saved(without_blocks(shutil.copytree(few, folder)))
+
+
 def saved(source: Path, configurator: str | None = None, language: str = "en") -> Email:
-    catalog = build_catalog(source)
+    return email_of(build_catalog(source), configurator, language)
+
+
+def email_of(catalog: Catalog, configurator: str | None = None, language: str = "en") -> Email:
     event = Event(
         name="email.savedConfiguration",
         recipient="person@example.org",
@@ -69,13 +80,13 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("line", "words", "shown"), BLOCKS)
 def test_a_block_is_shown_by_its_brand_alone_in_html_and_in_the_text_part(
-    source: Path, line: str, words: str, shown: list[str]
+    source: Path, plain: Email, line: str, words: str, shown: list[str]
 ) -> None:
-    plain = saved(source)
     append(source, BRANDS, f"[brands.default.blocks]\n{line}")
     if words:
         append(source, BRANDS, f"[brands.default.texts.en.savedConfiguration]\n{words}")
-    email, other = saved(source), saved(source, "exampleStudio")
+    catalog = build_catalog(source)
+    email, other = email_of(catalog), email_of(catalog, "exampleStudio")
     page = Page(email.html)
     for each in shown:
         assert each in email.text
@@ -103,8 +114,9 @@ def test_a_picture_across_the_top_keeps_its_room(source: Path) -> None:
 def test_an_empty_text_leaves_a_block_out_of_one_email(whole: Path) -> None:
     append(whole, BRANDS, f'[brands.default.blocks]\nsecond_button = "{SHOP}"')
     append(whole, BRANDS, '[brands.default.texts.en.savedConfiguration]\nsecond_button = ""')
-    assert SHOP not in saved(whole).text
-    assert SHOP in saved(whole, language="de").text
+    catalog = build_catalog(whole)
+    assert SHOP not in email_of(catalog).text
+    assert SHOP in email_of(catalog, language="de").text
 
 
 @pytest.mark.parametrize(
@@ -312,11 +324,12 @@ def test_a_folder_with_a_brands_id_has_its_own_templates(whole: Path) -> None:
     (own / "3DExportAsset.mjml").write_text("<mj-text>{{ t.button }} {{ result_url }}</mj-text>\n")
     (own / "3DExportAsset-failed.mjml").write_text("<mj-text>{{ t.reason }}</mj-text>\n")
 
-    email = saved(whole, "exampleStudio", "de")
+    catalog = build_catalog(whole)
+    email = email_of(catalog, "exampleStudio", "de")
 
     assert "2 Jahre" in email.text
     assert "Weiter!" in Page(email.html).text
-    assert saved(whole) == others
+    assert email_of(catalog) == others
 
 
 @pytest.mark.parametrize(

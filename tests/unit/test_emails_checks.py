@@ -12,7 +12,6 @@ import pytest
 from emails_build import checks
 from emails_build.package import compile_package
 from tests.emails_building import append, problems
-from tests.emails_package import EMAILS
 from tools.sam import ROOT
 
 LAYOUT = "templates/shared/layout.mjml"
@@ -128,10 +127,10 @@ def test_words_that_only_one_language_has_in_both_parts_are_missed_in_the_others
 
 
 def test_the_command_prints_problems_alone_with_paths_from_the_projects_folder(
-    tmp_path: Path,
+    source: Path, tmp_path: Path
 ) -> None:
     folder = ROOT / "build" / f"emails-of-a-test-{tmp_path.name}"
-    shutil.copytree(EMAILS, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(source, folder)
     try:
         fine = check(folder)
         number = append(folder, SAVED, "<mj-text>Come and see</mj-text>")

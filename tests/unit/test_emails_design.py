@@ -25,6 +25,7 @@ DESIGN = Design(picture=PICTURE, name="Shelf “Oslo”", width=1200, depth=340.
 SHOW = ("picture", "name", "size")
 EN, BRANDS = "texts/en.toml", "brands.toml"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
+TITLE = re.compile(r"<title>(.+?)</title>", re.DOTALL)
 EVERY_EMAIL = pytest.mark.parametrize("name", EVENTS)
 
 
@@ -321,7 +322,9 @@ def test_two_emails_about_two_designs_have_two_subjects(
     for design in (Design(), DESIGN):
         one, other = compose(design, of=about), compose(design, of=about, received=later)
         assert one.subject != other.subject
-        assert Page(one.html).title != Page(other.html).title
+        # Parsing both would take most of the test's time.
+        assert TITLE.findall(one.html) != TITLE.findall(other.html)
+        assert len(TITLE.findall(one.html)) == 1
 
 
 @EVERY_EMAIL

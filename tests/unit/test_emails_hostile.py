@@ -97,10 +97,15 @@ class Read:
 
 
 @cache
-def plain(name: str) -> tuple[Any, ...]:
+def plain_email(name: str) -> Email:
     email = compose(name)
     assert email is not None
-    return Read.of(email).without_links
+    return email
+
+
+@cache
+def plain(name: str) -> tuple[Any, ...]:
+    return Read.of(plain_email(name)).without_links
 
 
 def assert_only_links_differ(name: str, email: Email) -> Page:
@@ -117,14 +122,14 @@ def assert_only_links_differ(name: str, email: Email) -> Page:
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_values_of_fields_change_nothing(name: str, field: str, value: str) -> None:
-    assert compose(name, **{field: value}) in (None, compose(name))
+    assert compose(name, **{field: value}) in (None, plain_email(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("field", ["url", "resultUrl"])
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_values_instead_of_links_are_not_shown(name: str, field: str, value: str) -> None:
-    assert compose(name, **{field: value}) in (None, compose(name))
+    assert compose(name, **{field: value}) in (None, plain_email(name))
 
 
 # Every place in one email's links, and one place in every email's links. The rest runs in `make

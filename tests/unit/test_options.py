@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from roomle_mail_cli import posting, sign
+from roomle_mail_cli import app, posting, sign
 from roomle_mail_cli.deployment import Deployment
 from tests.command_line import CommandLine
 
@@ -254,3 +255,29 @@ def test_the_time_of_a_token_is_utc_unless_it_names_a_zone(
         monkeypatch.undo()
         time.tzset()
     assert result.code == 0, result
+
+
+# Options of the same name that mean different things.
+DIFFERENT = {
+    "api_key": ("secret set", "secret remove"),
+    "as_json": ("logs",),
+    "design": ("doctor", "prove"),
+    "event": ("send", "logs"),
+    "token": ("send", "verify"),
+    "wait": ("send", "dead-letters redrive"),
+}
+
+
+def test_what_several_commands_have_is_declared_once() -> None:
+    grouped = {
+        f"{group} {name}": command
+        for group, (_, commands) in app.GROUPS.items()
+        for name, command in commands.items()
+    }
+    declared: dict[str, list[object]] = {}
+    for command, function in {**app.COMMANDS, **grouped}.items():
+        for each in inspect.signature(function, eval_str=True).parameters.values():
+            if command not in DIFFERENT.get(each.name, ()):
+                declared.setdefault(each.name, []).append(each.annotation)
+    assert {"stack", "since", "reason", "address", "url"} <= declared.keys()
+    assert [x for x, found in declared.items() if any(each != found[0] for each in found)] == []

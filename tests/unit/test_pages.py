@@ -1,10 +1,19 @@
-"""The common parts of the local pages that need no browser."""
+"""The parts of the local pages that need no browser."""
+
+import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from emails_build.package import PACKAGE
+from tests import emails_package
 from tools import pages
+from tools.simulator.page import application
+from tools.simulator.scenario import SWITCHES
+from tools.tenant import Tenant
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +73,18 @@ def test_a_page_answers_only_under_this_machines_own_names(
     client: FlaskClient, host: str, status: int
 ) -> None:
     assert client.get("/form", headers={"Host": host}).status_code == status
+
+
+@pytest.mark.parametrize("has_mailer", [True, False])
+def test_the_simulator_offers_no_sending_where_the_stack_sends_nothing(*, has_mailer: bool) -> None:
+    stage: Any = SimpleNamespace(
+        stack=SimpleNamespace(has_mailer=has_mailer),
+        emails=SimpleNamespace(tenant=Tenant(emails_package.build() / PACKAGE)),
+    )
+
+    page = application(stage).test_client().get("/").text
+
+    offered = {name for name in re.findall(r'<select id="([^"]+)"', page) if name in SWITCHES}
+    without = set() if has_mailer else {"ses", "roomle", "delivery"}
+    assert offered == set(SWITCHES) - without
+    assert ("Mailer is off: the stack delivers by the queue only" in page) != has_mailer

@@ -38,6 +38,7 @@ def application(stage: Stage) -> Flask:
             chosen=asdict(scenario),
             changed=scenario.changed(tenant),
             offered=scenarios,
+            has_mailer=stage.stack.has_mailer,
             configurators=configurators(tenant),
             languages=tenant.languages,
             runs=runs.all,

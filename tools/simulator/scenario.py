@@ -94,6 +94,8 @@ TITLES = {
     "roomle": "Roomle’s API",
     "delivery": "The stack delivers",
 }
+# A stack without a mailer delivers by the queue only, and asks neither of the others.
+OF_SENDING = frozenset({"ses", "roomle", "delivery"})
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Unpack
 
 import boto3
@@ -138,20 +139,23 @@ class LocalStack:
         """Forget what the event bus got, so that the next test finds only its own events."""
         self.client("sqs").purge_queue(QueueUrl=self.deployed.bus_queue_url)
 
-    def forget_queued(self) -> None:
-        """Empty the queue, also of what is in flight or delayed."""
-        self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["QueueUrl"])
-
     def forget_dead_letters(self) -> None:
         """Empty the dead-letter queue, so that the next test finds only its own messages."""
         self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["DeadLetterQueueUrl"])
 
-    def quiet_alarms(self) -> None:
-        """Set back the alarms that ring."""
+    def forget_messages(self) -> None:
+        """Empty all queues."""
+        self.client("sqs").purge_queue(QueueUrl=self.deployed.outputs["QueueUrl"])
+        self.forget_dead_letters()
+        self.forget_published()
+
+    def quieten_alarms(self) -> None:
+        """Put each alarm that goes off back to OK."""
         cloudwatch = self.client("cloudwatch")
-        for each in cloudwatch.describe_alarms(StateValue="ALARM", MaxRecords=100)["MetricAlarms"]:
-            name = each["AlarmName"]
-            cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a new test")
+        for alarm in cloudwatch.describe_alarms(StateValue="ALARM")["MetricAlarms"]:
+            cloudwatch.set_alarm_state(
+                AlarmName=alarm["AlarmName"], StateValue="OK", StateReason="a test is over"
+            )
 
     def items(self) -> list[dict[str, Any]]:
         """Return all items of the table, in DynamoDB's typed form."""
@@ -176,6 +180,13 @@ class LocalStack:
         for stream in {each["logStreamName"] for each in found}:
             client.delete_log_stream(logGroupName=group, logStreamName=stream)
         return [each["message"] for each in found]
+
+    def warm_up(self) -> bool:
+        """Load the receiver, since a cold start on a busy machine may exceed its deadline.
+
+        Returns whether it answers.
+        """
+        return self.wait_until(lambda: self.post({"event": "warm.up"}).status == HTTPStatus.OK)
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:

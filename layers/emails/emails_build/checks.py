@@ -138,6 +138,8 @@ def _is_fine(email: _Form) -> bool:
     return not _found_in(email.text, email.html)
 
 
+# What isn't fine is asked for twice.
+@lru_cache(maxsize=1)
 def _found_in(text: str, html: str) -> tuple[Finding, ...]:
     # html5lib would take a third of its time for the preview line's filler.
     html = _FILLER.sub("", html)

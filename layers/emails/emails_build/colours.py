@@ -7,6 +7,8 @@ ratio".
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 TEXT, CONTROL = 4.5, 3.0
 _BLACK, _WHITE = "#000000", "#ffffff"
 _STEPS = 64
@@ -29,6 +31,7 @@ def mix(one: str, other: str, share: float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in channels)
 
 
+@lru_cache
 def readable(colour: str, background: str, ratio: float = TEXT) -> str:
     """The nearest colour with enough contrast: unchanged, darker, or lighter, in the same hue."""
     for step in range(_STEPS + 1):

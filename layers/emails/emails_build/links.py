@@ -56,6 +56,8 @@ def in_words(words: str) -> Iterator[str]:
 
     Values that are inserted were checked at their source, so a link with braces may lead anywhere.
     """
+    if ":" not in words:
+        return
     for found in _IN_WORDS.finditer(words):
         link = found[0].rstrip(".,;:!?)]*_…»”’")
         if (found[1] or "").lower() != "https":

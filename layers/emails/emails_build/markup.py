@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import replace
+from functools import lru_cache
 from html import unescape
 from html.entities import html5
 from html.parser import HTMLParser
@@ -18,7 +19,6 @@ from emails_build import elements, links, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from collections.abc import Set as AbstractSet
 
     from emails_build.problems import Line, Problem
 
@@ -50,7 +50,7 @@ _STYLE = re.compile(
     re.DOTALL,
 )
 _TAG = re.compile(r"(</?([A-Za-z][\w-]*)(?:\s[^<>]*)?/?>)")
-_DECLARATION = re.compile(r"<!\[CDATA\[|<!DOCTYPE\b|<\?", re.IGNORECASE)
+_DECLARATION = re.compile(r"<(?:!\[CDATA\[|!DOCTYPE\b|\?)", re.IGNORECASE)
 _TAG_START = re.compile(r"</?[A-Za-z][\w:.-]*")
 _ATTRIBUTE = re.compile(r"""\s+[^\s=<>"'/]++(?:\s*=\s*(?:"[^"<]*"|'[^'<]*')|(?!\s*=))""")
 _TAG_END = re.compile(r"\s*/?>")
@@ -60,7 +60,8 @@ _DECLARED = re.compile(r"(?:^|[{;])\s*[A-Za-z-]+\s*:([^{};]*)(?=[;}]|$)")
 _PROPERTY = re.compile(r"(?:^|[{;])\s*([A-Za-z-]+)\s*:[^{};]*(?=[;}]|$)")
 _MARK = "{{#outlook {}#}}"
 _ATTRIBUTES = frozenset[str]().union(*elements.ATTRIBUTES.values(), ["name"])
-_MJML = elements.ATTRIBUTES.keys() | {"mj-all", "mj-class"}
+_MJML = frozenset(elements.ATTRIBUTES) | {"mj-all", "mj-class"}
+_CHARACTERS = frozenset(html5)
 _NEEDED = {"mj-button": "href", "mj-image": "src", "mj-navbar-link": "href"}
 _VOID = _names(
     """
@@ -103,8 +104,7 @@ def not_mjml(lines: Sequence[Line]) -> list[Problem]:
     """What can't be compiled, or would be lost."""
     if found := [*_less_than(lines), *_open_comments(lines), *_open_tags(lines)]:
         return found
-    reader = _Reader(lines)
-    reader.close()
+    reader = _read(tuple(lines))
     # What follows an element that isn't closed seems to be misplaced.
     unclosed = any(problem.message.endswith("is never closed") for problem in reader.broken)
     return [
@@ -116,7 +116,7 @@ def not_mjml(lines: Sequence[Line]) -> list[Problem]:
 
 def problems(lines: Sequence[Line]) -> list[Problem]:
     """What mail programs drop or distrust, also in parts for Outlook only."""
-    everywhere = _Reader(lines)
+    everywhere = _read(tuple(lines))
     text = "\n".join(line.text for line in lines)
     begin, for_outlook = 0, ""
     for found in _CONDITION.finditer(text):
@@ -173,8 +173,8 @@ def unknown_characters(lines: Sequence[Line]) -> Iterator[Problem]:
                 'or write dir="rtl" or "ltr" on the HTML element'
             )
         for name in re.findall(r"&([A-Za-z]\w*);", line.text):
-            if f"{name};" not in html5:
-                hint = _close(f"{name};", html5.keys())
+            if f"{name};" not in _CHARACTERS:
+                hint = _close(f"{name};", _CHARACTERS)
                 yield line.problem(f"&{name}; is no character{hint.replace('`', '`&', 1)}")
 
 
@@ -198,8 +198,8 @@ def put_back(html: str, comments: Sequence[str]) -> str:
 
 def rendered(lines: Sequence[Line], html: str, text: str) -> Iterator[Problem]:
     """Links of the finished email that a template assembled: `{{ "http://" ~ host }}`."""
-    text_part = [line for line in lines if line.file.suffix == ".txt"]
     for why in dict.fromkeys(links.in_words(text)):
+        text_part = [line for line in lines if line.file.suffix == ".txt"]
         # What of it is in the template: most links end with what is inserted.
         found = (line for line in text_part if "://" in line.text)
         yield next(found, text_part[0]).problem(why)
@@ -385,7 +385,7 @@ class _Reader(HTMLParser):
         if tag in _NOT_HERE:
             self._break(f"<{tag}> isn't supported here: {_NOT_HERE[tag]}")
         elif tag.startswith("mj") and tag not in _MJML:
-            self._break(f"<{tag}> isn't known{_close(tag, _MJML | _NOT_HERE.keys())}")
+            self._break(f"<{tag}> isn't known{_close(tag, _MJML | frozenset(_NOT_HERE))}")
         elif tag == "mj-style" and dict(attributes).get("inline"):
             self._break(
                 '<mj-style inline="inline"> isn\'t supported here: '
@@ -435,7 +435,7 @@ class _Reader(HTMLParser):
         self._check_mjml_attributes(tag, attributes, known)
 
     def _check_mjml_attributes(
-        self, tag: str, attributes: list[tuple[str, str]], known: AbstractSet[str]
+        self, tag: str, attributes: list[tuple[str, str]], known: frozenset[str]
     ) -> None:
         names = [name for name, _ in attributes]
         for name, value in attributes:
@@ -515,6 +515,13 @@ class _Reader(HTMLParser):
                 )
 
 
+@lru_cache(maxsize=2)
+def _read(lines: tuple[Line, ...]) -> _Reader:
+    reader = _Reader(lines)
+    reader.close()
+    return reader
+
+
 # Placeholders contain quotes and angle brackets, which HTMLParser would read as the document's.
 _HIDDEN = str.maketrans({'"': "\ue000", "'": "\ue001", "<": "\ue002", ">": "\ue003", "&": "\ue004"})
 
@@ -531,13 +538,14 @@ def _shown(value: str) -> str:
 
 
 def _blank(text: str) -> str:
-    return re.sub(r"[^\n]", " ", text)
+    return "\n".join(" " * len(line) for line in text.split("\n"))
 
 
 def _blanked(found: re.Match[str]) -> str:
     return _blank(found[0])
 
 
-def _close(name: str, known: AbstractSet[str], cutoff: float = 0.6) -> str:
+@lru_cache
+def _close(name: str, known: frozenset[str], cutoff: float = 0.6) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
     return f", did you mean `{close[0]}`?" if close else ""

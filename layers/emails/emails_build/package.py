@@ -233,11 +233,17 @@ class Draft:
         for each in self.renderings:
             if isinstance(each.email, Content):
                 key = each.where, each.language
-                shown[key] = shown.get(key, "") + unescape(each.email.html)
+                shown[key] = shown.get(key, "") + each.email.html
         brands = {each.where: each.brand for each in self.renderings}
         for (where, language), html in shown.items():
-            for name, value in brands[where].look["blocks"][language].items():
-                if isinstance(value, str) and name in _BLOCKS and value not in html:
+            wanted = {
+                name: value
+                for name, value in brands[where].look["blocks"][language].items()
+                if isinstance(value, str) and name in _BLOCKS
+            }
+            words = unescape(html) if wanted else ""
+            for name, value in wanted.items():
+                if value not in words:
                     path = (*where.split(".", 1), "blocks", name)
                     why = f"no email in {language} shows it{_BLOCKS[name].format(language)}"
                     line = locate(read_text(file), path)

@@ -97,13 +97,10 @@ def read_text(file: Path, via: Line | None = None) -> str:
         why = "expected text in UTF-8"
         raise BuildFailed([Problem(file, line, why)]) from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    problems = [
-        Problem(file, number, unseen)
-        for number, line in enumerate(text.split("\n"), 1)
-        if (unseen := _unseen(line))
-    ]
-    if problems:
-        raise BuildFailed(problems)
+    if _unseen(text):
+        lines = enumerate(text.split("\n"), 1)
+        found = [(number, unseen) for number, line in lines if (unseen := _unseen(line))]
+        raise BuildFailed([Problem(file, number, unseen) for number, unseen in found])
     return text
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _RAW = re.compile(r"(\{%[-+]?\s*raw\s*[-+]?%\}).*?(?=\{%[-+]?\s*endraw\b)", re.DOTALL)
+_START = re.compile(r"\{\{|\{%")
 _TAG = re.compile(r"\{%[-+]?\s*(\w+)((?:\"[^\"]*\"|'[^']*'|[^\"'%]|%(?!\}))*)%\}")
 _ONE_BRACE = re.compile(
     r"(?<![{\"'])\{\s*((?:t|brand|design)\.\w[\w.]*|url|result_url|link|qr|language)\s*\}{1,2}(?!\})"
@@ -87,8 +88,8 @@ def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
     """Placeholders that are not closed before the next one starts."""
     for place in re.finditer(r"\{\{|\{%|\{#", text):
         end = {"{{": "}}", "{%": "%}", "{#": "#}"}[place[0]]
-        rest = text[place.end() :]
-        inside = re.split(r"\{\{|\{%", rest, maxsplit=1)[0]
+        following = _START.search(text, place.end())
+        inside = text[place.end() : following.start() if following else None]
         if end not in inside:
             line = lines[text.count("\n", 0, place.start())]
             words = inside.partition("<")[0].split("\n")[0].strip()

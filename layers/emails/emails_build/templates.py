@@ -173,8 +173,8 @@ def unused(folder: Path, templates: Iterable[Template]) -> Iterator[Problem]:
 
 def _parts(template: Template, folder: Path) -> Iterator[str]:
     """The folders that a template includes files from."""
-    for line in template.lines:
-        first, *rest = line.file.relative_to(folder).parts
+    for file in {line.file for line in template.lines}:
+        first, *rest = file.relative_to(folder).parts
         if rest:
             yield first
 
@@ -234,7 +234,7 @@ def _read(sources: _Sources) -> Template:
         except TemplateError as err:
             raise BuildFailed([_misspelt(err, lines)]) from None
         names |= environment.undeclared_variables_in_template(f"email.{name}", nested=True)
-    sourced = [" ".join(_PLACEHOLDER.findall(source)) for source in (html_source, text_source)]
+    sourced = [_PLACEHOLDER.findall(source) for source in (html_source, text_source)]
     uses = tuple(link for link in LINKS if link in names)
     requires = tuple(link for link in uses if not _asked(link, sourced))
     if _QR in names and not requires:
@@ -269,15 +269,16 @@ def _below(name: str, names: Iterable[str]) -> frozenset[str]:
     )
 
 
-def _asked(name: str, sources: Iterable[str]) -> bool:
-    """Whether each source that has a value asks first whether it is defined."""
+def _asked(name: str, sources: Iterable[Sequence[str]]) -> bool:
+    """Whether each source's placeholders that have a value ask first whether it is defined."""
     value = rf"(?<![\w.]){re.escape(name)}(?![\w.])"
     asks = (
         rf"\bif(?:\s+|\b[^%]*?(?:\band|\bor|\bnot|\()\s*){value}"
         rf"(?=\s*(?:-?%\}}|\band\b|\bor\b|\)|is\s+(?:not\s+)?defined\b))"
         rf"|{value}\s*(?:or\b|\|\s*default\b)"
     )
-    return all(re.search(asks, source) for source in sources if re.search(value, source))
+    told = (" ".join(each for each in source if name in each) for source in sources)
+    return all(re.search(asks, source) for source in told if re.search(value, source))
 
 
 def _expanded(

@@ -91,6 +91,13 @@ QUEUE_POLICIES = Limit(
     "every deploy, which creates them; `prove` uses both queues under them",
     ("QueueTlsOnly", "DeadLetterQueueTlsOnly"),
 )
+CONDITIONS = Limit(
+    "conditions on what a call writes",
+    "ignores the condition keys `dynamodb:LeadingKeys` and `events:source` in policies",
+    "that the receiver may publish under no other source, and the example consumer write only "
+    "items `event#…` (tests compare both conditions with IAM's published database)",
+    "nothing: `aws iam simulate-principal-policy` says what such a role may do",
+)
 TIME_TO_LIVE = Limit(
     "expiry of items",
     "does not tell whether a table's items expire",
@@ -156,6 +163,7 @@ LIMITS = (
     SUPPRESSION,
     ACCESS_LOG,
     QUEUE_POLICIES,
+    CONDITIONS,
     TIME_TO_LIVE,
     TRACES,
     GRADUAL,

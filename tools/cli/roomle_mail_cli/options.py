@@ -36,6 +36,18 @@ Address = Annotated[
     str | None,
     typer.Option("--address", help="Only this person's; - reads the address from stdin."),
 ]
+Reasons = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reason", metavar="REASON", help="Only with this reason: TokenExpired, ... Repeatable."
+    ),
+]
+Since = Annotated[
+    str, typer.Option(help="30m, 2h or 7d ago, or an ISO date, which is UTC without a zone.")
+]
+Url = Annotated[str | None, typer.Option(help="The link to the content.")]
+ResultUrl = Annotated[str | None, typer.Option(help="The link to the 3D asset.")]
+ConfiguratorId = Annotated[str | None, typer.Option(help="Picks the brand.")]
 ApiKey = Annotated[str | None, typer.Option(help="Which API key; needed if there are several.")]
 SecretStdin = Annotated[
     bool,

@@ -14,6 +14,7 @@ from roomle_mail_cli.options import (
     Address,
     AsJson,
     Personal,
+    Reasons,
     Stack,
     Yes,
     confirm,
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Letters' or events' ids.")]
-ReasonOption = Annotated[
-    list[str] | None,
-    typer.Option("--reason", metavar="REASON", help="Only those with this reason. Repeatable."),
-]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
@@ -53,7 +50,7 @@ def receiving(deployment: Deployment) -> Iterator[letters.Held]:
 def list_letters(
     *,
     address: Address = None,
-    reason: ReasonOption = None,
+    reason: Reasons = None,
     personal: Personal = False,
     stack: Stack = None,
     as_json: AsJson = False,
@@ -152,7 +149,7 @@ def redrive(
     *,
     everything: All = False,
     address: Address = None,
-    reason: ReasonOption = None,
+    reason: Reasons = None,
     rate: Annotated[int | None, typer.Option(min=1, max=500, help="Letters a second.")] = None,
     wait: Annotated[
         float,
@@ -293,7 +290,7 @@ def drop(
     *,
     everything: All = False,
     address: Address = None,
-    reason: ReasonOption = None,
+    reason: Reasons = None,
     yes: Yes = False,
     stack: Stack = None,
     as_json: AsJson = False,

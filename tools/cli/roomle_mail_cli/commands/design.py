@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roomle_mail_cli import screen
-from roomle_mail_cli.options import ApiKey, AsJson, SecretStdin, Stack
+from roomle_mail_cli.options import ApiKey, AsJson, ConfiguratorId, SecretStdin, Stack
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ def design(
     brand_id: Annotated[
         str | None, typer.Option("--brand", help="A brand of brands.toml. Default: its default.")
     ] = None,
-    configurator_id: Annotated[
-        str | None, typer.Option(help="Picks the brand, as in an event.")
-    ] = None,
+    configurator_id: ConfiguratorId = None,
     language: Annotated[
         list[str] | None,
         typer.Option(

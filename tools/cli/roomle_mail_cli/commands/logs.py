@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.options import Stack, duration, need, read_address, refuse, texts
+from roomle_mail_cli.options import (
+    Address,
+    Reasons,
+    Since,
+    Stack,
+    duration,
+    need,
+    read_address,
+    refuse,
+    texts,
+)
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
@@ -17,17 +27,10 @@ if TYPE_CHECKING:
 
     from roomle_mail_cli import lines
 
-Since = Annotated[
-    str, typer.Option(help="30m, 2h or 7d ago, or an ISO date, which is UTC without a zone.")
-]
-AddressLines = Annotated[
-    str | None, typer.Option("--address", help="What happened to this address; - is stdin.")
-]
-
 
 def logs(
     *,
-    address: AddressLines = None,
+    address: Address = None,
     event: Annotated[
         str | None, typer.Option("--event", help="An event's id, or a request's.")
     ] = None,
@@ -35,10 +38,7 @@ def logs(
         list[str] | None,
         typer.Option(metavar="MESSAGE", help="Only these: refused, failed, sent, ... Repeatable."),
     ] = None,
-    reason: Annotated[
-        list[str] | None,
-        typer.Option(metavar="REASON", help="Only for this reason: TokenExpired, ... Repeatable."),
-    ] = None,
+    reason: Reasons = None,
     since: Since = "1h",
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, help="Only the newest lines.")

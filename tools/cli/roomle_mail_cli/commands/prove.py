@@ -12,8 +12,11 @@ from roomle_mail_cli import screen
 from roomle_mail_cli.options import (
     ApiKey,
     AsJson,
+    ConfiguratorId,
+    ResultUrl,
     Stack,
     StackArgument,
+    Url,
     Yes,
     confirm,
     one_stack,
@@ -30,9 +33,9 @@ LONGEST = 600.0
 def prove(
     stack_name: StackArgument = None,
     *,
-    url: Annotated[str | None, typer.Option(help="The link in the events.")] = None,
-    result_url: Annotated[str | None, typer.Option(help="The link to the 3D asset.")] = None,
-    configurator_id: Annotated[str | None, typer.Option(help="Picks the brand.")] = None,
+    url: Url = None,
+    result_url: ResultUrl = None,
+    configurator_id: ConfiguratorId = None,
     design: Annotated[
         str | None, typer.Option(help="The events are about this configuration, item or plan.")
     ] = None,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roomle_mail_cli import screen, times
-from roomle_mail_cli.commands.logs import Since
-from roomle_mail_cli.options import AsJson, Stack
+from roomle_mail_cli.options import AsJson, Since, Stack
 from roomle_mail_cli.screen import CliError, Exit
 
 if TYPE_CHECKING:
