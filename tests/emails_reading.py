@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RECEIVED = datetime(2026, 11, 27, 14, 5, tzinfo=UTC).timestamp()
 
 _UNSEEN = {"head", "script", "style", "title", "meta", "link", "template", "noscript"}
+_FILLER = "&#847;&zwnj;&nbsp;"
+_FILLERS = re.compile(f"(?:{_FILLER})+")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]+")
 
 
@@ -63,10 +65,12 @@ class Painted:
 
 
 class Page:
-    """A parsed HTML document."""
+    """A parsed HTML document, with one filler in place of the hundred after the preview line."""
 
     def __init__(self, html: str) -> None:
-        self.root: Element = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False)
+        # They would take a third of the time.
+        read = _FILLERS.sub(_FILLER, html)
+        self.root: Element = html5lib.parse(read, treebuilder="etree", namespaceHTMLElements=False)
         self.source = html
 
     @property

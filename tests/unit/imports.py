@@ -36,9 +36,19 @@ def modules() -> dict[str, Path]:
 
 
 @cache
-def nodes(module: str) -> list[ast.AST]:
-    """A module's source, as all its nodes."""
-    return list(ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))))
+def parsed(module: str) -> ast.Module:
+    """A module's source."""
+    return ast.parse(modules()[module].read_text(encoding="utf-8"))
+
+
+def statements(within: ast.AST) -> Iterator[ast.stmt]:
+    """Every statement, however deeply nested; walking expressions too would take far longer."""
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inner = getattr(within, part, [])
+        for each in inner if isinstance(inner, list) else []:
+            if isinstance(each, ast.stmt):
+                yield each
+            yield from statements(each)
 
 
 @cache
@@ -54,7 +64,7 @@ def imported(module: str) -> Iterator[str]:
     """What a module imports, by full name: `from a import b` may mean the module a.b."""
     is_package = modules()[module].name == "__init__.py"
     package = module if is_package else module.rpartition(".")[0]
-    for node in nodes(module):
+    for node in statements(parsed(module)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

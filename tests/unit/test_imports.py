@@ -7,7 +7,7 @@ import graphlib
 
 import pytest
 
-from tests.unit.imports import APART, graph, modules, nodes
+from tests.unit.imports import APART, graph, modules, parsed
 from tools.sam import ROOT
 
 # Each package, and the other packages of this project that it may import.
@@ -87,8 +87,9 @@ def test_no_module_changes_the_import_path() -> None:
     """Imports are installed (pyproject.toml) or on PYTHONPATH."""
     found = {
         name
-        for name in modules()
-        for node in nodes(name)
+        for name, file in modules().items()
+        if any(word in file.read_text(encoding="utf-8") for word in ("sys.path", "addsitedir"))
+        for node in ast.walk(parsed(name))
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.path", "site.addsitedir"}
     }
     assert found == set()

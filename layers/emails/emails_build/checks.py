@@ -102,7 +102,7 @@ class _Form:
 
     def __init__(self, text: str, html: str) -> None:
         self.text, self.html = text, html
-        head, start, body = _SAID.sub("", html).partition("<body")
+        head, start, body = _SAID.sub("", _FILLER.sub("", html)).partition("<body")
         tags = _ALT.sub(' alt="x"', _WORDS.sub("><", start + body))
         plain = _Plain(text)
         said = [plain.says(unescape(words)) for words in _WORDS.findall(body)]
