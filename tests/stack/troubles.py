@@ -136,7 +136,7 @@ def secret_deleted(stack: LocalStack, _: str) -> Iterator[None]:
 
 def secret_unusable(stack: LocalStack, _: str) -> AbstractContextManager[object]:
     """Replace the secret by one of a wrong length. The receiver may remember the right one."""
-    return stack.secret({stack.deployed.api_key: "too short"})
+    return stack.secret({"aKey": "too short"})
 
 
 def unanswered(trouble: Trouble) -> Trouble:
