@@ -9,13 +9,17 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import botocore.session
 import pytest
 import typer.main
+from botocore.loaders import create_loader
 
 from roomle_mail_cli.app import main
 
 # Typer makes every command from its function for each run, which takes longer than most runs.
 _get_command = functools.cache(typer.main.get_command)
+# AWS's descriptions of its services are large, so all commands of this process share them.
+_create_loader = functools.cache(create_loader)
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class CommandLine:
         with self.monkeypatch.context() as patch:
             patch.setattr(typer.main, "get_command", _get_command)
             patch.setattr(sys, "argv", ["roomle-mail", *arguments])
+            patch.setattr(botocore.session, "create_loader", _create_loader)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
             self.capsys.readouterr()
             try:

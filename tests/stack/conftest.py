@@ -2,28 +2,31 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
-from tests import secrecy
 from tests.command_line import CommandLine
+from tests.stack import troubles
 from tools.stack.deployment import Stack
 from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
-@pytest.fixture(scope="module")
-def stack(deployed: Stack) -> Iterator[LocalStack]:
-    """The deployed stack; see tools/stack/local.py. Files may run in any order."""
+@pytest.fixture(scope="session")
+def shared_stack(deployed: Stack) -> Iterator[LocalStack]:
+    """The deployed stack; see tools/stack/local.py."""
     stack = LocalStack(deployed)
-    with ExitStack() as later:
-        for function in (RECEIVER, MAILER):
-            # Enters without a change, and so only puts back what it found.
-            later.enter_context(stack.environment(function))
-        later.callback(stack.forget_messages)
-        later.callback(stack.quieten_alarms)
-        yield stack
-    secrecy.note("the log of the stack", "\n".join([*stack.log(RECEIVER), *stack.log(MAILER)]))
+    yield stack
+    troubles.forget(stack)
+
+
+@pytest.fixture(scope="module")
+def stack(shared_stack: LocalStack) -> LocalStack:
+    """The deployed stack, without what other files' tests left: they may run in any order."""
+    troubles.forget(shared_stack)
+    for function in (RECEIVER, MAILER):
+        shared_stack.restart(function)
+    assert shared_stack.warm_up()
+    return shared_stack
 
 
 @pytest.fixture

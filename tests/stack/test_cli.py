@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,22 +14,18 @@ import pytest
 
 from roomle_mail_cli import project
 from tests.command_line import CommandLine, Result
+from tests.stack import troubles
+from tests.stack.troubles import Trouble
 from tools import fixtures, gradual
 from tools.stack import deployment, emulator
 from tools.stack.local import RECEIVER, LocalStack
 
-SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"
 
 
 @pytest.fixture(autouse=True)
 def warm_receiver(stack: LocalStack) -> None:
-    warm(stack)
-
-
-def warm(stack: LocalStack) -> None:
-    """Load the receiver: on a busy machine a cold start may exceed its deadline."""
-    assert stack.wait_until(lambda: stack.post({"event": "warm.up"}).status == 200)
+    assert stack.warm_up()
 
 
 def saved(recipient: str) -> dict[str, Any]:
@@ -42,11 +37,7 @@ def states(result: Result) -> dict[str, str]:
 
 
 def failing(result: Result) -> list[str]:
-    """The failing checks, except what another test of this stack may have made ring or measured."""
-    others = ("alarms", "metrics")
-    return [
-        name for name, state in states(result).items() if state == "fail" and name not in others
-    ]
+    return [name for name, state in states(result).items() if state == "fail"]
 
 
 # --- doctor -----------------------------------------------------------------------------------
@@ -59,7 +50,7 @@ def test_a_healthy_stack_has_no_failing_check(cli: CommandLine) -> None:
     found = states(result)
     for name in (
         "stack", RECEIVER, "region", "version", "runtime", "tools", "template", "secret", "sandbox",
-        "quota", f"identity {SENDER}", "configuration set", "throttle", "webhook", "clock",
+        "quota", f"identity {troubles.SENDER}", "configuration set", "throttle", "webhook", "clock",
         "queue", "mailer", "memory", "senders", "event bus",
     ):  # fmt: skip
         assert found[name] == "ok", name
@@ -77,7 +68,7 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(
     sqs.send_message(QueueUrl=dead, MessageBody="not json")
     with (
         stack.secret({stack.deployed.api_key: "too short"}),
-        stack.unverified(SENDER),
+        stack.unverified(troubles.SENDER),
         stack.environment(RECEIVER, TOKEN_REUSE="allow", DELIVERY="ses"),
     ):
         result = cli("doctor", "--json")
@@ -85,7 +76,7 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(
 
     found = states(result)
     assert found["secret"] == "fail"
-    assert found[f"identity {SENDER}"] == "fail"
+    assert found[f"identity {troubles.SENDER}"] == "fail"
     assert found["dead letters"] == "fail"
     assert found["settings"] == "warn"
     assert found["throttle"] == "warn"
@@ -100,7 +91,7 @@ def test_doctor_finds_a_sender_that_iam_would_not_let_through(
     cli: CommandLine, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ses, sender = stack.client("sesv2"), "new@brand.example"
-    monkeypatch.setattr(project, "senders", lambda: {SENDER, sender})
+    monkeypatch.setattr(project, "senders", lambda: {troubles.SENDER, sender})
     ses.create_email_identity(EmailIdentity=sender)
     try:
         result = cli("doctor", "--json")
@@ -110,7 +101,7 @@ def test_doctor_finds_a_sender_that_iam_would_not_let_through(
     [told] = [each for each in result.json["checks"] if each["name"] == "senders"]
     assert (told["state"], result.code) == ("fail", 1)
     assert sender in told["advice"]
-    assert SENDER in told["advice"]  # what was allowed stays allowed
+    assert troubles.SENDER in told["advice"]  # what was allowed stays allowed
 
 
 def counted(stack: LocalStack, metric: str) -> float:
@@ -123,10 +114,9 @@ def counted(stack: LocalStack, metric: str) -> float:
 def test_doctor_rings_no_alarm_by_its_own_requests(cli: CommandLine, stack: LocalStack) -> None:
     refused, strangers = counted(stack, "Refused"), counted(stack, "Unauthenticated")
 
-    for _ in range(5):
-        cli("doctor", "--json")
+    cli("doctor", "--json")
 
-    assert stack.wait_until(lambda: counted(stack, "Unauthenticated") >= strangers + 10)
+    assert stack.wait_until(lambda: counted(stack, "Unauthenticated") >= strangers + 2)
     assert counted(stack, "Refused") == refused
 
 
@@ -191,14 +181,10 @@ def test_doctor_prints_lines_and_finds_a_local_stack_by_its_file(
     with deployment.described(stack.deployed, path):
         result = cli("doctor", str(path))
     lines = result.out.splitlines()
-    others = ("alarms", "metrics")
-    assert [
-        line for line in lines if line.startswith("fail") and line.split()[1] not in others
-    ] == []
+    assert [line for line in lines if line.startswith("fail")] == []
     assert "401 unauthorized" in result.out
     assert "-> " in result.out
-    rings = any(line.startswith("fail") for line in lines)
-    assert result.code == (1 if rings else 0)
+    assert result.code == 0
 
 
 # --- send, sign, verify -----------------------------------------------------------------------
@@ -234,6 +220,58 @@ def test_send_accepts_fields_and_bodies_and_fails_with_its_exit_code(
 
     old = cli("send", "savedConfiguration", "--to", recipient, "--age", "3600", "--json")
     assert (old.code, old.json["answer"]) == (1, 401)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "arguments", "answer", "reason"),
+    [
+        (troubles.nothing, ("--age", "3600"), 401, "TokenExpired"),
+        (troubles.nothing, ("--token", "01-nothing"), 401, "TokenMalformed"),
+        (troubles.nothing, ("--iv", "prefix"), 401, "TokenUnverified"),
+        (troubles.nothing, ("--url", "https://evil.example/"), 422, "LinkNotAllowed"),
+        (
+            troubles.unanswered(troubles.secret_unusable),
+            ("--secret-stdin", "--api-key", "aValidApiKey"),
+            503,
+            "SecretUnusable",
+        ),
+    ],
+    ids=["expired", "no token", "another vector", "another host", "no secret"],
+)
+def test_send_says_why_it_failed(
+    cli: CommandLine,
+    stack: LocalStack,
+    recipient: str,
+    trouble: Trouble,
+    arguments: tuple[str, ...],
+    answer: int,
+    reason: str,
+) -> None:
+    with trouble(stack, recipient):
+        result = cli(
+            "send", "savedConfiguration", "--to", recipient, *arguments, "--wait", "20", "--json",
+            stdin=stack.deployed.secret,
+        )  # fmt: skip
+    assert (result.code, result.json["answer"]) == (1, answer), result
+    [line] = [each for each in result.json["log"] if each["message"] in ("refused", "failed")]
+    assert line["reason"] == reason
+    assert line["correlation_id"] == result.json["request_id"]
+    assert line["event_id"] == result.json["event_id"]
+    assert [each["reason"] for each in result.json["why"]] == [reason]
+    assert result.json["why"][0]["remedy"]
+
+
+def test_options_replace_what_a_captured_body_has(
+    cli: CommandLine, stack: LocalStack, recipient: str, tmp_path: Path
+) -> None:
+    captured = tmp_path / "captured.json"
+    captured.write_text(json.dumps(fixtures.payload(email=f"customer.{recipient}")))
+
+    result = cli("send", "--body", str(captured), "--to", recipient)
+
+    assert result.code == 0
+    assert len(stack.emails_to(recipient, at_least=1)) == 1
+    assert stack.emails_to(f"customer.{recipient}") == []
 
 
 def test_send_adapts_to_what_the_deployment_accepts(
@@ -298,82 +336,6 @@ def test_verify_names_the_parameter_under_which_a_refused_token_passes(
     assert stack.deployed.secret not in result.out
 
 
-# --- dead letters -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def dead(stack: LocalStack, recipient: str) -> Iterator[list[str]]:
-    """Two addresses whose emails SES refused permanently."""
-    addresses = [f"{place}.{recipient}" for place in ("one", "two")]
-    with stack.unverified(SENDER), stack.environment(RECEIVER, DELIVERY="sqs"):
-        for address in addresses:
-            # On a busy machine a cold start may exceed the deadline, and then there is no dead
-            # letter.
-            queued = partial(lambda to: stack.post(saved(to)).status == 202, address)
-            assert stack.wait_until(queued)
-        assert stack.wait_until(lambda: len(stack.dead_letters()) == 2)
-    yield addresses
-    stack.client("sqs").purge_queue(QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"])
-
-
-def test_dead_letters_are_listed_and_shown_without_personal_data(
-    cli: CommandLine, stack: LocalStack, dead: list[str]
-) -> None:
-    listed = cli("dead-letters", "list", "--json")
-    assert {each["reason"] for each in listed.json} == {"EmailRefused"}
-    assert {each["event"] for each in listed.json} == {"email.savedConfiguration"}
-    for each in listed.json:
-        shown = cli("dead-letters", "show", each["event_id"])
-        assert each["id"] in shown.out
-        for text in (shown.out, listed.out, cli("dead-letters", "list").out):
-            assert "customer.example" not in text
-            assert "2564B3D4" not in text
-    personal = cli("dead-letters", "list", "--show-personal-data", "--json")
-    assert {each["address"] for each in personal.json} == set(dead)
-    assert len(stack.dead_letters()) == 2
-
-
-def test_redriving_one_leaves_the_other(
-    cli: CommandLine, stack: LocalStack, dead: list[str]
-) -> None:
-    mine = cli("dead-letters", "list", "--address", "-", "--json", stdin=dead[0].upper()).json
-    assert len(mine) == 1
-
-    result = cli("dead-letters", "redrive", mine[0]["id"], "--yes", "--json")
-
-    assert result.json == {"moved": 1, "way": "one by one"}
-    assert len(stack.emails_to(dead[0], at_least=1)) == 1
-    assert [dead[1] in each.body for each in stack.dead_letters()] == [True]
-    # Nothing stays hidden from the next command.
-    assert len(cli("dead-letters", "list", "--json").json) == 1
-
-
-def test_redriving_all_works_where_sqs_cannot_move(
-    cli: CommandLine, stack: LocalStack, dead: list[str]
-) -> None:
-    result = cli("dead-letters", "redrive", "--all", "--yes")
-
-    assert (result.code, result.out) == (0, "2 moved to the queue\n")
-    assert "no StartMessageMoveTask" in result.err
-    for address in dead:
-        assert len(stack.emails_to(address, at_least=1)) == 1
-    assert stack.dead_letters() == []
-
-
-def test_dropping_asks_and_erases_one_persons_letters(
-    cli: CommandLine, stack: LocalStack, dead: list[str]
-) -> None:
-    assert cli("dead-letters", "drop").code == 2
-    assert cli("dead-letters", "drop", "--all").code == 2  # nobody there to answer
-    assert cli("dead-letters", "drop", "no-such-id", "--yes").code == 1
-    assert len(cli("dead-letters", "list", "--json").json) == 2
-
-    assert cli("dead-letters", "drop", "--address", dead[0], "--yes", "--json").json == {
-        "dropped": 1
-    }
-    assert [dead[1] in each.body for each in stack.dead_letters()] == [True]
-
-
 # --- logs -------------------------------------------------------------------------------------
 
 
@@ -381,7 +343,7 @@ def test_the_log_is_found_by_address_in_any_spelling_and_by_event(
     cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
     with stack.environment(RECEIVER, DELIVERY="sqs"):
-        warm(stack)
+        assert stack.warm_up()
         sent = cli("send", "savedConfiguration", "--to", recipient, "--json").json
     assert stack.emails_to(recipient, at_least=1)
     name, _, domain = recipient.partition("@")
@@ -407,6 +369,24 @@ def test_a_person_without_a_log_line_and_a_wrong_time_give_different_results(
 ) -> None:
     assert cli("logs", "--event", uuid.uuid4().hex).code == 1
     assert cli("logs", "--since", "yesterday").code == 2
+
+
+def test_the_log_is_filtered_counted_and_limited(
+    cli: CommandLine, stack: LocalStack, recipient: str
+) -> None:
+    with troubles.refused_often(stack, recipient):
+        pass
+    arguments = ("logs", "--since", "2m", "--message", "refused", "--reason", "TokenUnverified")
+    assert stack.wait_until(lambda: len(cli(*arguments, "--json").out.splitlines()) >= 5)
+
+    found = [json.loads(line) for line in cli(*arguments, "--json").out.splitlines()]
+    assert {(each["message"], each["reason"], each["level"]) for each in found} == {
+        ("refused", "TokenUnverified", "INFO")
+    }
+    assert len(cli(*arguments, "--limit", "2").out.splitlines()) == 2
+    counted = cli(*arguments, "--count-by", "reason", "--json").json
+    assert counted == [{"reason": "TokenUnverified", "count": len(found)}]
+    assert cli("logs", "--since", "2m", "--reason", "NoSuchReason").code == 1
 
 
 def test_following_shows_new_lines(cli: CommandLine, stack: LocalStack, recipient: str) -> None:
@@ -438,6 +418,8 @@ def test_setting_a_secret_keeps_the_others_and_never_shows_any(
         again = cli("secret", "set", "anotherApiKey", "--json", stdin=OTHER_SECRET)
         assert again.json["changed"] is False
         listed = cli("secret", "list")
+        stack.restart(RECEIVER)  # it looks for a new secret once a minute, at most
+        assert stack.warm_up()
         sent = cli("send", "savedConfiguration", "--to", recipient, "--api-key", "anotherApiKey")
         ambiguous = cli("send", "savedConfiguration", "--to", recipient)
         removed = cli("secret", "remove", "anotherApiKey", "--yes", "--json")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from botocore.exceptions import ClientError
 from tools import demo, fixtures
 from tools.stack import deployment, emulator, template, webhook
 from tools.stack.local import MAILER, RECEIVER, LocalStack
+
+ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w+|https?://|\?")
 
 
 def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -42,9 +45,7 @@ def test_the_local_template_deviates_only_by_the_printed_list(
     )
     built = dict(leaves(yaml.safe_load(deployment.BUILT.read_text())))
     local = {
-        path: str(Path(value).relative_to(deployment.BUILT.parent))
-        if path[-1] in {"CodeUri", "ContentUri"}
-        else value
+        path: Path(value).stem if path[-1] in {"CodeUri", "ContentUri"} else value
         for path, value in leaves(yaml.safe_load((tmp_path / "local.yaml").read_text()))
     }
 
@@ -81,8 +82,12 @@ def test_the_emulator_still_needs_sending_to_be_allowed_on_everything(stack: Loc
     iam.put_role_policy(
         RoleName="sender", PolicyName="send", PolicyDocument=json.dumps({"Statement": [send]})
     )
-    ses = stack.client_as(role["Arn"], "sesv2")
-    assert refusal(lambda: send_email(ses)) == "AccessDeniedException"
+    try:
+        ses = stack.client_as(role["Arn"], "sesv2")
+        assert refusal(lambda: send_email(ses)) == "AccessDeniedException"
+    finally:
+        iam.delete_role_policy(RoleName="sender", PolicyName="send")
+        iam.delete_role(RoleName="sender")
 
 
 def test_the_stack_is_described_by_what_other_programs_need(stack: LocalStack) -> None:
@@ -171,10 +176,15 @@ def test_a_function_can_do_nothing_else(
 
 
 @pytest.mark.parametrize("name", fixtures.expectations())
-def test_every_fixture_ends_as_expected(stack: LocalStack, name: str) -> None:
+def test_every_fixture_ends_as_expected_and_brings_no_address_onto_the_bus(
+    stack: LocalStack, name: str
+) -> None:
     result = demo.send(stack.deployed, name)
     stack.forget_dead_letters()
+    stack.forget_published()
     assert not result.faults, str(result)
+    for event in result.published:
+        assert not ADDRESS.search(json.dumps(event)), event
 
 
 @pytest.mark.parametrize(

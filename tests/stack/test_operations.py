@@ -7,26 +7,15 @@ also ignores the dimensions of a metric, which unit tests check instead.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from roomle_mail.delivery import Queued
 from tests import ses_events
-from tools import fixtures
-from tools.stack.local import (
-    MAILER,
-    RECEIVER,
-    LocalStack,
-    answering,
-    hanging_up,
-)
-
-THROTTLING = answering(429, "TooManyRequestsException")
-type Scene = Callable[[LocalStack, str], object]
+from tests.stack import troubles
+from tools.stack.local import MAILER, RECEIVER, LocalStack
 
 
 @dataclass
@@ -35,18 +24,13 @@ class Bell:
 
     stack: LocalStack
     queue_url: str
-    fed_until: float = field(default_factory=time.time)
 
     def feed(self) -> dict[str, list[float]]:
         """Hand over the functions' metrics since the last call."""
         cloudwatch = self.stack.client("cloudwatch")
         values: dict[str, list[float]] = {}
-        lines = [line for name in (RECEIVER, MAILER) for line in self.stack.log(name)]
-        records = [json.loads(line) for line in lines if '"_aws"' in line]
-        since, self.fed_until = self.fed_until, time.time()
-        for record in records:
-            if record["_aws"]["Timestamp"] / 1000 < since:
-                continue
+        lines = [line for name in (RECEIVER, MAILER) for line in self.stack.take_log(name)]
+        for record in [json.loads(line) for line in lines if '"_aws"' in line]:
             for directive in record["_aws"]["CloudWatchMetrics"]:
                 for dimensions in directive["Dimensions"]:
                     for metric in directive["Metrics"]:
@@ -86,6 +70,23 @@ class Bell:
             if message["NewStateValue"] == "ALARM"
         }
 
+    def listen(self) -> None:
+        """Let what was measured before this test ring, and forget it."""
+        self.feed()
+        # The emulator looks at all alarms when it gets a metric.
+        self.stack.client("cloudwatch").put_metric_data(
+            Namespace="Test", MetricData=[{"MetricName": "Nothing", "Value": 0}]
+        )
+        while self.rung():
+            pass
+
+    def listen_for(self, alarm: str) -> None:
+        """The same, and let this alarm be quiet, so that it can ring."""
+        self.listen()
+        self.stack.client("cloudwatch").set_alarm_state(
+            AlarmName=self.stack.deployed.physical_id(alarm), StateValue="OK", StateReason="a test"
+        )
+
 
 @pytest.fixture(scope="module")
 def bell(stack: LocalStack) -> Iterator[Bell]:
@@ -112,76 +113,11 @@ def bell(stack: LocalStack) -> Iterator[Bell]:
     sqs.delete_queue(QueueUrl=url)
 
 
-def post(stack: LocalStack, recipient: str) -> int:
-    return stack.post(fixtures.payload(email=recipient)).status
-
-
-def refused_often(stack: LocalStack, recipient: str) -> None:
-    for _ in range(5):
-        token = stack.token(secret="another-secret-0")
-        assert stack.post(fixtures.payload(email=recipient), token=token).status == 401
-
-
-def replayed(stack: LocalStack, recipient: str) -> None:
-    token = stack.token()
-    assert stack.post(fixtures.payload(email=recipient), token=token).status == 200
-    assert stack.post(fixtures.payload(email=f"x{recipient}"), token=token).status == 401
-
-
-def throttled(stack: LocalStack, recipient: str) -> None:
-    with stack.endpoint(RECEIVER, "SESV2", THROTTLING):
-        assert {post(stack, f"{n}{recipient}") for n in range(11)} == {202}
-
-
-def answer_of_ses_lost(stack: LocalStack, recipient: str) -> None:
-    with stack.endpoint(RECEIVER, "SESV2", hanging_up):
-        assert post(stack, recipient) == 503
-
-
-def answer_of_sqs_lost(stack: LocalStack, recipient: str) -> None:
-    with (
-        stack.environment(RECEIVER, DELIVERY="sqs"),
-        stack.endpoint(RECEIVER, "SQS", hanging_up),
-    ):
-        assert post(stack, recipient) == 503
-
-
-def quota_used_up(stack: LocalStack, recipient: str) -> None:
-    full = answering(400, "LimitExceededException", "Daily message quota exceeded.")
-    with stack.endpoint(RECEIVER, "SESV2", full):
-        assert post(stack, recipient) == 503
-
-
-def enqueue(stack: LocalStack, recipient: str, *, age: float) -> str:
-    """Queue an event that came some seconds ago; return its id."""
-    queued = Queued(
-        id=recipient.partition("@")[0],
-        event=fixtures.payload(email=recipient),
-        recipient="0" * 32,
-        received=time.time() - age,
-        correlation="-",
-    )
-    stack.client("sqs").send_message(
-        QueueUrl=stack.deployed.outputs["QueueUrl"], MessageBody=queued.dump()
-    )
-    return queued.id
-
-
-def still_waiting(stack: LocalStack, recipient: str) -> None:
-    """An event that came eleven minutes ago and that SES does not accept."""
-    with stack.endpoint(MAILER, "SESV2", THROTTLING):
-        event_id = enqueue(stack, recipient, age=660)
-        assert stack.wait_until(lambda: is_told(stack, event_id, "postponed"))
-
-
-def is_told(stack: LocalStack, event_id: str, what: str) -> bool:
-    return any(event_id in line and f'"{what}"' in line for line in stack.log(MAILER))
-
-
 def test_nothing_rings_while_people_get_their_emails(
     stack: LocalStack, bell: Bell, recipient: str
 ) -> None:
-    assert post(stack, recipient) == 200
+    bell.listen()
+    assert troubles.post(stack, recipient) == 200
     assert len(stack.emails_to(recipient, at_least=1)) == 1
 
     measured = bell.feed()
@@ -195,10 +131,9 @@ def test_nothing_rings_while_people_get_their_emails(
 def test_requests_without_a_token_ring_nothing(
     stack: LocalStack, bell: Bell, recipient: str
 ) -> None:
-    bell.feed()
-    bell.rung()
+    bell.listen()
     for _ in range(6):
-        assert stack.post(fixtures.payload(email=recipient), token="").status == 401
+        assert troubles.post(stack, recipient, token="") == 401
 
     measured = bell.feed()
 
@@ -207,58 +142,46 @@ def test_requests_without_a_token_ring_nothing(
     assert bell.rung() == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "scene"),
-    [
-        ("RefusalsAlarm", refused_often),
-        ("TokenReplayedAlarm", replayed),
-        ("ThrottledAlarm", throttled),
-        ("SendOutcomeUnknownAlarm", answer_of_ses_lost),
-        ("QueueOutcomeUnknownAlarm", answer_of_sqs_lost),
-        ("QuotaUsedUpAlarm", quota_used_up),
-        ("StillWaitingAlarm", still_waiting),
-    ],
-)
-def test_an_alarm_notifies_the_topic_and_says_what_to_do(
-    stack: LocalStack, bell: Bell, recipient: str, name: str, scene: Scene
-) -> None:
-    bell.feed()
-    before = bell.rung()
-    assert name not in before
+RING = {
+    "RefusalsAlarm": troubles.refused_often,
+    "TokenReplayedAlarm": troubles.replayed,
+    "ThrottledAlarm": troubles.throttled,
+    "SendOutcomeUnknownAlarm": troubles.answer_of_ses_lost,
+    "QueueOutcomeUnknownAlarm": troubles.answer_of_sqs_lost,
+    "QuotaUsedUpAlarm": troubles.quota_used_up,
+    "StillWaitingAlarm": troubles.still_waiting,
+}
 
-    scene(stack, recipient)
-    bell.feed()
+
+@pytest.mark.parametrize("name", RING)
+def test_an_alarm_notifies_the_topic_and_says_what_to_do(
+    stack: LocalStack, bell: Bell, recipient: str, name: str
+) -> None:
+    bell.listen_for(name)
+
+    with RING[name](stack, recipient):
+        bell.feed()
 
     message = bell.rung()[name]
     assert f"docs/operations.md, {name}." in message["AlarmDescription"]
 
 
 def test_a_dead_letter_rings(stack: LocalStack, bell: Bell, recipient: str) -> None:
-    sqs, url = stack.client("sqs"), stack.deployed.outputs["DeadLetterQueueUrl"]
-    with stack.unverified("hello@brand.example"):
-        enqueue(stack, recipient, age=0)
-        assert stack.wait_until(lambda: any(recipient in m.body for m in stack.dead_letters()))
+    name = stack.deployed.outputs["DeadLetterQueueUrl"].rpartition("/")[2]
+    bell.listen_for("DeadLettersAlarm")
 
-    letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    for letter in letters:
-        if recipient in letter["Body"]:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"])
-        else:
-            sqs.change_message_visibility(
-                QueueUrl=url, ReceiptHandle=letter["ReceiptHandle"], VisibilityTimeout=0
-            )
-
-    # A metric of SQS.
-    stack.client("cloudwatch").put_metric_data(
-        Namespace="AWS/SQS",
-        MetricData=[
-            {
-                "MetricName": "ApproximateNumberOfMessagesVisible",
-                "Value": len(letters),
-                "Dimensions": [{"Name": "QueueName", "Value": url.rpartition("/")[2]}],
-            }
-        ],
-    )
+    with troubles.dead_letter(stack, recipient):
+        # A metric of SQS.
+        stack.client("cloudwatch").put_metric_data(
+            Namespace="AWS/SQS",
+            MetricData=[
+                {
+                    "MetricName": "ApproximateNumberOfMessagesVisible",
+                    "Value": len(stack.dead_letters()),
+                    "Dimensions": [{"Name": "QueueName", "Value": name}],
+                }
+            ],
+        )
 
     assert "roomle-mail dead-letters" in bell.rung()["DeadLettersAlarm"]["AlarmDescription"]
 

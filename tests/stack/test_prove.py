@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -10,22 +9,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from roomle_mail.delivery import Queued
 from roomle_mail_cli import causes, limits, observation
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.proof import STYLES
 from tests.command_line import CommandLine, Result
-from tools import fixtures
+from tests.stack import troubles
+from tests.stack.troubles import Trouble
 from tools.stack.local import MAILER, RECEIVER, LocalStack
 
-SENDER = "hello@brand.example"
 OTHER_SECRET = "example-secret-1"
 # What prove leaves out on the emulator; it has no steps for the other limits.
 LEFT_OUT = {
@@ -86,10 +83,11 @@ def assert_is_fit_for_a_bug_report(stack: LocalStack, text: str) -> None:
 
 
 def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
-    cli: CommandLine, stack: LocalStack
+    cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
     alarms, emails = alarm_states(stack), len(simulated(stack))
     items = {item["key"]["S"] for item in stack.items()}
+    of_another = troubles.queue(stack, recipient, reason="EmailRefused")
 
     result = cli("prove", "--yes", "--json")
 
@@ -111,6 +109,9 @@ def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
     assert len(new) == len(KINDS) * 3 + 1
     assert {address.partition("+")[0] for address in new} == {"success", "bounce", "complaint"}
     assert_nothing_is_left(stack, alarms)
+    # Somebody else's dead letter stays where it is.
+    assert [of_another in each.body for each in stack.dead_letters()] == [True]
+    assert stack.emails_to(recipient) == []
     added = {item["key"]["S"] for item in stack.items()} - items
     assert not [key for key in added if key.startswith("limit#")]
     assert_is_fit_for_a_bug_report(stack, result.out)
@@ -119,6 +120,7 @@ def test_a_healthy_stack_is_proved_except_for_what_the_emulator_cannot_do(
 def test_people_get_a_table_and_every_alarm_that_rang_is_over(
     cli: CommandLine, stack: LocalStack
 ) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)  # the history has whole seconds
     with stack.environment(RECEIVER, DELIVERY="sqs"):
         result = cli("prove", "--yes")
 
@@ -130,7 +132,7 @@ def test_people_get_a_table_and_every_alarm_that_rang_is_over(
     assert re.search(r"^\d+ proved, (1 warn, )?\d+ not tried$", lines[-1])
     assert "events" in result.err.splitlines(), "progress is told"
     history = stack.client("cloudwatch").describe_alarm_history(
-        AlarmName=stack.deployed.physical_id("UnforeseenAlarm"), MaxRecords=10
+        AlarmName=stack.deployed.physical_id("UnforeseenAlarm"), StartDate=began, MaxRecords=10
     )["AlarmHistoryItems"]
     rang = [each for each in history if observation.REASON in each["HistoryData"]]
     assert len(rang) >= 2
@@ -147,22 +149,6 @@ def test_it_asks_before_it_sends_anything(cli: CommandLine, stack: LocalStack) -
 
 def test_a_missing_stack_has_its_own_exit_code(cli: CommandLine) -> None:
     assert cli("prove", "no-such-stack", "--yes").code == 3
-
-
-def test_dead_letters_of_others_stay_where_they_are(
-    cli: CommandLine, stack: LocalStack, recipient: str
-) -> None:
-    event = fixtures.payload(email=recipient)
-    letter = Queued("ee" * 16, event, "0" * 32, time.time(), "-").dump()
-    stack.client("sqs").send_message(
-        QueueUrl=stack.deployed.outputs["DeadLetterQueueUrl"], MessageBody=letter
-    )
-
-    result = cli("prove", "--yes", "--json")
-
-    assert {"dead letter", "redrive"} <= by_state(result)["proved"]
-    assert [each.body for each in stack.dead_letters()] == [letter]
-    assert stack.emails_to(recipient) == []
 
 
 @pytest.mark.proof  # it waits for what the emulator never does
@@ -185,9 +171,12 @@ def test_on_aws_nothing_is_left_out_because_of_the_emulator(
 
 
 def test_a_stack_that_asks_for_no_token_is_proved_without_one(
-    cli: CommandLine, stack: LocalStack
+    cli: CommandLine, stack: LocalStack, recipient: str
 ) -> None:
-    with stack.environment(RECEIVER, REQUIRE_TOKEN="false"), secret_scheduled_for_deletion(stack):
+    with (
+        stack.environment(RECEIVER, REQUIRE_TOKEN="false"),
+        troubles.secret_deleted(stack, recipient),
+    ):
         result = cli("prove", "--yes", "--json")
 
     found = by_state(result)
@@ -199,274 +188,86 @@ def test_a_stack_that_asks_for_no_token_is_proved_without_one(
 # --- broken on purpose ------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def secret_scheduled_for_deletion(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("secretsmanager"), stack.deployed.outputs["SecretName"]
-    client.delete_secret(SecretId=name, RecoveryWindowInDays=7)
-    try:
-        yield
-    finally:
-        client.restore_secret(SecretId=name)
-
-
-@contextlib.contextmanager
-def secret_unusable(stack: LocalStack) -> Iterator[None]:
-    with stack.secret('{"aKey": "too short"}'):
-        yield
-
-
-@contextlib.contextmanager
-def trigger_off(stack: LocalStack) -> Iterator[None]:
-    client, mapping = stack.client("lambda"), stack.deployed.physical_id("MailerFunctionQueue")
-    client.update_event_source_mapping(UUID=mapping, Enabled=False)
-    try:
-        yield
-    finally:
-        client.update_event_source_mapping(UUID=mapping, Enabled=True)
-
-
-@contextlib.contextmanager
-def mailer_throttled(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("lambda"), stack.deployed.functions[MAILER]
-    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-    try:
-        yield
-    finally:
-        client.delete_function_concurrency(FunctionName=name)
-
-
-@contextlib.contextmanager
-def rule_off(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("events"), stack.deployed.physical_id("SesEventsRule")
-    client.disable_rule(Name=name)
-    try:
-        yield
-    finally:
-        client.enable_rule(Name=name)
-
-
-@contextlib.contextmanager
-def alarm_muted(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("cloudwatch"), stack.deployed.physical_id("UnforeseenAlarm")
-    client.disable_alarm_actions(AlarmNames=[name])
-    try:
-        yield
-    finally:
-        client.enable_alarm_actions(AlarmNames=[name])
-
-
-def without(role: str, policy: str, sid: str) -> Callable[[LocalStack], Any]:
-    """Remove a statement from a role's policy."""
-
-    @contextlib.contextmanager
-    def taken_away(stack: LocalStack) -> Iterator[None]:
-        iam, name = stack.client("iam"), stack.deployed.physical_id(role)
-        before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-        kept = [each for each in before["Statement"] if each["Sid"] != sid]
-        if kept:
-            document = json.dumps({**before, "Statement": kept})
-            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
-        else:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        try:
-            yield
-        finally:
-            iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(before))
-
-    return taken_away
-
-
-@contextlib.contextmanager
-def denied(stack: LocalStack) -> Iterator[None]:
-    iam, name = stack.client("iam"), stack.deployed.physical_id("ReceiverRole")
-    deny = {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
-    iam.put_role_policy(RoleName=name, PolicyName="no", PolicyDocument=document)
-    try:
-        yield
-    finally:
-        iam.delete_role_policy(RoleName=name, PolicyName="no")
-
-
-@contextlib.contextmanager
-def alarm_without_action(stack: LocalStack) -> Iterator[None]:
-    """An alarm other than the one that a proof makes ring."""
-    client, name = stack.client("cloudwatch"), stack.deployed.physical_id("DeadLettersAlarm")
-    (before,) = client.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-    known = client.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
-    alarm = {name: value for name, value in before.items() if name in known and value}
-    client.put_metric_alarm(**alarm | {"AlarmActions": []})
-    try:
-        yield
-    finally:
-        client.put_metric_alarm(**alarm)
-
-
-@contextlib.contextmanager
-def caller_forbidden(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("lambda"), stack.deployed.functions[RECEIVER]
-    (before,) = json.loads(client.get_policy(FunctionName=name)["Policy"])["Statement"]
-    client.remove_permission(FunctionName=name, StatementId=before["Sid"])
-    try:
-        yield
-    finally:
-        client.add_permission(
-            FunctionName=name, StatementId=before["Sid"], Action=before["Action"],
-            Principal=before["Principal"]["Service"],
-            SourceArn=before["Condition"]["ArnLike"]["AWS:SourceArn"],
-        )  # fmt: skip
-
-
-@contextlib.contextmanager
-def rule_deleted(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("events"), stack.deployed.physical_id("SesEventsRule")
-    before = client.describe_rule(Name=name)
-    targets = client.list_targets_by_rule(Rule=name)["Targets"]
-    client.remove_targets(Rule=name, Ids=[each["Id"] for each in targets])
-    client.delete_rule(Name=name)
-    try:
-        yield
-    finally:
-        client.put_rule(Name=name, EventPattern=before["EventPattern"])
-        client.put_targets(Rule=name, Targets=targets)
-
-
-def variable(function: str, name: str) -> Callable[[LocalStack], Any]:
-    """Remove an environment variable of a function."""
-
-    @contextlib.contextmanager
-    def taken_away(stack: LocalStack) -> Iterator[None]:
-        client, physical_name = stack.client("lambda"), stack.deployed.functions[function]
-        found = client.get_function_configuration(FunctionName=physical_name)["Environment"]
-        before = found["Variables"]
-        kept = {each: value for each, value in before.items() if each != name}
-        # As the fixture does it, so that warm workers are replaced.
-        client.update_function_configuration(
-            FunctionName=physical_name, Environment={"Variables": kept}
-        )
-        try:
-            yield
-        finally:
-            client.update_function_configuration(
-                FunctionName=physical_name, Environment={"Variables": before}
-            )
-
-    return taken_away
-
-
-@contextlib.contextmanager
-def taciturn_mailer(stack: LocalStack) -> Iterator[None]:
-    with stack.environment(MAILER, POWERTOOLS_LOG_LEVEL="WARNING"):
-        yield
-
-
-@contextlib.contextmanager
-def sender_unverified(stack: LocalStack) -> Iterator[None]:
-    with stack.unverified(SENDER):
-        yield
-
-
-@contextlib.contextmanager
-def taciturn(stack: LocalStack) -> Iterator[None]:
-    with stack.environment(RECEIVER, POWERTOOLS_LOG_LEVEL="ERROR"):
-        yield
-
-
-@contextlib.contextmanager
-def redrive_policy_removed(stack: LocalStack) -> Iterator[None]:
-    client, url = stack.client("sqs"), stack.deployed.outputs["QueueUrl"]
-    before = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
-    client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
-    try:
-        yield
-    finally:
-        client.set_queue_attributes(QueueUrl=url, Attributes=before["Attributes"])
-
-
-@contextlib.contextmanager
-def ses_events_not_handed_over(stack: LocalStack) -> Iterator[None]:
-    client, name = stack.client("sesv2"), stack.deployed.physical_id("ConfigurationSet")
-    found = client.get_configuration_set_event_destinations(ConfigurationSetName=name)
-    (before,) = found["EventDestinations"]
-    which = {"ConfigurationSetName": name, "EventDestinationName": before.pop("Name")}
-    client.delete_configuration_set_event_destination(**which)
-    try:
-        yield
-    finally:
-        client.create_configuration_set_event_destination(**which, EventDestination=before)
-
-
-REVERT = r"--deployment-mode REVERT_DRIFT"
-BROKEN: dict[str, tuple[Callable[[LocalStack], AbstractContextManager[None]], str, str, str]] = {
+REVERT = "--deployment-mode REVERT_DRIFT"
+# What is broken -> the trouble, the step that fails, the cause and the fix that it names.
+BROKEN: dict[str, tuple[Trouble, str, str, str]] = {
     "the secret, deleted": (
-        secret_scheduled_for_deletion, "secret", "deleted",
+        troubles.secret_deleted, "secret", "deleted",
         r"aws secretsmanager restore-secret --secret-id \S+",
     ),
-    "the secret, unusable": (secret_unusable, "secret", "16, 24 or 32", "roomle-mail secret set"),
+    "the secret, unusable": (
+        troubles.secret_unusable, "secret", "16, 24 or 32", "roomle-mail secret set",
+    ),
     "the mailer's trigger": (
-        trigger_off, "resources", "trigger is switched off",
+        troubles.trigger_off, "resources", "trigger is switched off",
         r"aws lambda update-event-source-mapping --enabled --uuid [0-9a-f-]{36}$",
     ),
     "the mailer's room": (
-        mailer_throttled, "resources", "reserved concurrency is 0",
+        troubles.without_concurrency(MAILER), "resources", "reserved concurrency is 0",
         "aws lambda delete-function-concurrency --function-name ",
     ),
     "the rule for SES's events": (
-        rule_off, "resources", "switched off", "aws events enable-rule --name ",
+        troubles.rule_off, "resources", "switched off", "aws events enable-rule --name ",
     ),
     "an alarm's actions": (
-        alarm_muted, "alarms", "actions are switched off", "enable-alarm-actions --alarm-names ",
+        troubles.alarm_muted, "alarms", "actions are switched off",
+        "enable-alarm-actions --alarm-names ",
     ),
     "the receiver's memory": (
-        without("ReceiverRole", "receive", "Remember"), "permissions",
+        troubles.permission("ReceiverRole", "receive", "Remember"), "permissions",
         "ReceiverRole lost .*dynamodb:PutItem", REVERT,
     ),
     "the receiver's secret": (
-        without("ReceiverRole", "receive", "ReadSecret"), "permissions",
+        troubles.permission("ReceiverRole", "receive", "ReadSecret"), "permissions",
         "ReceiverRole lost .*secretsmanager:GetSecretValue", REVERT,
     ),
     "the mailer's dead letters": (
-        without("MailerRole", "mail", "GiveUp"), "permissions",
+        troubles.permission("MailerRole", "mail", "GiveUp"), "permissions",
         "MailerRole lost .*sqs:SendMessage", REVERT,
     ),
     "the receiver's sending": (
-        without("ReceiverRole", "send", "SendEmail"), "permissions",
+        troubles.permission("ReceiverRole", "send", "SendEmail"), "permissions",
         "ReceiverRole lost .*ses:SendEmail", REVERT,
     ),
     "a policy that denies": (
-        denied, "permissions", "has a policy 'no'", "aws iam delete-role-policy --role-name ",
+        troubles.denied, "permissions", "has a policy 'no'",
+        "aws iam delete-role-policy --role-name ",
     ),
     "the log's level": (
-        taciturn, "log", "LogLevel=ERROR leaves out", "LogLevel=INFO",
+        troubles.variables(RECEIVER, POWERTOOLS_LOG_LEVEL="ERROR"), "log",
+        "LogLevel=ERROR leaves out", "LogLevel=INFO",
     ),
     "the mailer's log level": (
-        taciturn_mailer, "log", "LogLevel=WARNING .*MailerFunction", "LogLevel=INFO",
+        troubles.variables(MAILER, POWERTOOLS_LOG_LEVEL="WARNING"), "log",
+        "LogLevel=WARNING .*MailerFunction", "LogLevel=INFO",
     ),
     "an alarm's action": (
-        alarm_without_action, "alarms", "actions were removed", REVERT,
+        troubles.alarm_without_action, "alarms", "actions were removed", REVERT,
     ),
     "API Gateway's permission": (
-        caller_forbidden, "resources", "API Gateway may not call the receiver", REVERT,
+        troubles.caller_forbidden, "resources", "API Gateway may not call the receiver", REVERT,
     ),
-    "the rule, deleted": (rule_deleted, "resources", "SesEventsRule was deleted", REVERT),
+    "the rule, deleted": (
+        troubles.rule_deleted, "resources", "SesEventsRule was deleted", REVERT,
+    ),
     "the mailer's variable": (
-        variable(MAILER, "DEAD_LETTER_QUEUE_URL"), "resources",
+        troubles.variables(MAILER, DEAD_LETTER_QUEUE_URL=None), "resources",
         "MailerFunction has lost .*DEAD_LETTER_QUEUE_URL", REVERT,
     ),
     "the receiver's variable": (
-        variable(RECEIVER, "TABLE_NAME"), "receiver", "ReceiverFunction has lost .*TABLE_NAME",
-        REVERT,
+        troubles.variables(RECEIVER, TABLE_NAME=None), "receiver",
+        "ReceiverFunction has lost .*TABLE_NAME", REVERT,
     ),
     "the queue's redrive policy": (
-        redrive_policy_removed, "resources", "Queue was changed by hand: it has no dead-letter",
-        REVERT,
+        troubles.without_dead_letter_queue, "resources",
+        "Queue was changed by hand: it has no dead-letter", REVERT,
     ),
     "the configuration set's destination": (
-        ses_events_not_handed_over, "resources", "does not hand SES's events to EventBridge",
-        REVERT,
+        troubles.ses_events_not_handed_over, "resources",
+        "does not hand SES's events to EventBridge", REVERT,
     ),
     "the sender's identity": (
-        sender_unverified, "savedConfiguration|3DExportAsset", "identity",
+        troubles.sender_unverified, "savedConfiguration|3DExportAsset", "identity",
         "create-email-identity",
     ),
 }  # fmt: skip
@@ -483,11 +284,11 @@ DECIDE = {
     "what", [pytest.param(x, marks=() if x in DECIDE else pytest.mark.proof) for x in BROKEN]
 )
 def test_a_fault_is_reported_with_its_cause_and_the_command_that_fixes_it(
-    cli: CommandLine, stack: LocalStack, what: str
+    cli: CommandLine, stack: LocalStack, recipient: str, what: str
 ) -> None:
-    broken, name, cause, fix = BROKEN[what]
+    trouble, name, cause, fix = BROKEN[what]
     before = alarm_states(stack)
-    with broken(stack):
+    with trouble(stack, recipient):
         result = cli("prove", "--yes", "--json")
 
     failing = [each for each in result.json["results"] if each["state"] == "failed"]
@@ -520,16 +321,9 @@ def test_a_fault_is_reported_with_its_cause_and_the_command_that_fixes_it(
 def test_a_permission_that_was_narrowed_in_any_way_is_found(
     stack: LocalStack, role: str, policy: str, sid: str, change: dict[str, Any]
 ) -> None:
-    iam, name = stack.client("iam"), stack.deployed.physical_id(role)
     assert list(causes.permissions(Deployment.find(None))) == []
-    before = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
-    changed = [each | change if each["Sid"] == sid else each for each in before["Statement"]]
-    document = json.dumps({**before, "Statement": changed})
-    iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
-    try:
+    with troubles.permission(role, policy, sid, change)(stack, ""):
         found = list(causes.permissions(Deployment.find(None)))
-    finally:
-        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=json.dumps(before))
 
     assert {each.of for each in found} == {role}
     assert all(repr(policy) in each.why and re.search(REVERT, each.fix) for each in found)

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from tools.stack import webhook
@@ -48,6 +49,17 @@ def serving(behaviour: Behaviour) -> Iterator[tuple[str, list[str]]]:
             yield f"http://{HOST}:{server.server_port}", requests
         finally:
             server.shutdown()
+
+
+@dataclass
+class Changing:
+    """Behave in one way until another is set."""
+
+    behaviour: Behaviour
+
+    def __call__(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        self.behaviour(handler)
 
 
 def answering(status: int, error: str = "", message: str = "") -> Behaviour:

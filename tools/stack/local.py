@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Unpack
 
 import boto3
@@ -29,6 +30,7 @@ from tools.stack.deployment import Stack
 from tools.stack.emulator import REGION, Emulator
 from tools.stack.faults import (
     Behaviour,
+    Changing,
     answering,
     dripping,
     forwarding_to,
@@ -42,8 +44,8 @@ RECEIVER = "ReceiverFunction"
 MAILER = "MailerFunction"
 LOG_GROUPS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 __all__ = [
-    "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "LocalStack", "answering", "dripping",
-    "forwarding_to", "hanging_up", "serving", "silent_for",
+    "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "Changing", "LocalStack", "answering",
+    "dripping", "forwarding_to", "hanging_up", "serving", "silent_for",
 ]  # fmt: skip
 
 
@@ -112,8 +114,14 @@ class LocalStack:
 
         It waits at most `within` seconds, so assert on the result.
         """
-        self.wait_until(lambda: len(self._emails_to(recipient)) >= at_least, within=within)
-        return self._emails_to(recipient)
+        found: list[Email] = []
+
+        def are_there() -> bool:
+            found[:] = [email for email in self.emails() if recipient in email.recipients]
+            return len(found) >= at_least
+
+        self.wait_until(are_there, within=within)
+        return found
 
     def queued(self) -> list[Message]:
         """Return the messages in the queue, including those in flight or delayed; removes none."""
@@ -160,20 +168,33 @@ class LocalStack:
 
     def log(self, function: str) -> list[str]:
         """Return a function's log lines, oldest first: JSON, except Lambda's own."""
+        return [each["message"] for each in self._logged(function)]
+
+    def take_log(self, function: str) -> list[str]:
+        """Return a function's log lines and delete them, so that the next test finds only its own.
+
+        The emulator writes a call's lines at once, into a stream of their own.
+        """
+        found, client = self._logged(function), self.client("logs")
         group = self.deployed.physical_id(LOG_GROUPS[function])
-        pages = self.client("logs").get_paginator("filter_log_events")
-        return [
-            event["message"]
-            for page in pages.paginate(logGroupName=group)
-            for event in page["events"]
-        ]
+        for stream in {each["logStreamName"] for each in found}:
+            client.delete_log_stream(logGroupName=group, logStreamName=stream)
+        return [each["message"] for each in found]
+
+    def warm_up(self) -> bool:
+        """Load the receiver, since a cold start on a busy machine may exceed its deadline.
+
+        Returns whether it answers.
+        """
+        return self.wait_until(lambda: self.post({"event": "warm.up"}).status == HTTPStatus.OK)
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:
         """Wait until a condition is true; return whether it is."""
-        deadline = time.monotonic() + within
+        deadline, pause = time.monotonic() + within, 0.05
         while not (held := holds()) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
         return held
 
     # AWS -------------------------------------------------------------------------------------
@@ -223,8 +244,8 @@ class LocalStack:
     # Temporary changes ------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def environment(self, function: str, **changes: str) -> Iterator[None]:
-        """Run a function with other environment variables during the block.
+    def environment(self, function: str, **changes: str | None) -> Iterator[None]:
+        """Run a function with other environment variables during the block; None removes one.
 
         Its warm workers are replaced, at the end as well, so their caches are gone.
         """
@@ -236,7 +257,8 @@ class LocalStack:
                 FunctionName=name, Environment={"Variables": variables}
             )
 
-        update({**before, **changes})
+        changed = {**before, **changes}
+        update({name: value for name, value in changed.items() if value is not None})
         try:
             yield
         finally:
@@ -265,15 +287,17 @@ class LocalStack:
             self.restart(RECEIVER)
 
     @contextlib.contextmanager
-    def endpoint(self, function: str, service: str, behaviour: Behaviour) -> Iterator[list[str]]:
-        """Replace an AWS service by another server, for one function.
+    def endpoint(
+        self, function: str, service: str, behaviour: Behaviour, **changes: str | None
+    ) -> Iterator[list[str]]:
+        """Replace an AWS service by another server, for one function, and change its environment.
 
         `service` is botocore's name in environment variables, as in AWS_ENDPOINT_URL_SESV2: SESV2,
         SQS, DYNAMODB, SECRETS_MANAGER, EVENTBRIDGE. Yields a list of requests as "METHOD path
         target", which grows as they come.
         """
         with serving(behaviour) as (url, requests):
-            changes = {f"AWS_ENDPOINT_URL_{service}": url}
+            changes[f"AWS_ENDPOINT_URL_{service}"] = url
             with self.environment(function, **changes):
                 yield requests
 
@@ -289,5 +313,7 @@ class LocalStack:
 
     # -----------------------------------------------------------------------------------------
 
-    def _emails_to(self, recipient: str) -> list[Email]:
-        return [email for email in self.emails() if recipient in email.recipients]
+    def _logged(self, function: str) -> list[dict[str, Any]]:
+        group = self.deployed.physical_id(LOG_GROUPS[function])
+        pages = self.client("logs").get_paginator("filter_log_events")
+        return [event for page in pages.paginate(logGroupName=group) for event in page["events"]]

@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
-from roomle_mail_cli import keys
+from roomle_mail_cli import keys, project
 from roomle_mail_cli.deployment import MAILER, aws_errors, error_code
 from roomle_mail_cli.screen import CliError
 
@@ -194,7 +194,9 @@ def _template(deployment: Deployment) -> dict[str, Any]:
         body = deployment.client("cloudformation").get_template(
             StackName=deployment.name, TemplateStage="Processed"
         )["TemplateBody"]
-    return dict(yaml.safe_load(body) if isinstance(body, str) else body)
+    if isinstance(body, str):
+        body = yaml.load(body, Loader=project.yaml_loader())  # noqa: S506 (it is a safe one)
+    return dict(body)
 
 
 def _allowed(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

@@ -48,9 +48,17 @@ def template_parameters() -> set[str]:
     """The names of template.yaml's parameters."""
     import yaml  # noqa: PLC0415 (only `doctor` needs it)
 
-    class Loader(yaml.SafeLoader):
-        """Ignores CloudFormation's short functions, which never occur in parameter names."""
+    # Not constructed, because of CloudFormation's short functions.
+    template: Any = yaml.compose((ROOT / "template.yaml").read_text(), Loader=yaml_loader())
+    sections = {name.value: section for name, section in template.value}
+    return {name.value for name, _ in sections["Parameters"].value}
 
-    Loader.add_multi_constructor("!", lambda _loader, _suffix, _node: None)
-    # Still a safe loader: it creates only plain values.
-    return set(yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)["Parameters"])  # noqa: S506
+
+def yaml_loader() -> Any:  # noqa: ANN401 (one of two classes)
+    """PyYAML's loader that creates only plain values: where it was built with it, the one in C.
+
+    A template takes it 0.05 s instead of 0.5 s.
+    """
+    import yaml  # noqa: PLC0415 (the same)
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
