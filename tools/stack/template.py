@@ -8,6 +8,7 @@ The template itself leaves out everything else that the emulator can't do, by it
 
 import copy
 import platform
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,15 +77,31 @@ def deviate(template: Template, roomle_api: str) -> Template:
 
 
 def write_local_copy(built: Path, local: Path, *, emails: Path, roomle_api: str) -> None:
-    """Write the local copy of a built template, with a folder of built emails as their layer."""
+    """Write the local copy of a built template, with a folder of built emails as their layer.
+
+    The archives of functions and layers are put next to it.
+    """
     template = deviate(yaml.safe_load(built.read_text()), roomle_api)
     template["Resources"]["EmailsLayer"]["Properties"]["ContentUri"] = str(emails)
     for resource in template["Resources"].values():
         for name in ("CodeUri", "ContentUri"):
             if name in resource.get("Properties", {}):
                 properties = resource["Properties"]
-                properties[name] = str(built.parent / properties[name])
+                properties[name] = str(archive(built.parent / properties[name], local.parent))
     local.write_text(yaml.safe_dump(template, sort_keys=False))
+
+
+def archive(folder: Path, where: Path) -> Path:
+    """Put a folder into an archive.
+
+    SAM would make one too, but compressed: that is slow for the layers, and the emulator unpacks
+    them for every cold start.
+    """
+    path = where / f"{folder.name}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for each in sorted(folder.rglob("*")):
+            file.write(each, each.relative_to(folder))
+    return path
 
 
 def architecture() -> str:

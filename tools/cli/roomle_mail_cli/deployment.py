@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    LoginError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
@@ -49,6 +59,15 @@ _CREDENTIALS = frozenset(
         "NotAuthorized",
     }
 )
+# botocore's errors before any call: there are no credentials, or no longer.
+_WITHOUT_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+    LoginError,
+)
 _THROTTLING = frozenset(
     {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"}
 )
@@ -74,6 +93,12 @@ def aws_errors() -> Iterator[None]:
                 "AWS_ACCESS_KEY_ID. A wrong clock has the same effect.",
             ) from err
         raise CliError(f"AWS answered {operation} with {code}: {message}") from err
+    except _WITHOUT_CREDENTIALS as err:
+        raise CliError(
+            f"There are no valid credentials for AWS: {err}",
+            "Log in (aws sso login, aws login), or give them: --profile, AWS_PROFILE, "
+            "AWS_ACCESS_KEY_ID.",
+        ) from err
     # botocore raises ValueError for an endpoint that is no URL, OSError for files it can't read.
     except (BotoCoreError, HTTPClientError, OSError, ValueError) as err:
         raise CliError(

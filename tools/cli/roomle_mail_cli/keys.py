@@ -232,9 +232,11 @@ def _given(text: str, place: str) -> tuple[Credential, ...]:
 
 
 def from_environment() -> tuple[Credential, ...]:
-    """Read ROOMLE_API_KEY and ROOMLE_SECRET; nothing if they aren't set. Raises CliError."""
+    """Read ROOMLE_API_KEY and ROOMLE_SECRET; nothing if neither is set. Raises CliError."""
     api_key, secret = os.environ.get("ROOMLE_API_KEY"), os.environ.get("ROOMLE_SECRET")
     if not (api_key and secret):
+        if api_key or secret:
+            note("Of ROOMLE_API_KEY and ROOMLE_SECRET only one is set: the deployment's are used.")
         return ()
     return _given(json.dumps({api_key: secret}), "ROOMLE_API_KEY and ROOMLE_SECRET")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from roomle_mail_cli.lines import Query, as_text, checked_id
@@ -419,8 +420,11 @@ def query_for(what: str | None) -> Query | None:
         return Query(messages=[what])
     if _ID_LIKE.fullmatch(what):
         return Query(ids=[checked_id(what)])
+    names = {each.casefold(): each for each in (*MESSAGES, *REASONS)}
+    close = get_close_matches(what.casefold(), names, n=1)
     raise CliError(
-        f"{what!r} is neither a message, a reason or an alarm, nor an id.",
+        f"{what!r} is neither a message, a reason or an alarm, nor an id."
+        + (f" Did you mean {names[close[0]]!r}?" if close else ""),
         f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}.",
         code=Exit.USAGE,
     )

@@ -41,6 +41,8 @@ def set_secret(
 
     deployment = Deployment.find(stack)
     text = keys.read_hidden(f"Secret of {api_key}" if api_key else "JSON object")
+    if not text.strip():
+        raise CliError("Nothing was read: the secret is empty.", code=Exit.USAGE)
     if api_key is not None:
         changes: Any = {api_key: text}
     else:

@@ -193,8 +193,15 @@ def send(
     """
     from roomle_mail_cli import posting
 
-    check(body, item_id, token, secret_stdin=secret_stdin, dry_run=dry_run)
-    more = fields(field or [])
+    check(body, item_id, token, webhook, secret_stdin=secret_stdin, dry_run=dry_run)
+    changes = {
+        "success": False if failed else None, "resultUrl": result_url,
+        "configuratorId": configurator_id,
+    }  # fmt: skip
+    more = {x: value for x, value in changes.items() if value is not None} | fields(field or [])
+    content = content_of(
+        body, event, to=to, url=url, configuration_id=configuration_id, item_id=item_id, more=more
+    )  # fmt: skip
     deployment = deployment_for(stack, elsewhere=webhook is not None)
     if token is None:
         credential, deployment = credential_for(
@@ -206,14 +213,6 @@ def send(
         )
     if deployment is None:
         need("--stack, since the log is the stack's", "wait")
-    changes = {
-        "success": False if failed else None, "resultUrl": result_url,
-        "configuratorId": configurator_id,
-    }  # fmt: skip
-    content = content_of(
-        body, event, to=to, url=url, configuration_id=configuration_id, item_id=item_id,
-        more={x: value for x, value in changes.items() if value is not None} | more,
-    )  # fmt: skip
     name = header or (deployment.settings.token_header if deployment else "token")
     target = webhook or (deployment.webhook_url if deployment else "")
     request = posting.Request(target, {"Content-Type": "application/json", name: token}, content)
@@ -272,11 +271,16 @@ def check(
     body: str | None,
     item_id: str | None,
     token: str | None,
+    webhook: str | None,
     *,
     secret_stdin: bool,
     dry_run: bool,
 ) -> None:
-    """Raise CliError for options that would be ignored."""
+    """Raise CliError for options that would be ignored, and for a webhook that is no URL."""
+    from roomle_mail_cli.deployment import is_url
+
+    if webhook is not None and not is_url(webhook):
+        raise CliError(f"{webhook!r} is not an http(s) URL.", code=Exit.USAGE)
     if token is not None:
         refuse("--token", "algorithm", "iv", "alphabet", "padding", "zone", "session", "age",
                "api_key", "secret_stdin")  # fmt: skip
