@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import emails_package, powertools
+from tests import aws_data, emails_package, powertools
 from tests.faults.figures import (
     pytest_sessionfinish,
     pytest_terminal_summary,
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 powertools.log_to_current_stdout()
+aws_data.share()
 # Hypothesis would fail an example that takes a fifth of a second, but a busy machine is not an
 # error.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -445,8 +445,8 @@ def test_a_size_that_is_clipped_is_listed(folder: Path) -> None:
         ),
         (
             "templates/shared/layout.mjml",
-            ".text div, .text h1, .logo div { color: {{ brand.colours.dark.text }} !important; }",
-            ".logo div { color: {{ brand.colours.dark.text }} !important; }",
+            ".text div, .text h1, .logo div { color: {{ dark.text }} !important; }",
+            ".logo div { color: {{ dark.text }} !important; }",
             [
                 "contrast 1.02 of 3 in dark mode: “Your design is saved”",
                 "contrast 1.02 of 4.5 in dark mode: “Your design is waiting",

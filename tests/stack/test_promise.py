@@ -57,9 +57,9 @@ def told(answer: Answer) -> tuple[int, str | None]:
 def test_the_same_post_many_times_at_once_is_one_email_and_one_answer(
     stack: LocalStack, recipient: str
 ) -> None:
-    assert stack.warm_up()
     body, token = payload(recipient), stack.token()
-    answers = at_once(3, lambda: stack.post(body, token=token))
+    with stack.patience(RECEIVER):
+        answers = at_once(3, lambda: stack.post(body, token=token))
 
     assert {told(answer) for answer in answers} == {(200, "sent")}
     assert len(stack.emails_to(recipient, at_least=1)) == 1
@@ -362,8 +362,7 @@ def test_over_the_recipients_limit_an_event_is_suppressed_and_over_the_cap_left_
 
 
 def test_many_at_once_never_exceed_the_limit(stack: LocalStack, recipient: str) -> None:
-    with stack.environment(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
-        at_once(4, stack.warm_up)
+    with stack.patience(RECEIVER, MAX_EMAILS_PER_RECIPIENT_PER_HOUR="2"):
         answers = at_once(4, lambda: stack.post(payload(recipient)))
 
     assert sorted(told(answer) for answer in answers) == [

@@ -92,9 +92,9 @@ def test_a_brand_may_have_a_dark_card(source: Path) -> None:
 def test_dark_colours_are_checked_for_each_brand(source: Path) -> None:
     layout = (source / LAYOUT).read_text("utf-8")
     changed = layout.replace(
-        ".text div, .text h1, .logo div { color: {{ brand.colours.dark.text }} !important; }",
+        ".text div, .text h1, .logo div { color: {{ dark.text }} !important; }",
         ".text div, .text h1, .logo div { color: {% if brand.name == 'Example Furniture' %}"
-        "{{ brand.colours.dark.text }}{% else %}#202020{% endif %} !important; }",
+        "{{ dark.text }}{% else %}#202020{% endif %} !important; }",
     )
     assert changed != layout
     (source / LAYOUT).write_text(changed, "utf-8")

@@ -121,6 +121,59 @@ def test_an_inserted_value_is_told_as_it_is_written(
     assert not any("{}" in each for each in found)
 
 
+def test_a_number_with_a_unit_is_told_to_be_written_alone(source: Path) -> None:
+    line = edit(source, BRANDS, "logo_width = 200", "logo_width = 200px  # wide")
+    [problem] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{line}: isn't TOML: ")
+    assert problem.endswith(": write the number alone, 200")
+
+
+@pytest.mark.parametrize(
+    ("tag", "meant"),
+    [("iff url", "{% if … %}"), ("fro x in t.text", "{% for … %}"), ("endiff", "{% endif %}")],
+)
+def test_a_tag_that_there_is_not_is_named_with_the_one_that_is_meant(
+    source: Path, tag: str, meant: str
+) -> None:
+    line = edit(source, SAVED_TEXT, "{{ url }}", f"{{% {tag} %}}{{{{ url }}}}{{% endif %}}")
+    assert f"{SAVED_TEXT}:{line}: {{% {tag} %}} isn't known, did you mean {meant}?" in problems(
+        source
+    )
+
+
+@pytest.mark.parametrize("path", ["shared/buton.mjml", "button.mjml", "shared/Button"])
+def test_a_missing_file_is_told_with_its_folder_and_the_one_that_is_meant(
+    source: Path, path: str
+) -> None:
+    line = edit(source, SAVED, "shared/button.mjml", path)
+    name = f"{path.removesuffix('.mjml')}.mjml"
+    assert problems(source) == [
+        f"{SAVED}:{line}: expected the file {name} in templates/, did you mean shared/button.mjml?"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("savedconfiguration", "savedConfiguration"),
+        ("savedConfiguration-fail", "savedConfiguration-failed"),
+        ("3dExportAsset", "3DExportAsset"),
+    ],
+)
+def test_a_template_whose_name_is_nearly_right_is_told_which_is_meant(
+    source: Path, name: str, meant: str
+) -> None:
+    (source / f"templates/{name}.mjml").write_text("<mj-text>x</mj-text>\n")
+    why = f"isn't an email of Roomle's, did you mean {meant}.mjml?"
+    assert problems(source) == [f"templates/{name}.mjml: {why}"]
+
+
+def test_a_link_that_only_the_html_has_is_told_as_the_template_writes_it(source: Path) -> None:
+    edit(source, SAVED_TEXT, "{{ url }}", "")
+    [problem] = problems(source)
+    assert "only the HTML has the link {{ url }}: write it into the text part" in problem
+
+
 @pytest.mark.parametrize("ends", [b"\r\n", b"\r"])
 def test_line_ends_of_other_systems_change_nothing(
     source: Path, unedited: dict[str, str], ends: bytes

@@ -42,6 +42,7 @@ from tools.stack.webhook import Answer, Email, Message
 
 RECEIVER = "ReceiverFunction"
 MAILER = "MailerFunction"
+PATIENCE = 30  # seconds
 LOG_GROUPS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 __all__ = [
     "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "Changing", "LocalStack", "answering",
@@ -263,6 +264,18 @@ class LocalStack:
             yield
         finally:
             update(before)
+
+    @contextlib.contextmanager
+    def patience(self, function: str, **changes: str) -> Iterator[None]:
+        """Give a function half a minute during the block, for what a busy machine is slow at."""
+        client, name = self.client("lambda"), self.deployed.functions[function]
+        before = client.get_function_configuration(FunctionName=name)["Timeout"]
+        client.update_function_configuration(FunctionName=name, Timeout=PATIENCE)
+        try:
+            with self.environment(function, ANSWER_WITHIN=str(PATIENCE - 1), **changes):
+                yield
+        finally:
+            client.update_function_configuration(FunctionName=name, Timeout=before)
 
     def restart(self, function: str) -> None:
         """Replace a function's warm workers, so that the next call is a cold start."""

@@ -142,10 +142,13 @@ class Draft:
             line = template.find_shown(finding.clues, words, finding.place)
             if line is None and LINK in finding.clues:
                 line = next(self._with_link(language), None)
+            said = finding.message
+            for link, sample in _SAMPLES.items():
+                said = said.replace(sample, f"{{{{ {link} }}}}")
             yield (
-                line.problem(finding.message)
+                line.problem(said)
                 if line
-                else Problem(self.source / "templates" / f"{name}.mjml", 0, finding.message)
+                else Problem(self.source / "templates" / f"{name}.mjml", 0, said)
             )
 
     def _with_link(self, language: str) -> Iterator[Line]:

@@ -33,6 +33,7 @@ _HINTS = {
     "Expected newline or end of document": ': a quotation mark within a text is written \\"',
     "Expected '=' after a key": ': write name = "value"',
 }
+_WITH_UNIT = re.compile(r"=\s*(\d[\d.]*)\s*(?:px|pt|em|rem|%)\s*(?:#|$)")
 # A line of TOML that is unlikely within a text.
 _STATEMENT = re.compile(r"""\s*(?:\[[\w."' -]+\]|[\w.-]+ *= *(?:["'\[{0-9]|true|false).*)\s*""")
 
@@ -77,16 +78,12 @@ class BuildFailed(Exception):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def read_text(file: Path, via: Line | None = None) -> str:
-    """A file's text with Unix line ends; raises BuildFailed.
-
-    `via` is the line that includes the file.
-    """
+def read_text(file: Path) -> str:
+    """A file's text with Unix line ends; raises BuildFailed."""
     try:
         data = file.read_bytes()
     except FileNotFoundError:
-        missing = via.problem(f"expected the file {file.name}") if via else None
-        raise BuildFailed([missing or Problem(file, 0, "is missing")]) from None
+        raise BuildFailed([Problem(file, 0, "is missing")]) from None
     except OSError as err:
         why = f"can't be read: {err.strerror}; expected a file"
         raise BuildFailed([Problem(file, 0, why)]) from None
@@ -126,6 +123,8 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         if message.startswith("Unclosed array"):
             line = _opened_before(text, line)
         hint = next((hint for start, hint in _HINTS.items() if message.startswith(start)), "")
+        if with_unit := _WITH_UNIT.search(text.split("\n")[line - 1]):
+            hint = f": write the number alone, {with_unit[1]}"
         raise BuildFailed([Problem(file, line, f"isn't TOML: {message}{hint}")]) from None
     except RecursionError:
         raise BuildFailed([Problem(file, 1, "isn't TOML: too deeply nested")]) from None

@@ -39,6 +39,8 @@ _UNESCAPED = re.compile(
 _BLOCKS = frozenset({"if", "for", "macro", "call", "filter", "with", "autoescape", "raw"})
 _INNER = {"else": ("if", "for"), "elif": ("if",)}
 _FOREIGN = frozenset({"import", "from", "extends", "block", "endblock"})
+_ENDS = frozenset(f"end{each}" for each in (*_BLOCKS, "set"))
+_TAGS = _BLOCKS | _ENDS | _INNER.keys() | _FOREIGN | {"set", "include", "do", "break", "continue"}
 _INCLUDE_INSTEAD = (
     'include a file instead, with {% include "shared/part.txt" %} '
     'or <mj-include path="shared/part.mjml" />'
@@ -99,17 +101,17 @@ def _left_open(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
 
 
 def _unknown_names(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
-    """Ends of blocks that there aren't, and what a name is set to that isn't there.
+    """Tags that there aren't, and what a name is set to that isn't there.
 
     That would be noticed only where the name is shown, in another file.
     """
     for tag in _TAG.finditer(text):
         name, written = tag[1], " ".join(tag[0].split())
         line = lines[text.count("\n", 0, tag.start())]
-        if name.startswith("end") and name.removeprefix("end") not in _BLOCKS | {"set", "block"}:
-            ends = [f"end{each}" for each in _BLOCKS]
-            close = difflib.get_close_matches(name, ends, n=1)
-            hint = f", did you mean {{% {close[0]} %}}?" if close else ""
+        if name not in _TAGS:
+            close = difflib.get_close_matches(name, sorted(_TAGS - _FOREIGN), n=1)
+            rest = "" if close and close[0] in _ENDS else " …"
+            hint = f", did you mean {{% {close[0]}{rest} %}}?" if close else ""
             yield line.problem(f"{written} isn't known{hint}")
         elif (found := _SET.match(written)) and found[1] not in _KNOWN:
             close = difflib.get_close_matches(found[1], _KNOWN, n=1)

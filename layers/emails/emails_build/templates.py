@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from html import unescape
@@ -191,8 +192,11 @@ def _compile(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Templat
     for name in names:
         sources = _Sources(tuple(folders), name)
         if name.removesuffix(FAILED) not in known:
+            right = {each.casefold(): each for x in known for each in (x, f"{x}{FAILED}")}
+            close = difflib.get_close_matches(name.casefold(), right, n=1, cutoff=0.85)
+            hint = f", did you mean {right[close[0]]}.mjml?" if close else ""
             expected = f"{', '.join(known)}, each perhaps with {FAILED}"
-            why = f"isn't an email of Roomle's: expected {expected}"
+            why = f"isn't an email of Roomle's{hint or f': expected {expected}'}"
             problems.append(Problem(sources.find(f"{name}.mjml"), 0, why))
             continue
         try:
@@ -289,7 +293,9 @@ def _expanded(
         way = " -> ".join(each.name for each in (*within[within.index(file) :], file))
         assert via is not None  # noqa: S101 (the first file is within none)
         raise BuildFailed([via.problem(f"includes itself: {way}; delete one of the includes")])
-    source = read_text(file, via)
+    if via and not file.exists():
+        raise BuildFailed([via.problem(f"expected the file {_missing(file, sources)}")])
+    source = read_text(file)
     include = _TEXT_INCLUDE
     if file.suffix == ".mjml":
         source, include = markup.without_comments(source), _MJML_INCLUDE
@@ -305,6 +311,15 @@ def _expanded(
             raise BuildFailed([line.problem(_expected_include(words, file))])
         else:
             yield line
+
+
+def _missing(file: Path, sources: _Sources) -> str:
+    """A file that isn't there, as an include names it, and one that may be meant."""
+    folder = sources.folders[-1]
+    there = {x.name: x for x in sorted(folder.rglob(f"*{file.suffix}")) if x.parent != folder}
+    close = difflib.get_close_matches(file.name, there, n=1, cutoff=0.85)
+    hint = f", did you mean {there[close[0]].relative_to(folder).as_posix()}?" if close else ""
+    return f"{file.relative_to(folder).as_posix()} in templates/{hint}"
 
 
 def _included(line: Line, path: str, sources: _Sources) -> Path:

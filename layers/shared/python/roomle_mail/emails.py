@@ -13,11 +13,13 @@ import importlib.resources
 import io
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple, Self
 
 from minijinja import Environment
@@ -261,10 +263,9 @@ class Catalog:
         texts = self._texts(language)
         own = brand.texts.get(language, {})
         sections = (texts["shared"], own.get("shared", {}), texts[template], own.get(template, {}))
-        words = {
-            key: _filled(text, brand=brand.name, date=date, design=design.get("name", ""))
-            for key, text in _chosen(sections, named="name" in design).items()
-        }
+        values = {"brand": brand.name, "date": date, "design": design.get("name", "")}
+        chosen = _chosen(sections, named="name" in design)
+        words = {key: _filled(text, values) for key, text in chosen.items()}
         look = brand.look
         by_language = {key: look[key][language] for key in _BY_LANGUAGE}
         start = "right" if texts["dir"] == "rtl" else "left"
@@ -362,11 +363,11 @@ def _chosen(sections: Iterable[Mapping[str, Any]], *, named: bool) -> dict[str, 
     return texts
 
 
-def _filled(text: Any, **values: str) -> Any:  # noqa: ANN401 (a text or its paragraphs)
-    if isinstance(text, str):
-        # All at once: a design's name may look like a placeholder.
-        return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
-    return [_filled(paragraph, **values) for paragraph in text]
+def _filled(text: Any, values: Mapping[str, str]) -> Any:  # noqa: ANN401 (a text or its paragraphs)
+    if not isinstance(text, str):
+        return [_filled(paragraph, values) for paragraph in text]
+    # All at once: a design's name may look like a placeholder. Most texts have none.
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text) if "{" in text else text
 
 
 def _shown(design: Design, brand: Brand, locale: str) -> dict[str, str]:
@@ -397,8 +398,9 @@ def visible_name(text: str) -> str | None:
 
 
 def _date(received: float, brand: Brand, locale: str) -> str:
-    begun = (offset for begins, offset in reversed(brand.offsets) if begins <= received)
-    local = datetime.fromtimestamp(received + next(begun, 0), UTC)
+    begun = bisect_right(brand.offsets, received, key=itemgetter(0))
+    offset = brand.offsets[begun - 1][1] if begun else 0
+    local = datetime.fromtimestamp(received + offset, UTC)
     return formats.date(local, locale=locale) + ("" if brand.offsets else " UTC")
 
 

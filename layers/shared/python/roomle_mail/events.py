@@ -131,7 +131,10 @@ def rebuild_link(link: str, hosts: Collection[str], *, field: str = "") -> str:
 
     `hosts` are exact names, or `*.name` for all below a name (not the name itself).
     """
-    refused = partial(errors.LinkNotAllowed, host=link_host(link), field=field)
+
+    def refused(problem: str) -> errors.LinkNotAllowed:
+        return errors.LinkNotAllowed(problem, host=link_host(link), field=field)
+
     parts = _LINK.fullmatch(link) if len(link) <= _MAX_LINK else None
     if parts is None:
         raise refused("not a plain https link")

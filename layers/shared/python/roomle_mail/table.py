@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Self
 
 from roomle_mail import errors
@@ -86,6 +87,7 @@ class Table:
         return None
 
 
-def _names(expression: str) -> dict[str, str]:
+@cache  # there are a few expressions
+def _names(expression: str) -> Mapping[str, str]:
     # Many plain words are reserved (DynamoDB's page "Reserved words").
     return {name: name[1:] for name in _NAME.findall(expression)}

@@ -15,7 +15,6 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import PurePath
 
 from aws_lambda_powertools import Logger, Metrics
@@ -28,7 +27,7 @@ from roomle_mail.events import Event
 # Only ASCII: nothing in a line can control a terminal, and half a surrogate pair, which JSON may
 # hold and UTF-8 may not, is written as an escape.
 logger = Logger(
-    json_serializer=partial(json.dumps, default=str, separators=(",", ":"), ensure_ascii=True),
+    json_serializer=json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode,
     json_deserializer=str,  # Powertools would try to read each message as JSON
     utc=True,
     use_rfc3339=True,
@@ -70,9 +69,9 @@ class Known:
     published_id: str | None = None
     sent_at: float | None = None
 
-    def fields(self) -> dict[str, object]:
-        """The fields of a line."""
-        return {
+    def fields(self, **more: object) -> dict[str, object]:
+        """The fields of a line, with `more`, as far as they are known."""
+        fields = {
             "event_id": self.event_id,
             "event": self.event.name if self.event else self.name,
             "configurator": self.event and safe_configurator(self.event.configurator_id),
@@ -83,7 +82,10 @@ class Known:
             "message_id": self.message_id,
             "sqs_message_id": self.sqs_message_id,
             "published_id": self.published_id,
+            **more,
         }
+        # Powertools would omit the others too, but each takes it longer than a field that is known.
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 def hash_address(address: str, *, key: bytes) -> str:
@@ -126,15 +128,15 @@ def decided(
     age = _milliseconds(known.received_at, now)
     time_to_ses = _milliseconds(known.began, known.sent_at)
     reason = explain(error) if error else {}
-    fields = known.fields() | {
-        "answer": answer,
-        "receives": receives,
-        "sealed_token": known.sealed_token if isinstance(error, errors.TokenRejected) else None,
-        "age_ms": age,
-        "time_to_ses_ms": time_to_ses,
-        "duration_ms": _milliseconds(known.began, time.time()),
+    fields = known.fields(
+        answer=answer,
+        receives=receives,
+        sealed_token=known.sealed_token if isinstance(error, errors.TokenRejected) else None,
+        age_ms=age,
+        time_to_ses_ms=time_to_ses,
+        duration_ms=_milliseconds(known.began, time.time()),
         **reason,
-    }
+    )
     (logger.error if severe else logger.info)(decision, extra=fields)
     # Anyone can send requests without a token, so they must not ring RefusalsAlarm.
     anyone = isinstance(error, errors.TokenMissing)
@@ -180,12 +182,12 @@ def best_effort(what: str, known: Known) -> Iterator[None]:
 
 def cut_off(known: Known, error: Exception) -> None:
     """Log that not all that follows from a decision was done, most likely for lack of time."""
-    logger.error("follow-up was cut off", extra={**known.fields(), **explain(error)})
+    logger.error("follow-up was cut off", extra=known.fields(**explain(error)))
 
 
 def unpublished(known: Known, error: Exception) -> None:
     """Log and count that the event bus did not get an event, as far as is known."""
-    logger.error("could not publish", extra={**known.fields(), **explain(error)})
+    logger.error("could not publish", extra=known.fields(**explain(error)))
     _count(["Unpublished"], {})
 
 
