@@ -11,8 +11,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Error, Locator, Page, Playwright, sync_playwright
 
 from tools import debian
 
@@ -55,6 +56,21 @@ def opened() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def picture(of: Page | Locator, **options: Any) -> bytes:  # noqa: ANN401 (Playwright's own)
+    """Take a screenshot, with Playwright's options.
+
+    Chromium refuses one now and then, and takes the same one when it is asked again
+    (MarketSquare/robotframework-browser#5237).
+    """
+    for _ in range(3):
+        try:
+            return of.screenshot(**options)
+        except Error as error:
+            if "Unable to capture screenshot" not in error.message:
+                raise
+    return of.screenshot(**options)
 
 
 def downloaded(playwright: Playwright) -> bool:

@@ -88,7 +88,7 @@ def play(page: Page, address: str, **choices: str) -> None:
 def save(page: Page, name: str, *, whole: bool = False) -> Path:
     """Save a picture."""
     path = TARGET / f"{name}.png"
-    page.screenshot(path=path, full_page=whole, animations="disabled")
+    browser.picture(page, path=path, full_page=whole, animations="disabled")
     return path
 
 

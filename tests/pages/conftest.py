@@ -82,7 +82,7 @@ class Window:
         folder, _, name = self.name.partition("/")
         name = re.sub(r"[^\w.-]+", "-", f"{name}{what}").strip("-")
         (SCREENSHOTS / folder).mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / folder / f"{name}.png", full_page=True)
+        browser.picture(self.page, path=SCREENSHOTS / folder / f"{name}.png", full_page=True)
 
 
 # Not longer than a module, because Playwright keeps an event loop in this thread meanwhile.

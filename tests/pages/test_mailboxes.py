@@ -13,6 +13,7 @@ from PIL import Image
 
 from roomle_mail.emails import Catalog, Email
 from tests.pages.conftest import DRAFTS, Open, Window
+from tools import browser
 from tools.pages.emails import SCHEMES, Scheme, with_pictures
 from tools.preview.drafts import KINDS, RECEIVED, Choice, Drafts, sample
 from tools.preview.page import pictures
@@ -229,7 +230,7 @@ def test_every_qr_code_is_read_from_the_screen_as_it_is_shown(open_window: Open,
         show(window, with_pictures(email.html, pictures(email)))
         picture = window.page.get_by_role("img", name="QR code")
         picture.scroll_into_view_if_needed()
-        found = zxingcpp.read_barcodes(Image.open(BytesIO(picture.screenshot())))
+        found = zxingcpp.read_barcodes(Image.open(BytesIO(browser.picture(picture))))
         (read if [each.text for each in found] == [link] else unread).append(length)
     assert unread == []
     assert read[-1] > 400

@@ -20,13 +20,13 @@ def shared_stack(deployed: Stack) -> Iterator[LocalStack]:
 
 
 @pytest.fixture(scope="module")
-def stack(shared_stack: LocalStack) -> LocalStack:
+def stack(shared_stack: LocalStack) -> Iterator[LocalStack]:
     """The deployed stack, without what other files' tests left: they may run in any order."""
     troubles.forget(shared_stack)
-    for function in (RECEIVER, MAILER):
-        shared_stack.restart(function)
-    assert shared_stack.warm_up()
-    return shared_stack
+    with shared_stack.environment(RECEIVER), shared_stack.environment(MAILER):
+        # Both have restarted. They get the same variables again at the end.
+        assert shared_stack.warm_up()
+        yield shared_stack
 
 
 @pytest.fixture

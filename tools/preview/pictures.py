@@ -123,9 +123,9 @@ class Camera:
         for name, window in self._windows.items():
             # In the window's own colours, as in a mail program.
             window.goto(self._address + view.address("/email", scheme="both"))
-            window.screenshot(path=f"{email}-{name}.png", full_page=True)
+            browser.picture(window, path=f"{email}-{name}.png", full_page=True)
         self._page.goto(self._address + view.address())
         parts = {"inbox": ".device .inbox", "text": ".text"}
         for name, selector in parts.items():
-            self._page.locator(selector).screenshot(path=f"{email}-{name}.png")
+            browser.picture(self._page.locator(selector), path=f"{email}-{name}.png")
         return len(self._windows) + len(parts)
