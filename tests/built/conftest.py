@@ -4,6 +4,7 @@ The services are moto's, served over HTTP on loopback, so tests can look at thei
 """
 
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,13 +77,15 @@ class Services:
         return int(answer["Count"])
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module, because moto forgets everything when a test elsewhere begins to use it.
+@pytest.fixture(scope="module")
 def services() -> Iterator[Services]:
     names = fixtures.environment()["ReceiverFunction"]
     server = ThreadedMotoServer("127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     services = Services(f"http://{host}:{port}", "", "")
+    urllib.request.urlopen(f"{services.endpoint_url}/moto-api/reset", data=b"").close()
     services.client("secretsmanager").create_secret(
         Name=names["SECRET_ID"],
         SecretString=f'{{"{sign.EXAMPLE_API_KEY}": "{sign.EXAMPLE_SECRET}"}}',
@@ -173,7 +176,7 @@ def aws_lambda(tmp_path_factory: pytest.TempPathFactory) -> Lambda:
 type Start = Callable[..., Function]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def variables(services: Services) -> Callable[[str], dict[str, str]]:
     """The variables of events/env.json, with this run's service addresses."""
 
@@ -187,7 +190,7 @@ def variables(services: Services) -> Callable[[str], dict[str, str]]:
     return variables
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start(
     aws_lambda: Lambda,
     variables: Callable[[str], dict[str, str]],
@@ -209,13 +212,13 @@ def start(
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def receiver(start: Start) -> Function:
     """The receiver as events/env.json configures it."""
     return start("ReceiverFunction")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def mailer(start: Start) -> Function:
     """The mailer as events/env.json configures it."""
     return start("MailerFunction")
