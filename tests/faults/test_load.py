@@ -20,11 +20,11 @@ import pytest
 
 from tests.faults import figures, world
 from tests.faults.ledger import Answer, Entry, Ledger
-from tests.stack.conftest import stack
+from tests.stack.conftest import shared_stack, stack
 from tools import fixtures
 from tools.stack.local import LocalStack
 
-__all__ = ["stack"]
+__all__ = ["shared_stack", "stack"]
 
 BURST = 5_000
 AT_ONCE = 8
