@@ -345,6 +345,7 @@ def test_the_log_is_found_by_address_in_any_spelling_and_by_event(
     with stack.environment(RECEIVER, DELIVERY="sqs"):
         assert stack.warm_up()
         sent = cli("send", "savedConfiguration", "--to", recipient, "--json").json
+        stack.hand_on_log()
     assert stack.emails_to(recipient, at_least=1)
     name, _, domain = recipient.partition("@")
     assert stack.wait_until(

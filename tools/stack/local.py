@@ -43,10 +43,11 @@ from tools.stack.webhook import Answer, Email, Message
 RECEIVER = "ReceiverFunction"
 MAILER = "MailerFunction"
 PATIENCE = 30  # seconds
+WARM_UP = "warm.up"  # no event of Roomle's
 LOG_GROUPS = {RECEIVER: "ReceiverLog", MAILER: "MailerLog"}
 __all__ = [
-    "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "Changing", "LocalStack", "answering",
-    "dripping", "forwarding_to", "hanging_up", "serving", "silent_for",
+    "LOG_GROUPS", "MAILER", "RECEIVER", "Behaviour", "Changing", "LocalStack",
+    "answering", "dripping", "forwarding_to", "hanging_up", "serving", "silent_for",
 ]  # fmt: skip
 
 
@@ -187,7 +188,14 @@ class LocalStack:
 
         Returns whether it answers.
         """
-        return self.wait_until(lambda: self.post({"event": "warm.up"}).status == HTTPStatus.OK)
+        return self.wait_until(lambda: self.post({"event": WARM_UP}).status == HTTPStatus.OK)
+
+    def hand_on_log(self) -> None:
+        """Make the emulator hand on the receiver's last line.
+
+        On a busy machine it does so only with the next event of the same worker.
+        """
+        self.post({"event": WARM_UP})
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:
