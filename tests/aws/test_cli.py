@@ -15,9 +15,10 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import causes, doctor, keys, letters, project
+from roomle_mail_cli import causes, doctor, keys, letters, plan, project, steps
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
+from tests.command_line import CommandLine
 from tests.unit import cloudformation
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
@@ -224,6 +225,53 @@ def test_a_value_that_is_not_json_leads_to_the_command_that_replaces_it(
         with pytest.raises(CliError, match=r"\(16 characters\) is not a JSON object") as refused:
             keys.put(deployment, SECRETS[0])
     assert refused.value.advice == "Replace it: roomle-mail secret set anApiKey --replace"
+
+
+SHORT = "the secret is unusable: the secret of {} has 5 characters; it needs 16, 24 or 32"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_doctor_and_prove_say_which_key_is_unusable_and_a_report_does_not(
+    deployment: Deployment,
+    two_keys: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    as_json: bool,
+) -> None:
+    pairs = {"aGoodKey": "example-secret-0", "aBrokenKey": "short"}
+    two_keys.put_secret_value(SecretId="secret", SecretString=json.dumps(pairs))
+    vars(deployment)["stack"] = {"StackName": "roomle-mail"}
+    monkeypatch.setattr(Deployment, "find", lambda _: deployment)
+    monkeypatch.setattr(plan, "steps_for", lambda _: {"secret": steps.prove_secret})
+
+    [check] = doctor.make("secret", doctor.check_secret, deployment)
+    proved = CommandLine(monkeypatch, capsys)("prove", "--yes", *["--json"] * as_json)
+
+    assert check.found.startswith(SHORT.format("'aBrokenKey'"))
+    assert check.advice == "roomle-mail secret set aBrokenKey"
+    assert proved.code == 1
+    assert "aGoodKey" not in proved.out + proved.err
+    if as_json:
+        [failed] = [each for each in proved.json["results"] if each["state"] == "failed"]
+        assert failed["cause"] == check.found.replace("aBrokenKey", "API_KEY")
+        assert failed["fix"] == "roomle-mail secret set API_KEY"
+        assert "aBrokenKey" not in proved.out + proved.err
+    else:
+        told = " ".join(proved.out.split())
+        assert check.found in told
+        assert f"-> {check.advice}" in told
+
+
+def test_a_secret_that_is_nested_without_end_is_replaced_and_its_keys_are_not_looked_for(
+    deployment: Deployment, two_keys: Any
+) -> None:
+    two_keys.put_secret_value(SecretId="secret", SecretString="[" * 60_000)
+    with pytest.raises(CliError, match="but nested"):
+        keys.put(deployment, SECRETS[0])
+    assert keys.put(deployment, SECRETS[0], replace=True).changed
+    with pytest.raises(CliError, match="no API key 'other'"):
+        keys.remove(deployment, "other", at_once=True)
 
 
 # --- doctor -----------------------------------------------------------------------------------

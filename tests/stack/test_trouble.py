@@ -147,8 +147,10 @@ CASES = [
           "ThrottleRate=100 ThrottleBurst=200"),
          ("than ThrottleRate and ThrottleBurst allow", "ThrottleRate=100 ThrottleBurst=200")),
     Case("BounceRateAlarm", troubles.measured("AWS/SES", "Reputation.BounceRate", 0.06),
+         ("6.0% of this account's emails bounce", "MaxEmailsPerHour"),
          ("6.0% of this account's emails bounce", "MaxEmailsPerHour"), outage=True),
     Case("ComplaintRateAlarm", troubles.measured("AWS/SES", "Reputation.ComplaintRate", 0.002),
+         ("0.20% of this account's emails are marked as spam", "MaxEmailsPerHour"),
          ("0.20% of this account's emails are marked as spam", "MaxEmailsPerHour"), outage=True),
 ]  # fmt: skip
 # The quota is AWS's answer to one call: tests/aws/test_cli.py has it.

@@ -342,7 +342,11 @@ WRONG_SECRETS: dict[str, tuple[str, str]] = {
     json.dumps({"k": "example-secrét-0"}): ("number 13 is not ASCII", "secret set k"),
     json.dumps({"k": "a-Secr3t_Str1ng!"}): ("that Roomle published", "secret set k"),
     json.dumps({"a;b": SECRET}): ("API key number 1 (3 characters)", "--replace < keys.json"),
-    json.dumps({API_KEY: SECRET, "b": "x", "c": "yy"}): ("'b' has 1 char", "< keys.json"),
+    json.dumps({API_KEY: SECRET, "b": "x", "c": "yy"}): (
+        "'b' has 1 char",
+        "secret set < keys.json",
+    ),
+    json.dumps({"b": "x", "c;": "yy"}): ("'b' has 1 char", "secret set --replace < keys.json"),
 }
 
 

@@ -321,8 +321,11 @@ def test_a_folder_with_a_brands_id_has_its_own_templates(whole: Path) -> None:
     (own / "shareConfigurationAR.mjml").write_text("<mj-text>{{ t.button }} {{ url }}</mj-text>\n")
     (own / "shareConfigurationAR.txt").write_text("{{ t.button }} {{ url }}\n")
     (own / "shareConfiguration.mjml").write_text("<mj-text>{{ t.button }} {{ url }}</mj-text>\n")
-    (own / "3DExportAsset.mjml").write_text("<mj-text>{{ t.button }} {{ result_url }}</mj-text>\n")
+    (own / "3DExportAsset.mjml").write_text(
+        "<mj-text>{{ t.button }} {{ result_url }}</mj-text>\n<mj-text>{{ url or '' }}</mj-text>\n"
+    )
     (own / "3DExportAsset-failed.mjml").write_text("<mj-text>{{ t.reason }}</mj-text>\n")
+    (own / "3DExportAsset-failed.txt").write_text("{{ t.reason }}\n")
 
     catalog = build_catalog(whole)
     email = email_of(catalog, "exampleStudio", "de")

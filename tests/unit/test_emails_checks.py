@@ -11,10 +11,10 @@ import pytest
 
 from emails_build import checks
 from emails_build.package import compile_package
-from tests.emails_building import append, problems
+from tests.emails_building import append, edit, problems
 from tools.sam import ROOT
 
-LAYOUT = "templates/shared/layout.mjml"
+LAYOUT, LAYOUT_TEXT = "templates/shared/layout.mjml", "templates/shared/layout.txt"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
 INTO_TEXT = "write it into the text part (.txt) too"
 
@@ -50,6 +50,44 @@ def test_what_a_reader_would_miss_is_named_with_file_and_line(
     assert problem.startswith(f"{SAVED}:{number}: ")
     assert message in problem
     assert " (in " in problem
+
+
+SOCIAL, BUTTON = "templates/shared/social", '<mj-include path="shared/button.mjml" />'
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told", "anchor", "link"),
+    [
+        (SAVED, BUTTON, "", SAVED_TEXT, "{{ url }}", "{{ url }}"),
+        ("templates/3DExportAsset-failed.mjml", BUTTON, "",
+         "templates/3DExportAsset-failed.txt", "{{ url }}", "{{ url }}"),
+        ("templates/3DExportAsset.mjml", BUTTON, "",
+         "templates/3DExportAsset.txt", "{{ result_url }}", "{{ result_url }}"),
+        (LAYOUT, "{{ brand.privacy }}", "https://www.brand.example/",
+         LAYOUT_TEXT, "brand.privacy", "https://www.brand.example/privacy"),
+        (f"{SOCIAL}.mjml", "{{ each.link }}", "{{ brand.privacy }}",
+         f"{SOCIAL}.txt", "each in", "https://www.instagram.com/"),
+    ],
+)  # fmt: skip
+def test_a_link_that_the_html_has_lost_is_named_where_the_text_part_has_it(
+    whole: Path, name: str, old: str, new: str, told: str, anchor: str, link: str
+) -> None:
+    edit(whole, name, old, new)
+    text = (whole / told).read_text("utf-8")
+    line = text[: text.index(anchor)].count("\n") + 1
+    found = [each for each in problems(whole) if each.startswith(f"{told}:{line}: ")]
+    assert any(f"only the text part has the link {link}" in each for each in found), found
+
+
+def test_a_link_that_only_the_html_has_is_named_where_it_is_set(source: Path) -> None:
+    edit(source, SAVED_TEXT, "{{ url }}", "")
+    [problem] = problems(source)
+    assert problem.startswith(f"{SAVED}:1: only the HTML has the link {{{{ url }}}}: {INTO_TEXT}")
+
+
+def test_a_text_part_may_have_a_link_of_its_own(source: Path) -> None:
+    append(source, SAVED_TEXT, "https://www.brand.example/plain")
+    assert compile_package(source)
 
 
 def test_a_blank_alternative_text_is_none_although_another_picture_has_one() -> None:

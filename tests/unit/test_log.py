@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from roomle_mail import errors
 from roomle_mail.delivery import Queued
-from roomle_mail_cli import letters, lines, reasons, times
+from roomle_mail_cli import diagnosis, letters, lines, reasons, times
 from roomle_mail_cli.commands import dead_letters, why
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.letters import Letter
@@ -214,13 +215,91 @@ def test_every_error_has_a_meaning_and_a_remedy(name: str) -> None:
     assert name in reasons.REASONS
 
 
-def test_every_alarm_leads_to_lines_or_to_the_stack() -> None:
-    alarms = {
+TO_DO = re.compile(r"roomle-mail |aws |sam (?:build|deploy) |Service Quotas|https://health\.aws")
+
+
+def test_every_alarm_has_a_cause_and_something_to_do() -> None:
+    resources = cloudformation.read()["Resources"]
+    alarms = {x for x, each in resources.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    assert alarms == set(reasons.ALARMS)
+    assert set(reasons.WITHOUT_MAILER) < alarms
+    everything = [each.reason for each in reasons.ALARMS.values()]
+    for each in (*everything, *reasons.WITHOUT_MAILER.values()):
+        assert each.meaning.endswith(".")
+        assert TO_DO.search(each.remedy) or "own log" in each.remedy
+
+
+def test_remedies_name_parameters_of_the_template() -> None:
+    remedies = [
+        each.remedy
+        for each in (*(x.reason for x in reasons.ALARMS.values()), *reasons.REASONS.values())
+    ]
+    set_ = {
         name
-        for name, each in cloudformation.read()["Resources"].items()
-        if each["Type"] == "AWS::CloudWatch::Alarm"
+        for each in remedies
+        for values in re.findall(r"--parameter-overrides((?: \w+=[\w,]+)+)", each)
+        for name in re.findall(r"(\w+)=", values)
     }
-    assert alarms == {*reasons.ALARMS, *reasons.WITHOUT_LINES}
+    assert len(set_) > 5
+    assert set_ <= set(cloudformation.read()["Parameters"])
+
+
+@pytest.fixture
+def sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack on which nothing is broken, and nothing is measured."""
+    monkeypatch.setattr(diagnosis, "broken", lambda _: None)
+    monkeypatch.setattr(why, "measured", lambda _, __: "6.0% of the emails bounce")
+    monkeypatch.setattr(letters, "peek", lambda _: [])
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.parametrize("alarm", reasons.ALARMS)
+def test_an_alarm_is_explained_although_log_and_stack_tell_nothing(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, alarm: str
+) -> None:
+    monkeypatch.setattr(lines, "search", lambda *_, **__: [])
+    meant = reasons.ALARMS[alarm].reason
+
+    told, as_json = cli("why", alarm), cli("why", alarm, "--json").json
+
+    assert told.code == 0
+    shown = " ".join(told.out.split())
+    assert f"{alarm} in general: 6.0% of the emails bounce {meant.meaning}" in shown
+    assert f"-> {meant.remedy}" in shown
+    assert as_json["in_general"] == {"meaning": meant.meaning, "remedy": meant.remedy}
+    assert as_json["measured"] == "6.0% of the emails bounce"
+    looks_back = "--since looks further back" in told.out
+    assert looks_back == (reasons.ALARMS[alarm].query is not None)
+
+
+@pytest.mark.usefixtures("sound")
+@pytest.mark.parametrize(
+    ("alarm", "line"),
+    [
+        ("BounceRateAlarm", {"message": "Email Bounced"}),
+        ("ComplaintRateAlarm", {"message": "Email Complaint Received"}),
+        ("SesQuotaAlarm", {"message": "failed", "reason": "QuotaUsedUp"}),
+        # `doctor` sends such requests too.
+        ("SilenceAlarm", {"message": "refused", "reason": "TokenMissing"}),
+    ],
+)
+def test_what_single_lines_do_not_explain_is_explained_in_general_too(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, alarm: str, line: dict[str, str]
+) -> None:
+    monkeypatch.setattr(lines, "search", lambda *_, **__: [a_line(**line)])
+    of_line, in_general = cli("why", alarm).out.strip().split("\n\n")
+    assert line["message"] in of_line
+    assert in_general.startswith(f"{alarm} in general:")
+
+
+@pytest.mark.parametrize("reason", ["CallRefused", "Throttled", "OutcomeUnknown", "TimeRunningOut"])
+def test_what_could_not_be_published_is_about_the_bus_and_not_about_the_email(reason: str) -> None:
+    told = reasons.explain({"message": "could not publish", "reason": reason})
+    assert told
+    assert "EventBridge" in told.meaning
+    other = reasons.explain({"message": "failed", "reason": reason})
+    assert other
+    assert "EventBridge" not in other.meaning
 
 
 def test_refusals_are_told_without_requests_that_have_no_token_as_their_alarm_counts() -> None:
@@ -336,6 +415,7 @@ def test_a_message_or_reason_that_there_is_not_is_told_with_those_that_there_are
     assert told in result.err if told else "Known:" not in result.err
 
 
+@pytest.mark.usefixtures("sound")
 @pytest.mark.parametrize("what", ["REFUSED", "tokenexpired", "tokenReplayedAlarm", "1F3B" * 8])
 def test_why_is_asked_in_any_case(cli: CommandLine, what: str) -> None:
     result = cli("why", what)

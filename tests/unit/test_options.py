@@ -75,6 +75,13 @@ def test_an_option_that_would_be_ignored_is_an_error(
     assert arguments[-1] in result.err or arguments[-2] in result.err or "ID" in result.err
 
 
+@pytest.mark.parametrize("command", ["doctor", "prove"])
+def test_a_stack_before_the_command_is_not_ignored_either(cli: CommandLine, command: str) -> None:
+    result = cli("--stack", "another", command, "a-stack")
+    assert (result.code, result.out) == (2, "")
+    assert "--stack would be ignored beside STACK" in result.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

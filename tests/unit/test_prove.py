@@ -83,6 +83,21 @@ def test_a_report_keeps_commands_and_names_of_resources() -> None:
 
 
 @pytest.mark.parametrize(
+    ("api_key", "text", "told"),
+    [
+        ("shopKey", "the secret of 'shopKey' is short", "the secret of 'API_KEY' is short"),
+        ("shopKey", "roomle-mail secret set shopKey --stack s", "roomle-mail secret set API_KEY"),
+        ("a b", "roomle-mail secret set 'a b'", "roomle-mail secret set 'API_KEY'"),
+        ("a", "a stack", "API_KEY stack"),
+        ("mail", "roomle-mail doctor", "roomle-mail doctor"),
+        ("", "roomle-mail doctor", "roomle-mail doctor"),
+    ],
+)
+def test_an_api_key_in_a_report_is_a_word_of_a_command(api_key: str, text: str, told: str) -> None:
+    assert proof.redact(text, set(), [api_key]).startswith(told)
+
+
+@pytest.mark.parametrize(
     ("results", "code"),
     [
         ([proof.proved("a", "-"), proof.not_tried("b", "-")], Exit.FINE),

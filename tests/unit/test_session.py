@@ -216,6 +216,54 @@ def test_options_stand_before_or_after_the_command_and_the_last_one_counts(
     assert session.create().region_name == "eu-west-1"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--stack", "one", "--json", "secret", "list"),
+        ("-s", "one", "secret", "--json", "list"),
+        ("--json", "secret", "--stack=one", "list"),
+        ("secret", "list", "--json", "--stack", "one"),
+        ("--json", "--stack", "two", "secret", "list", "--stack", "one"),
+        ("--stack", "two", "--json", "secret", "--stack", "one", "list"),
+        ("--stack", "one", "--json", "doctor"),
+        ("--json", "doctor", "one"),
+        ("--json", "logs", "-s", "one"),
+    ],
+    ids=" ".join,
+)
+def test_stack_and_json_stand_before_or_after_the_command_too(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    asked: list[str | None] = []
+
+    def find(stack: str | None) -> Deployment:
+        asked.append(stack)
+        raise CliError("asked")
+
+    monkeypatch.setattr(Deployment, "find", find)
+    told = cli(*arguments)
+    assert (asked, told.code) == (["one"], 3)
+    assert told.json == {"error": "asked", "advice": ""}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_what_stands_before_the_command_is_what_all_commands_have(path: tuple[str, ...]) -> None:
+    command = typer.main.get_command(app)
+    groups = [command]
+    for name in path:
+        command = command.commands[name]  # type: ignore[attr-defined]
+        groups.append(command)
+    *before, own = [{x for each in group.params for x in each.opts} for group in groups]
+    for options in before:
+        assert {"--stack", "-s", "--json", "--region", "--profile"} <= options & own
+
+
+@pytest.mark.parametrize("option", ["--stack", "--region", "--profile"])
+def test_an_empty_option_before_the_command_is_an_error(cli: CommandLine, option: str) -> None:
+    told = cli(option, "", "doctor")
+    assert (told.code, f"{option} is empty" in told.err) == (2, True)
+
+
 @pytest.mark.parametrize("path", [("dead-letters", "list"), ("secret", "list"), ("doctor",)])
 def test_an_impossible_region_is_reported_in_a_sentence(
     cli: CommandLine, path: tuple[str, ...]

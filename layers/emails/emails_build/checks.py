@@ -1,4 +1,4 @@
-"""Checks finished emails: size, contrast, pictures, and what only the HTML says.
+"""Checks finished emails: size, contrast, pictures, and what only one of the parts says.
 
 Colours are calculated from the HTML and the cascade of its style sheets, as mail programs do, once
 for light and once for dark mode.
@@ -41,6 +41,8 @@ _SAID = re.compile(r'<title>.*?</title>|\s(?:lang|aria-label)="[^"]*"', re.DOTAL
 _ALT = re.compile(r'\salt="[^"]*[^"\s][^"]*"')
 _WORDS = re.compile(r">([^<]*[^<\s][^<]*)<")
 _LINK = re.compile(r'\shref="([^"]*)"')
+# Without what ends a sentence behind it.
+_WRITTEN = re.compile(r"https://[^\s<>\"]*[^\s<>\"'.,;:!?)\]]")
 _FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
 BLACK, WHITE = RGBA(0, 0, 0, 1), RGBA(1, 1, 1, 1)
 # Browsers' default colours for an email that only declares dark mode.
@@ -85,12 +87,21 @@ class Finding(NamedTuple):
     message: str
     clues: tuple[str, ...] = ()
     place: int = 0
+    part: Literal[".mjml", ".txt"] = ".mjml"
 
 
-def findings(text: str, html: str) -> tuple[Finding, ...]:
-    """List all that is wrong with an email, in words for its designer."""
-    form = _Form(text, html)
-    found = () if _is_fine(form) else _found_in(text, html)
+def links_in(text: str) -> list[str]:
+    """The links that are written out in a text."""
+    return _WRITTEN.findall(text)
+
+
+def findings(text: str, html: str, links: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
+    """List all that is wrong with an email, in words for its designer.
+
+    Those of `links` that the text part has belong into the HTML too.
+    """
+    form = _Form(text, html, links)
+    found = () if _is_fine(form) else _found_in(text, html, links)
     return *_size(html), *_left(f"{text} {html}"), *found
 
 
@@ -100,14 +111,17 @@ class _Form:
     What is fine in one language is fine in the others, so it is read closely only once.
     """
 
-    def __init__(self, text: str, html: str) -> None:
-        self.text, self.html = text, html
+    def __init__(self, text: str, html: str, links: frozenset[str]) -> None:
+        self.text, self.html, self.links = text, html, links
         head, start, body = _SAID.sub("", _FILLER.sub("", html)).partition("<body")
         tags = _ALT.sub(' alt="x"', _WORDS.sub("><", start + body))
         plain = _Plain(text)
-        said = [plain.says(unescape(words)) for words in _WORDS.findall(body)]
-        linked = [plain.links_to(unescape(link)) for link in _LINK.findall(body)]
-        self._form = (head, tags, tuple(said), tuple(linked))
+        words = [unescape(each) for each in _WORDS.findall(body)]
+        targets = [unescape(each) for each in _LINK.findall(body)]
+        said = [plain.says(each) for each in words]
+        linked = [plain.links_to(each) for each in targets]
+        lost = plain.lost(links, targets, words)
+        self._form = (head, tags, tuple(said), tuple(linked), tuple(lost))
 
     def __hash__(self) -> int:
         return hash(self._form)
@@ -132,15 +146,23 @@ class _Plain:
             return re.sub(r"\D", "", target) in self._digits
         return (target.partition("?")[0] if kind == "mailto" else link) in self._text
 
+    def lost(self, links: Iterable[str], targets: Iterable[str], words: Iterable[str]) -> list[str]:
+        """Those of its links that neither the HTML's links nor its words have."""
+        there = sorted(set(links).intersection(links_in(self._text)))
+        if not there:
+            return []
+        known, shown = set(targets), " ".join(words)
+        return [link for link in there if link not in known and link not in shown]
+
 
 @lru_cache(maxsize=1024)
 def _is_fine(email: _Form) -> bool:
-    return not _found_in(email.text, email.html)
+    return not _found_in(email.text, email.html, email.links)
 
 
 # What isn't fine is asked for twice.
 @lru_cache(maxsize=1)
-def _found_in(text: str, html: str) -> tuple[Finding, ...]:
+def _found_in(text: str, html: str, links: frozenset[str]) -> tuple[Finding, ...]:
     # html5lib would take a third of its time for the preview line's filler.
     html = _FILLER.sub("", html)
     root = html5lib.parse(html, treebuilder="etree", namespaceHTMLElements=False)
@@ -148,6 +170,7 @@ def _found_in(text: str, html: str) -> tuple[Finding, ...]:
     return (
         *_pictures(root),
         *_missing_in_text(root, texts["light"], _Plain(text)),
+        *_missing_in_html(root, texts["light"], _Plain(text), links),
         *(finding for scheme in SCHEMES for finding in dict.fromkeys(faint(texts[scheme], scheme))),
     )
 
@@ -196,6 +219,19 @@ def _missing_in_text(root: Element, texts: Iterable[Painted], plain: _Plain) -> 
                 f"only the HTML has the link {link[:100]}: write it into the text part (.txt) too",
                 (link,),
             )
+
+
+def _missing_in_html(
+    root: Element, texts: Iterable[Painted], plain: _Plain, links: frozenset[str]
+) -> Iterator[Finding]:
+    """Find links that only the text part has; most people see the HTML."""
+    targets = (each.get("href", "") for each in root.iter("a"))
+    for link in plain.lost(links, targets, (each.text for each in texts)):
+        yield Finding(
+            f"only the text part has the link {link[:100]}: show it in the HTML (.mjml) too",
+            (link,),
+            part=".txt",
+        )
 
 
 def _in_text(element: Element) -> Iterator[Element]:

@@ -137,9 +137,9 @@ class Draft:
     def check(self, name: str, brand: Brand, language: str, email: Content) -> Iterator[Problem]:
         """What is wrong with a rendered email, on the lines that cause it."""
         template = self.templates_of(brand)[name]
-        for finding in checks.findings(email.text, email.html):
-            words = self._words(name, brand, language)
-            line = template.find_shown(finding.clues, words, finding.place)
+        words = self._words(name, brand, language)
+        for finding in checks.findings(email.text, email.html, _links(words)):
+            line = template.find_shown(finding.clues, words, finding.place, finding.part)
             if line is None and LINK in finding.clues:
                 line = next(self._with_link(language), None)
             said = finding.message
@@ -259,12 +259,20 @@ class Draft:
         sections = (texts["shared"], own.get("shared", {}), texts[name], own.get(name, {}))
         words = {f"t.{key}": value for section in sections for key, value in section.items()}
         words |= {f"brand.{key}": value for key, value in brand.look.items()}
-        return {
+        for kind in ("blocks", "extra"):
+            values = brand.look[kind][language]
+            words |= {f"brand.{kind}.{key}": value for key, value in values.items()}
+        return _SAMPLES | {
             key: (
                 value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             ).replace("{brand}", brand.name)
             for key, value in words.items()
         }
+
+
+def _links(words: Mapping[str, str]) -> frozenset[str]:
+    """The links among what is inserted, such as the event's and the brand's."""
+    return frozenset(link for each in words.values() for link in checks.links_in(each))
 
 
 def draft_package(source: Path) -> Draft:

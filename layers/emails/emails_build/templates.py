@@ -31,6 +31,7 @@ _TAGS = re.compile(r"\{[{%].*?[%}]\}|<[^<>]*>")
 _VALUE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 _ASSEMBLED = re.compile(r"""(?:href|src)=["']([a-z]+:[^"'{}]*\{\{.*?)["'](?=[\s/>])""")
 _LOOP = re.compile(r"\{%\s*for\s+\w+\s+in\s+([\w.]+)")
+_SET = re.compile(r"\{%\s*set\s+\w+\s*=\s*([\w.]+)")
 _MJML_INCLUDE = re.compile(
     r"""\s*<mj-include\s+path\s*=\s*(["'])(?P<path>[^"']+)\1\s*(?:/>|>\s*</mj-include\s*>)\s*"""
 )
@@ -73,31 +74,34 @@ class Template:
     """Its problems, although it can be rendered."""
 
     def find_shown(
-        self, clues: Sequence[str], words: Mapping[str, str], place: int = 0
+        self, clues: Sequence[str], words: Mapping[str, str], place: int = 0, part: str = ".mjml"
     ) -> Line | None:
         """The line that shows the first clue that any shows, filled with `words`.
 
-        Of a text that several show it is the one in this `place`.
+        Of a text that several show it is the one in this `place`; lines of this `part` come first.
         """
+        lines = sorted(self.lines, key=lambda line: line.file.suffix != part)
         for clue in filter(None, clues):
-            found = list(self._showing(clue, words))
+            found = list(self._showing(clue, words, lines))
             if found:
                 return found[min(place, len(found) - 1)]
         return None
 
-    def _showing(self, clue: str, words: Mapping[str, str]) -> Iterator[Line]:
+    def _showing(self, clue: str, words: Mapping[str, str], lines: list[Line]) -> Iterator[Line]:
+        filled = [_VALUE.sub(lambda found: words.get(found[1], " "), line.text) for line in lines]
         if clue.startswith("#") or ":" in clue:
-            yield from (line for line in self.lines if clue in unescape(line.text))
-            for line in self.lines:
+            for line, text in zip(lines, filled, strict=True):
                 # Links that a template assembles: https://www.brand.example/{{ language }}
-                assembled = (_PLACEHOLDER.split(link) for link in _ASSEMBLED.findall(line.text))
-                if any(re.fullmatch(".*".join(map(re.escape, each)), clue) for each in assembled):
+                assembled = map(_PLACEHOLDER.split, _ASSEMBLED.findall(line.text))
+                kept = map(words.get, _SET.findall(line.text))
+                forms = [".*".join(map(re.escape, each)) for each in assembled]
+                matched = any(re.fullmatch(form, clue) for form in forms)
+                if clue in unescape(text) or clue in kept or matched:
                     yield line
         said = re.compile(rf"(?<!\w){re.escape(clue)}(?!\w)")
-        for line in self.lines:
-            filled = _VALUE.sub(lambda found: words.get(found[1], " "), line.text)
-            shown = " ".join(unescape(_TAGS.sub(" ", filled)).split())
-            alternatives = map(unescape, _ALT.findall(filled))
+        for line, text in zip(lines, filled, strict=True):
+            shown = " ".join(unescape(_TAGS.sub(" ", text)).split())
+            alternatives = map(unescape, _ALT.findall(text))
             looped = (words.get(name, "") for name in _LOOP.findall(line.text))
             if said.search(shown) or clue in alternatives or any(clue in value for value in looped):
                 yield line

@@ -27,11 +27,13 @@ from roomle_mail_cli.screen import CliError, Exit
 HELP = """Look after a deployment of Roomle Mail, on AWS or on a local stack.
 
 Credentials and region are found as the AWS CLI finds them. Region: --region, AWS_REGION,
-AWS_DEFAULT_REGION, the profile's. Profile: --profile, AWS_PROFILE, AWS_DEFAULT_PROFILE. Both
-options may stand before the command or after it. AWS_ENDPOINT_URL counts too.
+AWS_DEFAULT_REGION, the profile's. Profile: --profile, AWS_PROFILE, AWS_DEFAULT_PROFILE.
+AWS_ENDPOINT_URL counts too.
 
 The stack is found by its name: --stack, ROOMLE_MAIL_STACK, or else roomle-mail. A local stack is
 found by the file that describes it: --stack .local/stack.json. That file names its own region.
+
+--stack, --region, --profile and --json may stand before the command or after it.
 
 \b
 Exit codes:

@@ -34,7 +34,7 @@ from roomle_mail_cli.deployment import MAILER, RECEIVER, aws_errors
 from roomle_mail_cli.screen import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from roomle_mail_cli.deployment import Deployment
 
@@ -54,10 +54,6 @@ _LATELY = timedelta(hours=1)
 _FEW_STRANGERS = 10
 _ACCEPTED = ("sent", "queued", "forwarded", "ignored", "repeated", "suppressed")
 _BOUNCES, _COMPLAINTS = 0.05, 0.001
-_ABUSE = (
-    "The saved query 'What SES says' shows which emails. If somebody has emails sent to others, "
-    "lower MaxEmailsPerHour, or clear the webhook setting at Roomle until it is over."
-)
 
 
 def checks(design: str | None = None) -> dict[str, Callable[[Deployment], Iterator[Check]]]:
@@ -373,13 +369,17 @@ def check_account(deployment: Deployment) -> Iterator[Check]:
         )
     else:
         yield Check("sending", "ok", f"enabled, {enforcement}")
-    quota = account["SendQuota"]
-    day, used = quota["Max24HourSend"], quota["SentLast24Hours"]
-    found = f"{used:.0f} of {day:.0f} emails in 24 hours, {quota['MaxSendRate']:g} a second"
+    yield quota(account)
+
+
+def quota(account: Mapping[str, Any]) -> Check:
+    """How much of SES's quota for 24 hours is used."""
+    allowed = account["SendQuota"]
+    day, used = allowed["Max24HourSend"], allowed["SentLast24Hours"]
+    found = f"{used:.0f} of {day:.0f} emails in 24 hours, {allowed['MaxSendRate']:g} a second"
     if day > 0 and used > _QUOTA_NEARLY * day:
-        yield Check("quota", "warn", found, "Ask for more: SES console, or Service Quotas.")
-    else:
-        yield Check("quota", "ok", found)
+        return Check("quota", "warn", found, "Ask for more: SES console, or Service Quotas.")
+    return Check("quota", "ok", found)
 
 
 def check_configuration_set(deployment: Deployment) -> Iterator[Check]:
@@ -451,33 +451,40 @@ def _concurrency(deployment: Deployment) -> Iterator[Check]:
 
 def check_metrics(deployment: Deployment) -> Iterator[Check]:
     """Nothing was throttled in the last hour, and few emails bounce or are marked as spam."""
-    found = _measured(deployment)
+    bad = measured(deployment).values()
+    yield from bad or [Check("metrics", "ok", "nothing was throttled; few bounces and complaints")]
+
+
+def measured(deployment: Deployment) -> dict[str, Check]:
+    """What the metrics of the last hour show to be wrong, by the alarm that is about it."""
+    found = _metrics(deployment)
     ask = "Ask for 1,000 in Service Quotas (Lambda, Concurrent executions)"
     rate, burst = (int(deployment.parameters.get(f"Throttle{x}") or 0) for x in ("Rate", "Burst"))
     more = f"ThrottleRate={2 * rate} ThrottleBurst={2 * burst}"
     # The bounds of the rates are the alarms'. SES may pause an account at twice and five times as
     # much (its page "Sending review process FAQs").
-    bad: list[Check] = []
+    bad: dict[str, Check] = {}
     if (number := found.get("receiver", 0)) > 0:
         lacked = f"Lambda had no capacity for the receiver {number:.0f} times in the last hour"
-        bad.append(Check("metrics", "warn", lacked, f"{ask}."))
+        bad["ReceiverThrottlesAlarm"] = Check("metrics", "warn", lacked, f"{ask}.")
     if (number := found.get("mailer", 0)) > 0:
         lacked = f"Lambda had no capacity for the mailer {number:.0f} times in the last hour"
-        bad.append(Check("metrics", "warn", lacked, f"{ask}, or lower MailerConcurrency."))
+        fix = f"{ask}, or lower MailerConcurrency."
+        bad["MailerThrottlesAlarm"] = Check("metrics", "warn", lacked, fix)
     if (number := found.get("webhook", 0)) > 0:
         over = f"{number:.0f} requests in the last hour were over ThrottleRate or ThrottleBurst"
         fix = f"If they are Roomle's: sam deploy --parameter-overrides {more}"
-        bad.append(Check("metrics", "warn", over, fix))
+        bad["WebhookThrottlesAlarm"] = Check("metrics", "warn", over, fix)
     if (share := found.get("bounces", 0)) >= _BOUNCES:
         bounce = f"{share:.1%} of this account's emails bounce; at 10 % SES may pause it"
-        bad.append(Check("metrics", "fail", bounce, _ABUSE))
+        bad["BounceRateAlarm"] = Check("metrics", "fail", bounce, reasons.ABUSE)
     if (share := found.get("complaints", 0)) >= _COMPLAINTS:
         spam = f"{share:.2%} of this account's emails are marked as spam; at 0.5 % SES may pause it"
-        bad.append(Check("metrics", "fail", spam, _ABUSE))
-    yield from bad or [Check("metrics", "ok", "nothing was throttled; few bounces and complaints")]
+        bad["ComplaintRateAlarm"] = Check("metrics", "fail", spam, reasons.ABUSE)
+    return bad
 
 
-def _measured(deployment: Deployment) -> dict[str, float]:
+def _metrics(deployment: Deployment) -> dict[str, float]:
     """The metrics of the last hour by their names here; those without data are left out."""
     receiver, mailer = (deployment.resources.get(each, ("", ""))[1] for each in (RECEIVER, MAILER))
     hour, minute = 3600, 60

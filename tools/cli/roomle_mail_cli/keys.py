@@ -63,7 +63,7 @@ class Fault:
     what: str
     fix: str
     api_keys: tuple[str, ...] = ()
-    """The API keys whose part is wrong; empty if it is the whole."""
+    """The API keys that it names."""
 
 
 def fault(text: str, *, allow_published: bool) -> Fault | None:
@@ -79,9 +79,9 @@ def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
     if not text.strip():
         return Fault("it is empty, or bytes instead of text", "roomle-mail secret set API_KEY")
     replace = "roomle-mail secret set API_KEY --replace"
-    if where := not_json(text):
+    pairs, where = read_json(text)
+    if where:
         return Fault(f"it is not JSON {FORM}{where}", replace)
-    pairs = json.loads(text)
     if not isinstance(pairs, dict) or not pairs:
         return Fault(f"it is JSON, but not an object {FORM} with at least one API key", replace)
     wrong = {
@@ -90,23 +90,28 @@ def _fault(text: str, problem: str, *, allow_published: bool) -> Fault:
         if (what := _wrong(number, api_key, secret, allow_published=allow_published))
     }
     told = "; ".join(wrong.values()) or problem
-    if len(wrong) == 1 and (named := next(iter(wrong))) and _usable(named):
-        return Fault(told, f"roomle-mail secret set {shlex.quote(named)}", (named,))
-    return Fault(told, "roomle-mail secret set --replace < keys.json", tuple(wrong))
+    named = tuple(filter(_usable, wrong))
+    if len(named) < len(wrong) or not named:
+        return Fault(told, "roomle-mail secret set --replace < keys.json", named)
+    # The other API keys stay as they are.
+    given = shlex.quote(named[0]) if len(named) == 1 else "< keys.json"
+    return Fault(told, f"roomle-mail secret set {given}", named)
 
 
-def not_json(text: str) -> str:
-    """Where a text stops being JSON, without showing it; empty if it is JSON."""
+def read_json(text: str) -> tuple[Any, str]:
+    """The value of a JSON text, and where the text stops being JSON, without showing it.
+
+    That is empty if it is JSON.
+    """
     end = len(text.rstrip())
     try:
-        json.loads(text)
+        return json.loads(text), ""
     except json.JSONDecodeError as err:
         if err.pos >= end or err.msg.startswith("Unterminated string"):
-            return f": it is cut off after {end} characters"
-        return f": wrong at character {err.pos + 1} of {len(text)}"
+            return None, f": it is cut off after {end} characters"
+        return None, f": wrong at character {err.pos + 1} of {len(text)}"
     except RecursionError:
-        return ", but nested"
-    return ""
+        return None, ", but nested"
 
 
 def _wrong(number: int, api_key: str, secret: object, *, allow_published: bool) -> str | None:
@@ -165,7 +170,9 @@ def trouble(deployment: Deployment) -> Fault | None:
         set_it = f"roomle-mail secret set API_KEY{deployment.option}"
         return _deleted(deployment, set_it) or Fault("has no value yet", set_it)
     found = fault(version.text, allow_published=deployment.is_local)
-    return found and Fault(f"is unusable: {found.what}", f"{found.fix}{deployment.option}")
+    return found and Fault(
+        f"is unusable: {found.what}", f"{found.fix}{deployment.option}", found.api_keys
+    )
 
 
 def _deleted(deployment: Deployment, set_it: str) -> Fault | None:
@@ -339,10 +346,8 @@ def _there(deployment: Deployment) -> Version | None:
 
 def _was_known(deployment: Deployment, api_key: str) -> bool:
     previous = fetch(deployment, PREVIOUS)
-    try:
-        return previous is not None and api_key in json.loads(previous.text)
-    except (ValueError, TypeError):
-        return False
+    pairs, _ = read_json(previous.text if previous else "")
+    return isinstance(pairs, dict) and api_key in pairs
 
 
 def _restart(deployment: Deployment) -> list[str]:
@@ -379,7 +384,7 @@ def _write(
             f"{wrong.fix}{deployment.option}",
             code=Exit.NOT_FINE,
         )
-    if version is not None and _same(version.text, after):
+    if version is not None and read_json(version.text)[0] == after:
         # A second version with the same value would push the previous secrets out of AWSPREVIOUS.
         return Change(sorted(after), changed=False, warnings=[])
     warnings = []
@@ -404,22 +409,12 @@ def _store(deployment: Deployment, pairs: dict[str, str]) -> None:
 
 
 def _pairs(text: str, fix: str) -> dict[str, str]:
-    try:
-        pairs = json.loads(text)
-    except ValueError:
-        pairs = None
+    pairs, where = read_json(text)
     if not isinstance(pairs, dict):
         raise CliError(
             f"The current value ({len(text)} characters) is not a JSON object {FORM}"
-            f"{not_json(text)}. So no API key in it can be kept.",
+            f"{where}. So no API key in it can be kept.",
             f"Replace it: {fix}",
             code=Exit.NOT_FINE,
         )
     return pairs
-
-
-def _same(text: str, after: dict[str, str]) -> bool:
-    try:
-        return bool(json.loads(text) == after)
-    except ValueError:
-        return False

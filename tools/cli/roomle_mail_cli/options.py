@@ -1,4 +1,4 @@
-"""The options that several commands have, and --region and --profile, which all have."""
+"""The options that several commands have, and those that all have, before their name too."""
 
 from __future__ import annotations
 
@@ -100,6 +100,8 @@ _NAMES = frozenset(
     """.split()  # noqa: SIM905 (a list of words in quotes takes a line each)
 )
 
+# Behind a command's name, and before it.
+_GIVEN = ("COMMANDLINE", "DEFAULT_MAP")
 # The running command, with what was given to it.
 _running: ContextVar[typer.Context] = ContextVar("running")
 
@@ -136,10 +138,19 @@ def takes_session[**P, R](command: Callable[P, R]) -> Callable[..., R]:
     return with_options
 
 
-def before_command(ctx: typer.Context, region: Region = None, profile: Profile = None) -> None:
-    """Accept --region and --profile before a command's name."""
+def before_command(
+    ctx: typer.Context,
+    *,
+    stack: Stack = None,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accept what all commands have before a command's name; behind it counts more."""
     _refuse_empty(ctx)
-    ctx.with_resource(session.options(region, profile))
+    values = {"stack": stack, "region": region, "profile": profile, "as_json": as_json or None}
+    given = {name: value for name, value in values.items() if value is not None}
+    ctx.default_map = dict.fromkeys(cast("typer.core.TyperGroup", ctx.command).commands, given)
 
 
 def _refuse_empty(ctx: typer.Context) -> None:
@@ -159,8 +170,10 @@ def _show_version(*, asked: bool) -> None:
 def before_all(
     ctx: typer.Context,
     *,
+    stack: Stack = None,
     region: Region = None,
     profile: Profile = None,
+    as_json: AsJson = False,
     version: Annotated[  # noqa: ARG001 (its callback has shown it)
         bool,
         typer.Option(
@@ -170,7 +183,7 @@ def before_all(
     ] = False,
 ) -> None:  # fmt: skip
     """Accept the options before the first command's name."""
-    before_command(ctx, region, profile)
+    before_command(ctx, stack=stack, region=region, profile=profile, as_json=as_json)
 
 
 def given(*names: str) -> list[str]:
@@ -180,7 +193,7 @@ def given(*names: str) -> list[str]:
     return [
         _typed(typed[name])
         for name in names
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+        if getattr(context.get_parameter_source(name), "name", "") in _GIVEN
     ]
 
 

@@ -13,7 +13,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -390,10 +390,15 @@ _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 _TOKEN = re.compile(r"(?:0\d-)?[A-Za-z0-9+/]{43,}={0,2}")
 
 
-def redact(text: str, hidden: set[str]) -> str:
-    """Remove what a bug report must not contain: addresses, links, accounts, tokens, secrets."""
+def redact(text: str, hidden: set[str], api_keys: Iterable[str] = ()) -> str:
+    """Remove what a bug report must not contain: addresses, links, accounts, tokens, secrets.
+
+    API keys become `API_KEY`, so that what says which secret to set is still a command.
+    """
     for each in sorted(hidden - {""}, key=len, reverse=True):
         text = text.replace(each, "(hidden)")
+    for each in sorted(set(api_keys) - {""}, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w-]){re.escape(each)}(?![\w-])", "API_KEY", text)
     for pattern, name in (
         (_LINK, "(link)"),
         (_ADDRESS, "(address)"),
@@ -404,14 +409,14 @@ def redact(text: str, hidden: set[str]) -> str:
     return text
 
 
-def redacted(proof: Proof, results: list[Result]) -> list[Result]:
+def redacted(proof: Proof, results: list[Result], api_keys: Iterable[str] = ()) -> list[Result]:
     """The results without what a report must not contain."""
     return [
         replace(
             each,
-            found=redact(each.found, proof.hidden),
-            cause=redact(each.cause, proof.hidden),
-            fix=redact(each.fix, proof.hidden),
+            found=redact(each.found, proof.hidden, api_keys),
+            cause=redact(each.cause, proof.hidden, api_keys),
+            fix=redact(each.fix, proof.hidden, api_keys),
         )
         for each in results
     ]

@@ -60,7 +60,8 @@ REASONS: dict[str, Reason] = {
         "The token came before with another body: somebody has read a request, or Roomle uses one "
         "token for several events.",
         "If it happens with every event of Roomle's: sam deploy --parameter-overrides "
-        "TokenReuse=allow. Otherwise find the leak and change the secret: "
+        "TokenReuse=allow. Otherwise find the leak (LogSourceAddresses=true shows from where it "
+        "came) and change the secret; the old one counts for SecretOverlap more: "
         "roomle-mail secret set API_KEY",
     ),
     # The request.
@@ -201,6 +202,25 @@ _HINTS: dict[tuple[str, str], Reason] = {
         "sam deploy --parameter-overrides TokenIv=prefix, or fixed if it is prefix now",
     ),
 }
+# What no email depends on: the same reason means something else about the event bus.
+_OF_THE_BUS: dict[str, Reason] = {
+    "CallRefused": Reason(
+        "EventBridge does not take events from the function: it may not put them on this bus, or "
+        "the bus belongs to another account whose policy does not allow this one.",
+        "aws events describe-event-bus --name BUS shows the policy. Otherwise: roomle-mail doctor",
+    ),
+    "Throttled": Reason(
+        "More calls of PutEvents a second than EventBridge allows this account.",
+        "Ask for more in Service Quotas, EventBridge, PutEvents.",
+    ),
+}
+_OF_THE_BUS |= dict.fromkeys(
+    ("TimeRunningOut", "OutcomeUnknown", "Unreachable"),
+    Reason(
+        "EventBridge was slow, or its answer was lost: the event may be on the bus or not.",
+        f"Single cases are normal. {_STATUS}",
+    ),
+)
 # Decisions that need no reason.
 _MESSAGES: dict[str, Reason] = {
     "suppressed": Reason(
@@ -233,11 +253,11 @@ _MESSAGES: dict[str, Reason] = {
     "Email Bounced": Reason(
         "The recipient's server does not accept the email: most likely the address has a typing "
         "error.",
-        "Nothing to do for one. Many: BounceRateAlarm in docs/operations.md",
+        "Nothing to do for one. Many: roomle-mail why BounceRateAlarm",
     ),
     "Email Complaint Received": Reason(
         "The recipient marked the email as spam.",
-        "Nothing to do for one. Many: ComplaintRateAlarm in docs/operations.md",
+        "Nothing to do for one. Many: roomle-mail why ComplaintRateAlarm",
     ),
     "Email Rejected": Reason("SES found a virus in the email.", "Look at the emails: make preview"),
     "Email Rendering Failed": Reason("SES could not make the email.", "Please report it."),
@@ -258,75 +278,185 @@ _ID_LIKE = re.compile(r"(?=.*[0-9=])[\w=+/.:-]{8,128}", re.ASCII)
 # The fields that tell one cause from another.
 _TELLING = ("hint", "detail", "problem", "fields", "field", "host", "error", "failed", "parameter")
 
-# Which lines an alarm counts. The other alarms count what no line tells.
-ALARMS: dict[str, Query] = {
-    "DeadLettersAlarm": Query(messages=["dead-lettered", "expired"]),
-    "StillWaitingAlarm": Query(messages=["postponed"]),
-    "ServerErrorsAlarm": Query(messages=["failed"]),
-    "SilenceAlarm": Query(reasons=["TokenMissing"]),
-    # Requests without a token count as Unauthenticated, and raise no alarm.
-    "RefusalsAlarm": Query(messages=["refused"], without=["TokenMissing"]),
-    "TokenReplayedAlarm": Query(reasons=["TokenReplayed"]),
-    "ThrottledAlarm": Query(reasons=["Throttled"]),
-    "QuotaUsedUpAlarm": Query(reasons=["QuotaUsedUp"]),
-    "SesQuotaAlarm": Query(reasons=["QuotaUsedUp"]),
-    "SendOutcomeUnknownAlarm": Query(reasons=["SendOutcomeUnknown"]),
-    "QueueOutcomeUnknownAlarm": Query(reasons=["QueueOutcomeUnknown"]),
-    "UnforeseenAlarm": Query(reasons=["Unforeseen"]),
-    "UnpublishedAlarm": Query(messages=["could not publish"]),
-    "BounceRateAlarm": Query(messages=["Email Bounced"]),
-    "ComplaintRateAlarm": Query(messages=["Email Complaint Received"]),
-    "ReceiverErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
-    "MailerErrorsAlarm": Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
-}
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """What an alarm means in general, and the lines that it counts, if there are any.
+
+    `on_the_stack` is for what the stack itself shows, `in_general` for what the lines alone don't
+    explain.
+    """
+
+    reason: Reason
+    query: Query | None = None
+    on_the_stack: bool = False
+    in_general: bool = False
 
 
-# Alarms about what the log does not tell, or not alone: the stack itself is looked at too.
-WITHOUT_LINES: dict[str, Reason] = {
-    "OldestMessageAlarm": Reason(
-        "Emails wait in the queue and no mailer takes them: its trigger is off, it is throttled, "
-        "or it can't start.",
-        "roomle-mail doctor; roomle-mail why MailerErrorsAlarm. Nothing is lost for 14 days.",
+_CAN_NOT_START = Reason(
+    "The function could not start, or Lambda stopped it because of time or memory.",
+    "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+)
+_WHO = "roomle-mail logs --message sent --since 1d --count-by recipient"
+ABUSE = (
+    f"The saved query 'What SES says' shows which emails, and {_WHO} who gets most. If somebody "
+    "has emails sent to others: sam deploy --parameter-overrides MaxEmailsPerRecipientPerHour=5 "
+    "MaxEmailsPerHour=1000, or clear the webhook setting at Roomle until it is over. What SES does "
+    "about it: aws sesv2 get-account --query '[EnforcementStatus, SendingEnabled]'"
+)
+
+ALARMS: dict[str, Alarm] = {
+    "DeadLettersAlarm": Alarm(
+        Reason(
+            "People got no email at all, neither yours nor Roomle's: SES refused it permanently, "
+            "this version can't read the event, or it was tried for six hours.",
+            "roomle-mail dead-letters list shows the reason. Fix that, then: "
+            "roomle-mail dead-letters redrive --all",
+        ),
+        Query(messages=["dead-lettered", "expired"]),
     ),
-    "SilenceAlarm": Reason(
-        "No event came for AlarmSilenceHours: a quiet shop, the webhook's setting at Roomle is "
-        "gone, or Roomle sends its token in another header (lines TokenMissing).",
-        "roomle-mail send savedConfiguration --to you@example.com --wait 20. If that arrives, "
-        "check the webhook's URL in Rubens Admin and ask Roomle.",
+    "OldestMessageAlarm": Alarm(
+        Reason(
+            "Emails wait in the queue and no mailer takes them: its trigger is off, it is "
+            "throttled, or it can't start.",
+            "roomle-mail doctor; roomle-mail why MailerErrorsAlarm. Nothing is lost for 14 days.",
+        ),
+        on_the_stack=True,
     ),
-    "ReceiverThrottlesAlarm": Reason(
-        "More requests at the same time than the account's limit for Lambda allows.",
-        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, "
-        "Lambda, Concurrent executions.",
+    "StillWaitingAlarm": Alarm(
+        Reason(
+            "Emails are tried again and again: mostly SES is throttling or down, or its quota is "
+            "used up.",
+            "roomle-mail logs --message postponed --since 1d --count-by reason. It ends by itself, "
+            "or after six hours as dead letters.",
+        ),
+        Query(messages=["postponed"]),
     ),
-    "MailerThrottlesAlarm": Reason(
-        "The account's limit for Lambda is used up, or MailerConcurrency is higher than what is "
-        "left.",
-        "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, or: "
-        "sam deploy --parameter-overrides MailerConcurrency=1",
+    "ServerErrorsAlarm": Alarm(
+        Reason(
+            "API Gateway answered 5xx, and the receiver logged nothing: Lambda itself failed.",
+            "roomle-mail why ReceiverErrorsAlarm; roomle-mail why ReceiverThrottlesAlarm",
+        ),
+        Query(messages=["failed"]),
+        on_the_stack=True,
     ),
-    "WebhookThrottlesAlarm": Reason(
-        "More requests than ThrottleRate and ThrottleBurst allow: Roomle's at a peak, or somebody "
-        "else's.",
-        "If they are Roomle's: sam deploy --parameter-overrides ThrottleRate=100 "
-        "ThrottleBurst=200. If most were refused, leave the limits: "
-        "roomle-mail logs --count-by message",
+    "RefusalsAlarm": Alarm(
+        Reason(
+            "Requests with a token were refused: a secret that was changed on one side only, a "
+            "link or brand that is not allowed, or somebody trying tokens.",
+            "roomle-mail why RefusalsAlarm --since 1d. A token that the lines don't explain: "
+            "sam deploy --parameter-overrides LogRefusedTokens=true, then roomle-mail verify "
+            "SEALED_TOKEN",
+        ),
+        # Requests without a token count as Unauthenticated, and raise no alarm.
+        Query(messages=["refused"], without=["TokenMissing"]),
     ),
-    "ReceiverErrorsAlarm": Reason(
-        "The function could not start, or Lambda stopped it because of time or memory.",
-        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    "SilenceAlarm": Alarm(
+        Reason(
+            "No event came for AlarmSilenceHours: a quiet shop, the webhook's setting at Roomle is "
+            "gone, or Roomle sends its token in another header (lines TokenMissing).",
+            "roomle-mail send savedConfiguration --to you@example.com --wait 20. If that arrives, "
+            "check the webhook's URL in Rubens Admin and ask Roomle.",
+        ),
+        Query(reasons=["TokenMissing"]),
+        on_the_stack=True,
+        in_general=True,
     ),
-    "MailerErrorsAlarm": Reason(
-        "The function could not start, or Lambda stopped it because of time or memory.",
-        "roomle-mail doctor. If it began with a deploy, deploy the commit before it.",
+    "BounceRateAlarm": Alarm(
+        Reason(
+            "5 % of the emails that this account sends bounce: mistyped addresses, somebody who "
+            "has emails sent to invented ones, or another application in the account. At 10 % SES "
+            "may pause the account.",
+            ABUSE,
+        ),
+        Query(messages=["Email Bounced"]),
+        in_general=True,
     ),
-    "ServerErrorsAlarm": Reason(
-        "API Gateway answered 5xx, and the receiver logged nothing: Lambda itself failed.",
-        "roomle-mail why ReceiverErrorsAlarm; roomle-mail why ReceiverThrottlesAlarm",
+    "ComplaintRateAlarm": Alarm(
+        Reason(
+            "One in a thousand emails of this account is marked as spam: somebody has emails sent "
+            "to people who did not ask for them, or the texts look like advertising. At five in a "
+            "thousand SES may pause the account.",
+            f"{ABUSE}. Read your emails again: make preview",
+        ),
+        Query(messages=["Email Complaint Received"]),
+        in_general=True,
+    ),
+    "ReceiverThrottlesAlarm": Alarm(
+        Reason(
+            "More requests at the same time than the account's limit for Lambda allows; Roomle "
+            "sent its own emails.",
+            "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, "
+            "Lambda, Concurrent executions.",
+        ),
+        on_the_stack=True,
+    ),
+    "MailerThrottlesAlarm": Alarm(
+        Reason(
+            "The account's limit for Lambda is used up, or MailerConcurrency is higher than what "
+            "is left; emails wait in the queue.",
+            "aws lambda get-account-settings --query AccountLimit; ask for 1000 in Service Quotas, "
+            "or: sam deploy --parameter-overrides MailerConcurrency=1",
+        ),
+        on_the_stack=True,
+    ),
+    "WebhookThrottlesAlarm": Alarm(
+        Reason(
+            "More requests than ThrottleRate and ThrottleBurst allow: Roomle's at a peak, or "
+            "somebody else's. Roomle sent its own emails.",
+            "If they are Roomle's: sam deploy --parameter-overrides ThrottleRate=100 "
+            "ThrottleBurst=200. If most were refused, leave the limits: "
+            "roomle-mail logs --count-by message",
+        ),
+        on_the_stack=True,
+    ),
+    "ThrottledAlarm": Alarm(REASONS["Throttled"], Query(reasons=["Throttled"])),
+    "SesQuotaAlarm": Alarm(
+        Reason(
+            "80 % of SES's quota for 24 hours is used, by this stack and everything else in the "
+            "account. At 100 % Roomle sends its own emails.",
+            "Ask for more in Service Quotas (Sending quota), then: sam deploy "
+            f"--parameter-overrides SesDailyQuota=100000. Who causes the emails: {_WHO}",
+        ),
+        Query(reasons=["QuotaUsedUp"]),
+        in_general=True,
+    ),
+    "QuotaUsedUpAlarm": Alarm(REASONS["QuotaUsedUp"], Query(reasons=["QuotaUsedUp"])),
+    "TokenReplayedAlarm": Alarm(REASONS["TokenReplayed"], Query(reasons=["TokenReplayed"])),
+    "SendOutcomeUnknownAlarm": Alarm(
+        REASONS["SendOutcomeUnknown"], Query(reasons=["SendOutcomeUnknown"])
+    ),
+    "QueueOutcomeUnknownAlarm": Alarm(
+        REASONS["QueueOutcomeUnknown"], Query(reasons=["QueueOutcomeUnknown"])
+    ),
+    "ReceiverErrorsAlarm": Alarm(
+        _CAN_NOT_START,
+        Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["receiver"]),
+        on_the_stack=True,
+    ),
+    "MailerErrorsAlarm": Alarm(
+        _CAN_NOT_START,
+        Query(reasons=[*OF_LAMBDA, "SettingsInvalid"], sources=["mailer"]),
+        on_the_stack=True,
+    ),
+    "UnforeseenAlarm": Alarm(REASONS["Unforeseen"], Query(reasons=["Unforeseen"])),
+    "UnpublishedAlarm": Alarm(
+        Reason(
+            "Events could not be put on the event bus, so the systems behind it miss them. Emails "
+            "are not affected.",
+            "roomle-mail why UnpublishedAlarm --since 1d; roomle-mail doctor looks at the bus.",
+        ),
+        Query(messages=["could not publish"]),
     ),
 }
 # The same where Mailer is off.
 WITHOUT_MAILER: dict[str, Reason] = {
+    "DeadLettersAlarm": Reason(
+        "People got no email at all, neither yours nor Roomle's: your consumer got their events "
+        "120 times and never deleted them.",
+        "Your consumer's own log says why (docs/consumer.md). Fix that, then: "
+        "roomle-mail dead-letters redrive --all",
+    ),
     "OldestMessageAlarm": Reason(
         "Events wait in the queue: your consumer does not run, or is too slow.",
         "roomle-mail doctor says whether a Lambda function reads the queue; your consumer's own "
@@ -398,7 +528,7 @@ def spelled(text: str, known: Iterable[str] | None = None) -> str:
 
     By default all messages, reasons and alarms are known.
     """
-    names = (*MESSAGES, *REASONS, *ALARMS, *WITHOUT_LINES) if known is None else known
+    names = (*MESSAGES, *REASONS, *ALARMS) if known is None else known
     return next((each for each in names if each.casefold() == text.strip().casefold()), text)
 
 
@@ -409,10 +539,10 @@ def query_for(what: str | None) -> Query | None:
     """
     if what is None:
         return Query()
-    if what in ALARMS or what in WITHOUT_LINES:
-        return ALARMS.get(what)
+    if what in ALARMS:
+        return ALARMS[what].query
     if what.endswith("Alarm"):
-        known = ", ".join(sorted({*ALARMS, *WITHOUT_LINES}))
+        known = ", ".join(sorted(ALARMS))
         raise CliError(f"There is no alarm {what}.", f"Alarms: {known}", code=Exit.USAGE)
     if what in REASONS:
         return Query(reasons=[what])
@@ -435,7 +565,9 @@ def explain(facts: Mapping[str, Any]) -> Reason | None:
     reason = facts.get("reason")
     if reason is None:
         return _MESSAGES.get(str(facts.get("message")))
-    known = _HINTS.get((str(reason), str(facts.get("hint")))) or REASONS.get(str(reason))
+    of_bus = _OF_THE_BUS if facts.get("message") == "could not publish" else {}
+    hinted = _HINTS.get((str(reason), str(facts.get("hint"))))
+    known = hinted or of_bus.get(str(reason)) or REASONS.get(str(reason))
     return known or Reason(
         f"{reason}: this version of the command line does not know it.",
         "docs/operations.md, or a newer version of this folder.",

@@ -55,8 +55,8 @@ def prove(
     ring. Runs the saved queries, and reads every metric of the dashboard. It asks once before it
     begins, and leaves no message and no alarm state behind, also after Ctrl-C.
 
-    The report of --json has no addresses, tokens, secrets, links or account numbers: attach it to
-    a bug report.
+    The report of --json has no addresses, tokens, secrets, API keys, links or account numbers:
+    attach it to a bug report.
 
     \b
     Examples:
@@ -65,7 +65,7 @@ def prove(
       roomle-mail prove roomle-mail-prod --yes --json > report.json
       roomle-mail prove .local/stack.json --yes
     """
-    from roomle_mail_cli import causes, keys, observation, plan, proof, steps
+    from roomle_mail_cli import keys, observation, plan, proof, steps
     from roomle_mail_cli.deployment import Deployment
 
     deployment = Deployment.find(one_stack(stack_name, stack))
@@ -74,12 +74,9 @@ def prove(
     readable = "receiver" not in to_make
     if readable and not deployment.settings.require_token:
         refuse("RequireToken=false", "api_key")
-    usable = (
-        readable
-        and deployment.settings.require_token
-        and next(causes.secret(deployment), None) is None
-    )
-    credential = keys.choose(keys.current(deployment), api_key) if usable else None
+    signs = readable and deployment.settings.require_token
+    fault = keys.trouble(deployment) if signs else None
+    credential = keys.choose(keys.current(deployment), api_key) if signs and not fault else None
     emails = len(steps.KINDS) * len(steps.MAILBOXES) + 1
     does = f"sends {emails} emails to" if deployment.has_mailer else "queues events for"
     confirm(
@@ -96,13 +93,15 @@ def prove(
         proof.Example(url, result_url, configurator_id, design),
         # The remaining time is for undoing.
         ends=began + within * 0.9,
-        hidden={credential.secret.decode(), credential.api_key} if credential else set(),
+        hidden={credential.secret.decode()} if credential else set(),
     )
     if not running.local and deployment.has_mailer:
         running.finally_do("the suppression list", partial(observation.clear_suppressions, running))
     with screen.stages(len(to_make) + 1) as begin:
         results = proof.run(running, to_make, begin)
-    results = proof.redacted(running, results)
+    # People at a terminal need to know which API key's secret to set.
+    named = fault.api_keys if fault else (credential.api_key,) if credential else ()
+    results = proof.redacted(running, results, named if as_json else ())
     counts = {state: sum(each.state == state for each in results) for state in proof.STYLES}
     if as_json:
         screen.show_json(

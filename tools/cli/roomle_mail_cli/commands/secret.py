@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,8 +45,7 @@ def set_secret(
     if api_key is not None:
         changes: Any = {api_key: text}
     else:
-        where = keys.not_json(text)
-        changes = None if where else json.loads(text)
+        changes, where = keys.read_json(text)
         if not isinstance(changes, dict):
             # The text isn't repeated: it may be a secret.
             raise CliError(

@@ -65,13 +65,15 @@ def why(
             found += of_letters(deployment, found)
         groups = reasons.group(found)
         broken = look(deployment, what, groups)
-    in_general = general(deployment, what or "") if not (groups or broken) else None
+        in_general = general(deployment, what or "", explained=bool(groups or broken))
+        fact = measured(deployment, what) if in_general else ""
     if as_json:
         screen.show_json(
             {
                 "since": start.isoformat(timespec="seconds"),
                 "causes": [each.as_json for each in groups],
                 "found": {"why": broken.why, "fix": broken.fix} if broken else None,
+                "measured": fact or None,
                 "in_general": asdict(in_general) if in_general else None,
             }
         )
@@ -79,24 +81,44 @@ def why(
         for each in groups:
             show_group(each)
         if broken:
-            screen.out().print(screen.visible(f"Found on the stack: {broken.why}"))
-            screen.out().print(screen.visible(f"-> {broken.fix}"))
+            show(f"Found on the stack: {broken.why}", f"-> {broken.fix}")
         if not groups and not broken:
-            screen.out().print(nothing(what, found, start))
+            show(nothing(what, found, start))
         if in_general:
-            screen.out().print(f"   {in_general.meaning}\n-> {in_general.remedy}")
+            facts = [f"   {fact}"] if fact else []
+            show(
+                f"{what} in general:", *facts,
+                f"   {in_general.meaning}", f"-> {in_general.remedy}",
+            )  # fmt: skip
     known = groups or broken or found or query is None or not query.ids
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
 
 
-def general(deployment: Deployment, what: str) -> reasons.Reason | None:
-    """What an alarm means that the log says nothing about."""
+def general(deployment: Deployment, what: str, *, explained: bool) -> reasons.Reason | None:
+    """What an alarm means, if that is not `explained` by the log or the stack."""
     from roomle_mail_cli import reasons
 
-    known = reasons.WITHOUT_LINES.get(what)
-    if known is None or deployment.has_mailer:
-        return known
-    return reasons.WITHOUT_MAILER.get(what, known)
+    alarm = reasons.ALARMS.get(what)
+    if alarm is None or (explained and not alarm.in_general):
+        return None
+    if deployment.has_mailer:
+        return alarm.reason
+    return reasons.WITHOUT_MAILER.get(what, alarm.reason)
+
+
+def measured(deployment: Deployment, what: str | None) -> str:
+    """What AWS measures of the trouble that an alarm is about; empty if that is nothing."""
+    from roomle_mail_cli import doctor, senders
+
+    try:
+        if what == "SesQuotaAlarm":
+            return doctor.quota(senders.account(deployment)).found
+        if what == "OldestMessageAlarm":
+            return next(doctor.check_queue(deployment)).found
+        found = doctor.measured(deployment).get(what or "")
+    except CliError:
+        return ""  # what AWS does not allow to look at is no cause
+    return found.found if found else ""
 
 
 def of_letters(deployment: Deployment, known: list[lines.Line]) -> list[lines.Line]:
@@ -123,6 +145,10 @@ def of_letters(deployment: Deployment, known: list[lines.Line]) -> list[lines.Li
 
 def nothing(what: str | None, found: list[lines.Line], start: datetime) -> str:
     """What to print if there is no cause to tell."""
+    from roomle_mail_cli import reasons
+
+    if what in reasons.ALARMS and reasons.ALARMS[what].query is None:
+        return "No line of the log is about this alarm, and the stack shows nothing that is broken."
     if found:
         return f"{found[-1].what} at {times.show(found[-1].at)}: nothing went wrong."
     return (
@@ -135,9 +161,17 @@ def look(deployment: Deployment, what: str | None, groups: list[reasons.Group]) 
     """What is broken on the stack, if the log's reasons or the alarm ask for it."""
     from roomle_mail_cli import diagnosis, reasons
 
-    if any(each.asks_the_stack for each in groups) or what in reasons.WITHOUT_LINES:
+    alarm = reasons.ALARMS.get(what or "")
+    if any(each.asks_the_stack for each in groups) or (alarm and alarm.on_the_stack):
         return diagnosis.broken(deployment)
     return None
+
+
+def show(*lines: str) -> None:
+    """Print lines that belong together."""
+    for line in lines:
+        screen.out().print(screen.visible(line))
+    screen.out().print()
 
 
 def show_group(group: reasons.Group) -> None:
@@ -147,12 +181,9 @@ def show_group(group: reasons.Group) -> None:
     times_ = f"{len(group.lines)} times, last" if len(group.lines) > 1 else "once,"
     about = {x: last.facts[x] for x in ("event_id", "correlation_id") if x in last.facts}
     details = ", ".join(f"{name} {value}" for name, value in (group.details | about).items())
-    shown = [
+    show(
         f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
         *([f"   {details}"] if details else []),
         f"   {group.reason.meaning}",
         f"-> {group.reason.remedy}",
-    ]
-    for line in shown:
-        screen.out().print(screen.visible(line))
-    screen.out().print()
+    )
