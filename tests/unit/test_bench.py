@@ -3,17 +3,29 @@
 import asyncio
 import json
 import runpy
+import sys
+import time
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from bench import measure, report, variants
 from bench.markdown import filled
 from bench.variants import Variant, as_format_1, posts
-from bench.wire import Event, Server, Work
-from roomle_mail import events
+from bench.wire import API_KEY, SECRET, Event, Server, Work
+from roomle_mail.credentials import CredentialStore
+from roomle_mail.delivery import SesSender, SqsQueue
+from roomle_mail.designs import Designs
 from roomle_mail.emails import Catalog
+from roomle_mail.mailer import Mailer, Message, Queues
+from roomle_mail.receiver import Receiver, Request
+from roomle_mail.settings import Settings
+from tools import fixtures
 
 TRACE = """\
 import time: self [us] | cumulative | imported package
@@ -115,17 +127,107 @@ def test_a_record_that_is_there_is_not_put_again() -> None:
     assert server.work.calls == {"PutItem": 2}
 
 
-def test_the_peers_email_is_as_long_as_the_receivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    (post,) = posts(1)
-    event = events.validate(json.loads(post["body"]))
-    assert event
-    catalog = Catalog.load()
-    ours = catalog.compose(event, catalog.brand(event.configurator_id), received=0)
-    peers = Path(variants.__file__).parent / "peers"
-    for name in ("SECRET_ID", "TABLE_NAME", "CONFIGURATION_SET", "MEMORY", "LIMITS"):
-        monkeypatch.setenv(name, "-")
-    monkeypatch.setenv("TOKEN_MAX_AGE", "300")
+type Call = tuple[str, dict[str, Any]]
 
-    job = runpy.run_path(str(peers / "job.py"))
+SECRET_VALUE = {
+    "SecretString": json.dumps({API_KEY: SECRET}),
+    "CreatedDate": datetime(2026, 1, 15, tzinfo=UTC),
+}
+ENVIRONMENT = fixtures.environment()["MailerFunction"] | {
+    "EVENT_BUS": "",
+    "MAX_EMAILS_PER_RECIPIENT_PER_HOUR": "20",
+    "MAX_EMAILS_PER_HOUR": "10000",
+    "MEMORY": "true",
+    "LIMITS": "true",
+}
 
-    assert len(job["HTML"]) == pytest.approx(len(ours.html), rel=0.1)
+
+class Clients:
+    """All of boto3's clients at once; records what writes and sends."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
+        def call(**given: Any) -> dict[str, Any]:
+            if operation == "get_secret_value":
+                return SECRET_VALUE
+            self.calls.append((operation, given))
+            return {}
+
+        return call
+
+
+def calls_of_ours(name: str, event: dict[str, Any]) -> list[Call]:
+    settings, clients = Settings.from_environment(ENVIRONMENT), Clients()
+    credentials = CredentialStore(
+        clients, "secret", overlap=0, allow_published=False, warn=lambda _: None
+    )
+    sender, designs = SesSender(clients, "set"), Designs.by(settings)
+    if name == "app":
+        receiver = Receiver(
+            settings=settings,
+            catalog=Catalog.load(),
+            credentials=credentials,
+            dynamodb=clients,
+            sender=sender,
+            queue=SqsQueue(lambda: clients, settings.queue_url),
+            designs=designs,
+        )
+        receiver.process(Request.from_http(event, now=time.time()))
+    else:
+        mailer = Mailer(
+            settings=settings,
+            catalog=Catalog.load(),
+            dynamodb=clients,
+            sender=sender,
+            queues=Queues(lambda: clients, settings.queue_url, settings.dead_letter_queue_url),
+            designs=designs,
+            credentials=credentials,
+        )
+        for record in event["Records"]:
+            mailer.process(Message.from_sqs(record))
+    return clients.calls
+
+
+def calls_of_the_floor(
+    name: str, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> list[Call]:
+    clients, peers = Clients(), Path(variants.__file__).parent / "peers"
+    for variable, value in ENVIRONMENT.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(boto3, "client", lambda _service: clients)
+    monkeypatch.syspath_prepend(str(peers))
+    monkeypatch.delitem(sys.modules, "job", raising=False)
+    runpy.run_path(str(peers / "floor" / f"{name}.py"))["handler"](event, None)
+    monkeypatch.delitem(sys.modules, "job")
+    return clients.calls
+
+
+def outline(given: object) -> object:
+    """The names in a call's parameters, and its expressions."""
+    if isinstance(given, dict):
+        return {
+            name: value if name.endswith("Expression") else outline(value)
+            for name, value in given.items()
+        }
+    return [outline(each) for each in given] if isinstance(given, list) else type(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"), [("app", posts), ("mailer", variants.batches)], ids=["receiver", "mailer"]
+)
+def test_the_floor_makes_the_same_calls_with_as_much_in_them(
+    monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[int], list[dict[str, Any]]]
+) -> None:
+    event = make(1)[0]
+
+    ours = calls_of_ours(name, event)
+    floor = calls_of_the_floor(name, event, monkeypatch)
+
+    assert [operation for operation, _ in ours] == [operation for operation, _ in floor]
+    for (_, given), (_, by_hand) in zip(ours, floor, strict=True):
+        assert outline(by_hand) == outline(given)
+        # Never more, since that would make the floor slower than it has to be.
+        length = len(json.dumps(given, default=bytes.hex))
+        assert 0.95 * length < len(json.dumps(by_hand, default=bytes.hex)) <= length

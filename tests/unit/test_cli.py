@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -438,31 +435,6 @@ def test_any_other_event_is_sent_under_its_full_name(cli: CommandLine, name: str
     result = cli("send", name, "--to", "a@b.example", "--webhook", "http://127.0.0.1:9",
                  "--secret-stdin", "--api-key", API_KEY, "-n", "--json", stdin=SECRET)  # fmt: skip
     assert json.loads(result.json["body"])["event"] == name
-
-
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (
-            "roomle-mail send s",
-            {"savedConfiguration", "shareConfiguration", "shareConfigurationAR"},
-        ),
-        ("roomle-mail send 3", {"3DExportAsset"}),
-        ("roomle-mail doc", {"doctor"}),
-        ("roomle-mail dead-letters re", {"redrive"}),
-    ],
-)
-def test_the_shell_completes_events_and_commands(words: str, offered: set[str]) -> None:
-    variables = {
-        "_ROOMLE_MAIL_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    launcher = Path(sys.executable).with_name("roomle-mail")
-    ran = subprocess.run(
-        [launcher], env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    assert set(ran.stdout.split()) == offered
 
 
 @pytest.mark.parametrize("arguments", [[], ["savedConfiguration"], ["--to", "a@b.example"]])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ import pytest
 from emails_build import checks
 from emails_build.package import compile_package
 from tests.emails_building import append, edit, problems
-from tools.sam import ROOT
 
 LAYOUT, LAYOUT_TEXT = "templates/shared/layout.mjml", "templates/shared/layout.txt"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
@@ -162,28 +158,3 @@ def test_words_that_only_one_language_has_in_both_parts_are_missed_in_the_others
     for word in ("three", "four"):
         [first, *_] = checks.findings("x", page.format(word))
         assert word in first.message
-
-
-def test_the_command_prints_problems_alone_with_paths_from_the_projects_folder(
-    source: Path, tmp_path: Path
-) -> None:
-    folder = ROOT / "build" / f"emails-of-a-test-{tmp_path.name}"
-    shutil.copytree(source, folder)
-    try:
-        fine = check(folder)
-        number = append(folder, SAVED, "<mj-text>Come and see</mj-text>")
-        wrong = check(folder)
-    finally:
-        shutil.rmtree(folder)
-    assert (fine.returncode, fine.stderr) == (0, "")
-    assert "emails are fine; they lead to" in fine.stdout
-    assert (wrong.returncode, wrong.stdout) == (1, "")
-    [line] = wrong.stderr.splitlines()
-    assert line.startswith(f"build/{folder.name}/{SAVED}:{number}: only the HTML says")
-
-
-def check(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "emails_build", "--source", str(folder)],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip

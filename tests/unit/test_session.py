@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import boto3
@@ -278,23 +276,3 @@ def test_the_version_is_printed(cli: CommandLine) -> None:
     told = cli("--version")
     assert told.code == 0
     assert told.out.split()[0] == "roomle-mail"
-
-
-# Each takes longer to import than the command line itself.
-SLOW = {
-    "boto3", "botocore", "rich", "yaml", "Crypto", "aws_lambda_powertools", "minijinja", "dns",
-    "asyncio",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("arguments", ["--help", "--version", "send -h", "dead-letters list -h"])
-def test_help_is_quick_because_it_loads_nothing_slow(arguments: str) -> None:
-    script = (
-        "import atexit, sys; from roomle_mail_cli.app import main; "
-        "atexit.register(lambda: print(*sys.modules)); main()"
-    )
-    command = [sys.executable, "-c", script, *arguments.split()]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()}
-    assert "roomle_mail_cli" in loaded
-    assert loaded & SLOW == set()

@@ -28,9 +28,9 @@ def webhook():
         token = job.verify(request.headers["token"], get_secrets())
     except job.Refused:
         raise UnauthorizedError from None
-    key = job.claim(dynamodb, token, request.raw_body)
+    mine = job.claim(dynamodb, token, request.raw_body)
     details = request.json_body["data"]
-    job.limit(dynamodb, details["email"])
-    job.send(ses, details["email"], details["url"])
-    job.remember(dynamodb, key)
+    job.limit(dynamodb, mine, details["email"])
+    job.send(ses, mine.event, details["email"], details["url"])
+    job.remember(dynamodb, mine)
     return {"status": "sent"}

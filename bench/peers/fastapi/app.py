@@ -65,10 +65,10 @@ def get_token(
 @app.post("/webhook")
 def webhook(event: Event, token: Annotated[bytes, Depends(get_token)]) -> Answer:
     """Answer one event."""
-    key = job.claim(dynamodb, token, event.model_dump_json().encode())
-    job.limit(dynamodb, event.data.email)
-    job.send(ses, event.data.email, event.data.url)
-    job.remember(dynamodb, key)
+    mine = job.claim(dynamodb, token, event.model_dump_json().encode())
+    job.limit(dynamodb, mine, event.data.email)
+    job.send(ses, mine.event, event.data.email, event.data.url)
+    job.remember(dynamodb, mine)
     return Answer(status="sent")
 
 

@@ -28,11 +28,11 @@ def webhook():
         token = job.verify(request.headers["token"], get_secrets())
     except job.Refused:
         abort(401)
-    key = job.claim(dynamodb, token, request.get_data())
+    mine = job.claim(dynamodb, token, request.get_data())
     details = request.get_json()["data"]
-    job.limit(dynamodb, details["email"])
-    job.send(ses, details["email"], details["url"])
-    job.remember(dynamodb, key)
+    job.limit(dynamodb, mine, details["email"])
+    job.send(ses, mine.event, details["email"], details["url"])
+    job.remember(dynamodb, mine)
     return {"status": "sent"}
 
 

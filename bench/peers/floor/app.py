@@ -21,9 +21,9 @@ def handler(event, _context):
         data = job.verify(event["headers"]["token"], secrets)
     except job.Refused:
         return {"statusCode": 401, "body": ""}
-    key = job.claim(dynamodb, data, event["body"].encode())
+    mine = job.claim(dynamodb, data, event["body"].encode())
     details = json.loads(event["body"])["data"]
-    job.limit(dynamodb, details["email"])
-    job.send(ses, details["email"], details["url"])
-    job.remember(dynamodb, key)
+    job.limit(dynamodb, mine, details["email"])
+    job.send(ses, mine.event, details["email"], details["url"])
+    job.remember(dynamodb, mine)
     return {"statusCode": 200, "body": json.dumps({"status": "sent"})}

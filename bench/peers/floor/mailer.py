@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 
 import boto3
 import job
@@ -25,12 +26,28 @@ def handler(event, _context):
 def mail(message):
     """Send one email, once."""
     key = {"S": f"event#{message['id']}"}
+    owner, now = {"S": uuid.uuid4().hex}, time.time()
     dynamodb.put_item(
         TableName=job.TABLE,
-        Item={"key": key, "expires": {"N": str(int(time.time()) + 30 * 86_400)}},
-        ConditionExpression="attribute_not_exists(#key)",
-        ExpressionAttributeNames={"#key": "key"},
+        Item={
+            "key": key,
+            "owner": owner,
+            "state": {"S": "claimed"},
+            "expires": {"N": str(int(now) + 30 * 86_400)},
+            "until": {"N": str(now + 120)},
+        },
+        ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        ConditionExpression="attribute_not_exists(#key) OR (#state = :claimed AND #until < :now)",
+        ExpressionAttributeNames={"#key": "key", "#state": "state", "#until": "until"},
+        ExpressionAttributeValues={":claimed": {"S": "claimed"}, ":now": {"N": str(now)}},
     )
     details = message["event"]["data"]
-    job.send(ses, details["email"], details["url"])
-    job.remember(dynamodb, key)
+    job.send(ses, message["id"], details["email"], details["url"])
+    dynamodb.update_item(
+        TableName=job.TABLE,
+        Key={"key": key},
+        UpdateExpression="SET #state = :sent",
+        ConditionExpression="#owner = :owner",
+        ExpressionAttributeNames={"#owner": "owner", "#state": "state"},
+        ExpressionAttributeValues={":sent": {"S": "sent"}, ":owner": owner},
+    )

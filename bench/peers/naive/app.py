@@ -14,9 +14,9 @@ def handler(event, _context):
         data = job.verify(event["headers"]["token"], secrets)
     except job.Refused:
         return {"statusCode": 401, "body": ""}
-    key = job.claim(boto3.client("dynamodb"), data, event["body"].encode())
+    mine = job.claim(boto3.client("dynamodb"), data, event["body"].encode())
     details = json.loads(event["body"])["data"]
-    job.limit(boto3.client("dynamodb"), details["email"])
-    job.send(boto3.client("sesv2"), details["email"], details["url"])
-    job.remember(boto3.client("dynamodb"), key)
+    job.limit(boto3.client("dynamodb"), mine, details["email"])
+    job.send(boto3.client("sesv2"), mine.event, details["email"], details["url"])
+    job.remember(boto3.client("dynamodb"), mine)
     return {"statusCode": 200, "body": json.dumps({"status": "sent"})}
