@@ -423,6 +423,37 @@ def test_why_is_asked_in_any_case(cli: CommandLine, what: str) -> None:
     assert ("TokenExpired" in result.out) == ("Alarm" not in what)
 
 
+@pytest.mark.parametrize("alarm", reasons.ALARMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}",
+        "roomle-mail-{}-1A2B3C4D5E6F",
+        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:roomle-mail-{}-1A2B3C4D5E6F",
+    ],
+)
+def test_an_alarm_is_known_by_its_name_in_the_template_and_by_that_in_aws_emails(
+    alarm: str, name: str
+) -> None:
+    assert reasons.spelled(name.format(alarm)) == alarm
+    assert reasons.spelled(name.format(alarm).lower()) == alarm
+
+
+@pytest.mark.parametrize(
+    ("what", "meant"),
+    [
+        ("RefusalAlarm", "RefusalsAlarm"),
+        ("refusals", "RefusalsAlarm"),
+        ("bouncerate", "BounceRateAlarm"),
+        ("ReceiverThrottleAlarm", "ReceiverThrottlesAlarm"),
+        ("TokenExpird", "TokenExpired"),
+    ],
+)
+def test_a_mistyped_question_is_asked_about(what: str, meant: str) -> None:
+    with pytest.raises(CliError, match=f"Did you mean '{meant}'"):
+        reasons.query_for(reasons.spelled(what))
+
+
 @pytest.mark.parametrize("message", reasons.MESSAGES)
 def test_why_knows_every_message(message: str) -> None:
     assert reasons.query_for(message) == Query(messages=[message])

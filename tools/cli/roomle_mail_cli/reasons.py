@@ -526,10 +526,15 @@ def is_of_lambda(line: Line) -> bool:
 def spelled(text: str, known: Iterable[str] | None = None) -> str:
     """One of the `known` names as the log has it, typed in any case; else the text as it is.
 
-    By default all messages, reasons and alarms are known.
+    By default all messages, reasons and alarms are known, an alarm also by the name that AWS gives
+    it in the stack, roomle-mail-RefusalsAlarm-1A2B3C.
     """
-    names = (*MESSAGES, *REASONS, *ALARMS) if known is None else known
-    return next((each for each in names if each.casefold() == text.strip().casefold()), text)
+    if known is None:
+        alarms = (x for x in ALARMS if re.search(rf"\b{x}\b", text, re.IGNORECASE))
+        if alarm := next(alarms, None):
+            return alarm
+        known = (*MESSAGES, *REASONS)
+    return next((each for each in known if each.casefold() == text.strip().casefold()), text)
 
 
 def query_for(what: str | None) -> Query | None:
@@ -541,21 +546,20 @@ def query_for(what: str | None) -> Query | None:
         return Query()
     if what in ALARMS:
         return ALARMS[what].query
-    if what.endswith("Alarm"):
-        known = ", ".join(sorted(ALARMS))
-        raise CliError(f"There is no alarm {what}.", f"Alarms: {known}", code=Exit.USAGE)
     if what in REASONS:
         return Query(reasons=[what])
     if what in MESSAGES:
         return Query(messages=[what])
     if _ID_LIKE.fullmatch(what):
         return Query(ids=[checked_id(what)])
-    names = {each.casefold(): each for each in (*MESSAGES, *REASONS)}
+    names = {each.casefold(): each for each in (*MESSAGES, *REASONS, *ALARMS)}
+    names |= {each.casefold().removesuffix("alarm"): each for each in ALARMS}
     close = get_close_matches(what.casefold(), names, n=1)
     raise CliError(
         f"{what!r} is neither a message, a reason or an alarm, nor an id."
         + (f" Did you mean {names[close[0]]!r}?" if close else ""),
-        f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}.",
+        f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}. "
+        f"Alarms: {', '.join(sorted(ALARMS))}.",
         code=Exit.USAGE,
     )
 
