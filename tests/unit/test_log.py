@@ -349,6 +349,19 @@ def test_lines_with_one_cause_are_one_group_and_the_most_frequent_comes_first() 
     assert "hosts" in groups[0].reason.remedy
 
 
+def test_a_token_in_the_log_is_filled_into_the_command_that_opens_it() -> None:
+    found = [
+        a_line(message="refused", reason="TokenUnverified", sealed_token="sealed-older=="),
+        a_line(message="refused", reason="TokenUnverified", sealed_token="sealed-newer=="),
+        a_line(message="refused", reason="TokenUnverified"),
+        a_line(message="refused", reason="TokenExpired"),
+    ]
+    with_token, without = reasons.group(found)
+    assert with_token.remedy.endswith("The last such token: roomle-mail verify sealed-newer==")
+    assert with_token.as_json["remedy"] == with_token.remedy
+    assert without.remedy == without.reason.remedy
+
+
 def test_what_is_unknown_is_still_told() -> None:
     found = reasons.explain({"message": "failed", "reason": "OfALaterVersion"})
     assert found is not None

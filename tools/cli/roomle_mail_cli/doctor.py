@@ -295,7 +295,7 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
             _severity(deployment, each),
             f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
             + (f" ({details})" if details else ""),
-            _here(each.reason.remedy),
+            _here(each.remedy),
         )
     if not found:
         yield Check("log", "ok", "nothing went wrong in the last hour")

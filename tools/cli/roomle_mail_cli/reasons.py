@@ -25,7 +25,10 @@ class Reason:
 
 
 _STATUS = "If it lasts: AWS's status page, https://health.aws.amazon.com"
-_VERIFY = "roomle-mail verify TOKEN explains a captured token."
+_VERIFY = (
+    "roomle-mail verify TOKEN explains a captured token; LogRefusedTokens=true puts those that are "
+    "refused into the log, encrypted."
+)
 
 # By the name of the error's class, or by the text of Lambda's own line.
 REASONS: dict[str, Reason] = {
@@ -500,6 +503,13 @@ class Group:
         return {x: as_text(self.last.facts[x]) for x in _TELLING if x in self.last.facts}
 
     @property
+    def remedy(self) -> str:
+        """What to do, with the token of the newest line that has one."""
+        sealed = [x.facts["sealed_token"] for x in self.lines if "sealed_token" in x.facts]
+        explained = f" The last such token: roomle-mail verify {sealed[-1]}" if sealed else ""
+        return f"{self.reason.remedy}{explained}"
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         first, last = self.lines[0], self.last
@@ -514,7 +524,7 @@ class Group:
             "correlation_id": last.facts.get("correlation_id"),
             "details": self.details,
             "meaning": self.reason.meaning,
-            "remedy": self.reason.remedy,
+            "remedy": self.remedy,
         }
 
 

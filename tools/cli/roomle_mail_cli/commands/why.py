@@ -185,5 +185,5 @@ def show_group(group: reasons.Group) -> None:
         f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
         *([f"   {details}"] if details else []),
         f"   {group.reason.meaning}",
-        f"-> {group.reason.remedy}",
+        f"-> {group.remedy}",
     )
