@@ -134,6 +134,8 @@ def test_a_number_with_a_unit_is_told_to_be_written_alone(source: Path) -> None:
         ("button = #1f4d43", 'write a colour in quotes, "#1f4d43"'),
         ("button = 1f4d43  # green", 'write a colour in quotes, "#1f4d43"'),
         ("button = 123", "expected a colour"),
+        ("[brands.Neue Marke]", "as in [brands.my-brand]"),
+        ("[brands.möbel]", "as in [brands.my-brand]"),
         ("button = green", "in straight quotes"),
         ('button = "dark "green""', "a quotation mark within a text"),
         ("corner_radius = 1,5", "write a point in a number, 1.5"),

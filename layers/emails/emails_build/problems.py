@@ -32,6 +32,9 @@ _HINTS = {
     "Cannot declare": ": the heading is here twice",
     "Expected newline or end of document": ': a quotation mark within a text is written \\"',
     "Expected '=' after a key": ': write name = "value"',
+    "Expected ']' at the end of a table": (
+        ": write a name of letters without accents, digits and hyphens, as in [brands.my-brand]"
+    ),
 }
 _COLOUR = re.compile(r"=\s*#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\s*(?:#|$)")
 _WITH_COMMA = re.compile(r"=\s*(\d+),(\d+)\s*(?:#|$)")
