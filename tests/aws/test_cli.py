@@ -15,7 +15,8 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import causes, doctor, keys, letters, plan, project, steps
+from roomle_mail_cli import causes, doctor, keys, letters, plan, project, senders, steps
+from roomle_mail_cli.commands import why
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 from tests.command_line import CommandLine
@@ -342,6 +343,43 @@ def test_what_only_metrics_show_is_reported(
     assert all(each.advice for each in found if each.state != "ok")
     if "receiver" in values and states != ["ok"]:
         assert "receiver 7 times" in found[0].found
+
+
+@pytest.mark.parametrize(
+    ("alarm", "told"),
+    [
+        ("SesQuotaAlarm", "45000 of 50000 emails in 24 hours, 14 a second"),
+        ("OldestMessageAlarm", "1 waiting, 0 at work or waiting for their next try"),
+        ("StillWaitingAlarm", "1 waiting, 0 at work or waiting for their next try"),
+        ("SilenceAlarm", "off (AlarmSilenceHours=0): nobody is notified when"),
+        ("BounceRateAlarm", "6.0% of this account's emails bounce"),
+        ("ComplaintRateAlarm", ""),
+    ],
+)
+def test_why_says_what_aws_measures_of_an_alarm(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, alarm: str, told: str
+) -> None:
+    sent = account(quota={"SentLast24Hours": 45_000.0})
+    monkeypatch.setattr(senders, "account", lambda _: sent)
+    vars(deployment).update(
+        parameters={"AlarmSilenceHours": "0"},
+        resources={"ReceiverFunction": ("AWS::Lambda::Function", "receiver")},
+    )
+    with mock_aws(), Stubber(deployment.client("cloudwatch")) as watch:
+        url = deployment.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+        deployment.outputs["QueueUrl"] = url
+        deployment.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+        watch.add_response(
+            "get_metric_data", {"MetricDataResults": [{"Id": "bounces", "Values": [0.06]}]}
+        )
+        found = why.measured(deployment, alarm)
+    assert found.startswith(told) if told else not found
+
+
+def test_what_aws_does_not_allow_to_measure_is_left_out(deployment: Deployment) -> None:
+    with Stubber(deployment.client("sqs")) as sqs:
+        sqs.add_client_error("get_queue_attributes", "AccessDenied")
+        assert why.measured(deployment, "OldestMessageAlarm") == ""
 
 
 def test_a_check_whose_resource_is_gone_fails(deployment: Deployment) -> None:

@@ -113,8 +113,10 @@ def measured(deployment: Deployment, what: str | None) -> str:
     try:
         if what == "SesQuotaAlarm":
             return doctor.quota(senders.account(deployment)).found
-        if what == "OldestMessageAlarm":
+        if what in ("OldestMessageAlarm", "StillWaitingAlarm"):
             return next(doctor.check_queue(deployment)).found
+        if what == "SilenceAlarm":
+            return next(doctor.check_silence(deployment)).found
         found = doctor.measured(deployment).get(what or "")
     except CliError:
         return ""  # what AWS does not allow to look at is no cause
