@@ -380,7 +380,8 @@ LOG = [
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     """The command line on a log of three lines."""
-    monkeypatch.setattr(Deployment, "find", lambda _: SimpleNamespace(has_mailer=True))
+    deployment = SimpleNamespace(has_mailer=True, remind=lambda _: None)
+    monkeypatch.setattr(Deployment, "find", lambda _: deployment)
 
     def search(_: object, query: Query, *, start: datetime) -> list[Line]:
         assert start < datetime.now(UTC)

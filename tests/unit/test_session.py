@@ -262,6 +262,32 @@ def test_an_empty_option_before_the_command_is_an_error(cli: CommandLine, option
     assert (told.code, f"{option} is empty" in told.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("stack", "options", "advice", "notes"),
+    [
+        (None, (None, None), "roomle-mail doctor; aws sesv2 get-account; sam deploy", []),
+        ("one", (None, None), "roomle-mail doctor; aws sesv2 get-account",
+         ["Each `roomle-mail` above needs --stack one."]),
+        ("a b", ("option-1", "two"), "roomle-mail doctor, then sam deploy",
+         ["Each `roomle-mail` above needs --stack 'a b' --region option-1 --profile two.",
+          "Each `aws` and `sam` above needs --region option-1 --profile two."]),
+        (None, ("option-1", None), "aws sesv2 get-account",
+         ["Each `aws` and `sam` above needs --region option-1."]),
+        ("one", ("option-1", None), "Service Quotas", []),
+    ],
+)  # fmt: skip
+def test_commands_that_are_told_are_told_with_the_options_that_find_the_same_stack(
+    capsys: pytest.CaptureFixture[str],
+    stack: str | None,
+    options: tuple[str | None, str | None],
+    advice: str,
+    notes: list[str],
+) -> None:
+    with session.options(*options):
+        Deployment.find(stack).remind([advice])
+    assert capsys.readouterr().err.splitlines() == notes
+
+
 @pytest.mark.parametrize("path", [("dead-letters", "list"), ("secret", "list"), ("doctor",)])
 def test_an_impossible_region_is_reported_in_a_sentence(
     cli: CommandLine, path: tuple[str, ...]

@@ -90,6 +90,8 @@ def why(
                 f"{what} in general:", *facts,
                 f"   {in_general.meaning}", f"-> {in_general.remedy}",
             )  # fmt: skip
+        told = [*(each.remedy for each in groups), broken.fix if broken else ""]
+        deployment.remind([*told, in_general.remedy if in_general else ""])
     known = groups or broken or found or query is None or not query.ids
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
 
