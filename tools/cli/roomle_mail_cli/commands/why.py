@@ -113,8 +113,10 @@ def measured(deployment: Deployment, what: str | None) -> str:
     try:
         if what == "SesQuotaAlarm":
             return doctor.quota(senders.account(deployment)).found
-        if what == "OldestMessageAlarm":
+        if what in ("OldestMessageAlarm", "StillWaitingAlarm"):
             return next(doctor.check_queue(deployment)).found
+        if what == "SilenceAlarm":
+            return next(doctor.check_silence(deployment)).found
         found = doctor.measured(deployment).get(what or "")
     except CliError:
         return ""  # what AWS does not allow to look at is no cause
@@ -185,5 +187,5 @@ def show_group(group: reasons.Group) -> None:
         f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
         *([f"   {details}"] if details else []),
         f"   {group.reason.meaning}",
-        f"-> {group.reason.remedy}",
+        f"-> {group.remedy}",
     )
