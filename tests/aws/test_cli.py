@@ -813,6 +813,16 @@ def test_a_silence_alarm_that_is_off_is_reported(deployment: Deployment) -> None
     assert "AlarmSilenceHours" in found.advice
 
 
+def test_a_silence_alarm_that_was_deleted_by_hand_is_reported(deployment: Deployment) -> None:
+    vars(deployment)["parameters"] = {"AlarmSilenceHours": "24"}
+    vars(deployment)["resources"] = {"SilenceAlarm": ("AWS::CloudWatch::Alarm", "silence")}
+    with Stubber(deployment.client("cloudwatch")) as watch:
+        watch.add_response("describe_alarms", {"MetricAlarms": []}, ANY_ALARMS)
+        [found] = doctor.make("silence alarm", doctor.check_silence, deployment)
+    assert (found.state, found.found) == ("fail", "it was deleted by hand")
+    assert "REVERT_DRIFT" in found.advice
+
+
 def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deployment) -> None:
     vars(deployment)["resources"] = {"SilenceAlarm": ("AWS::CloudWatch::Alarm", "silence")}
     alarm = {"AlarmName": "silence", "StateValue": "ALARM", "AlarmActions": []}

@@ -876,7 +876,12 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "Once events arrive regularly, deploy with AlarmSilenceHours, for instance 24.",
         )
         return
-    [alarm] = _alarms(deployment, [deployment.resources[SILENCE][1]])
+    alarm = next(iter(_alarms(deployment, [deployment.resources[SILENCE][1]])), None)
+    if alarm is None:
+        yield Check(
+            "silence alarm", "fail", "it was deleted by hand", causes.revert_drift(deployment)
+        )
+        return
     if alarm["StateValue"] == "OK":
         yield Check("silence alarm", "ok", f"active; rings after {hours} h without an event")
         return
