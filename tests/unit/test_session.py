@@ -251,9 +251,10 @@ def test_what_stands_before_the_command_is_what_all_commands_have(path: tuple[st
     for name in path:
         command = command.commands[name]  # type: ignore[attr-defined]
         groups.append(command)
-    *before, own = [{x for each in group.params for x in each.opts} for group in groups]
+    *before, own = [{x: each.name for each in group.params for x in each.opts} for group in groups]
     for options in before:
-        assert {"--stack", "-s", "--json", "--region", "--profile"} <= options & own
+        for name in ("--stack", "-s", "--json", "--region", "--profile"):
+            assert options[name] == own[name]
 
 
 @pytest.mark.parametrize("option", ["--stack", "--region", "--profile"])
