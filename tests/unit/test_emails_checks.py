@@ -81,6 +81,12 @@ def test_a_link_that_only_the_html_has_is_named_where_it_is_set(source: Path) ->
     assert problem.startswith(f"{SAVED}:1: only the HTML has the link {{{{ url }}}}: {INTO_TEXT}")
 
 
+@pytest.mark.parametrize("end", ["(terms)", "?a=1&b=2", "!", "caf%C3%A9", "#top", "", "it's"])
+def test_a_link_of_any_form_is_found_in_both_parts(source: Path, end: str) -> None:
+    edit(source, "brands.toml", "https://www.brand.example/privacy", f"https://b.example/{end}")
+    assert compile_package(source)
+
+
 def test_a_text_part_may_have_a_link_of_its_own(source: Path) -> None:
     append(source, SAVED_TEXT, "https://www.brand.example/plain")
     assert compile_package(source)
