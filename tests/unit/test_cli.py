@@ -303,6 +303,16 @@ def test_a_vector_made_from_the_secret_is_not_shown(cli: CommandLine) -> None:
     assert result.json["vector"] == "made from the secret"
 
 
+def test_what_could_not_be_tried_has_no_table(cli: CommandLine) -> None:
+    tried, not_tried = (
+        cli("verify", each, "--secret-stdin", "--api-key", API_KEY, stdin=SECRET).out
+        for each in (token(), "abc")
+    )
+    assert "Tried:" in tried
+    assert "Tried:" not in not_tried
+    assert "cut off?" in not_tried
+
+
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_verify_shows_neither_secret_nor_session(cli: CommandLine, arguments: list[str]) -> None:
     result = cli("verify", token(), "--secret-stdin", *arguments,

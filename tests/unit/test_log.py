@@ -473,6 +473,16 @@ def test_why_knows_every_message(message: str) -> None:
     assert reasons.query_for(message) == Query(messages=[message])
 
 
+def test_an_id_that_a_line_does_not_have_is_not_shown(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = a_line(message="failed", reason="Throttled", event_id="0f3a", correlation_id="-")
+    monkeypatch.setattr(lines, "search", lambda *_, **__: [line])
+    told = cli("why", "failed").out
+    assert "event_id 0f3a" in told
+    assert "correlation_id" not in told
+
+
 def test_dead_letters_are_chosen_by_reason_in_any_case() -> None:
     there = [Letter("1", "", "{}", each, NOW, None) for each in ("EmailRefused", "NoTemplate")]
     held = letters.Held(cast("Deployment", None), there)

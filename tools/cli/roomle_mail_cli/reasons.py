@@ -34,8 +34,10 @@ _VERIFY = (
 REASONS: dict[str, Reason] = {
     # The token.
     "TokenMissing": Reason(
-        "The request has no token. Anyone who finds the URL can send one; it costs nothing.",
-        "If it is Roomle's event, its token is in another header: set TokenHeader.",
+        "The request has no token. Anyone who finds the URL can send one, and roomle-mail doctor "
+        "sends two each time; it costs nothing.",
+        "Nothing to do while Roomle's events are received (lines `received`). If they are not, "
+        "the token is in another header: sam deploy --parameter-overrides TokenHeader=NAME",
     ),
     "TokenMalformed": Reason(
         "The token is not Base64 of whole AES blocks: cut off, or not a token of Roomle's.",
@@ -239,7 +241,8 @@ _MESSAGES: dict[str, Reason] = {
         "The mailer got an event that was already sent or withdrawn.", "Nothing to do."
     ),
     "ignored": Reason(
-        "Not an `email.*` event of Roomle's, or a test event of Lambda's console.",
+        "Not an `email.*` event of Roomle's, or a test event: of Lambda's console, or of "
+        "roomle-mail doctor, which looks whether the mailer starts.",
         "Nothing to do.",
     ),
     "could not follow up": Reason(

@@ -183,7 +183,8 @@ def show_group(group: reasons.Group) -> None:
     last = group.last
     reason = "" if last.facts.get("reason") in (None, last.what) else f" {last.facts['reason']}"
     times_ = f"{len(group.lines)} times, last" if len(group.lines) > 1 else "once,"
-    about = {x: last.facts[x] for x in ("event_id", "correlation_id") if x in last.facts}
+    ids = {x: last.facts.get(x, "-") for x in ("event_id", "correlation_id")}
+    about = {name: value for name, value in ids.items() if value != "-"}
     details = ", ".join(f"{name} {value}" for name, value in (group.details | about).items())
     show(
         f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
