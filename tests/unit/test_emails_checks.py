@@ -75,6 +75,24 @@ def test_a_link_that_the_html_has_lost_is_named_where_the_text_part_has_it(
     assert any(f"only the text part has the link {link}" in each for each in found), found
 
 
+def test_the_brands_own_html_is_named_if_that_has_lost_the_link(source: Path) -> None:
+    own = source / "templates" / "studio" / "savedConfiguration.mjml"
+    own.parent.mkdir()
+    own.write_text("<mj-text>{{ t.button }}</mj-text>\n")
+    [problem] = problems(source)
+    assert problem.startswith(f"{SAVED_TEXT}:")
+    assert "show it in the HTML (templates/studio/savedConfiguration.mjml and what it" in problem
+
+
+def test_a_link_within_the_html_is_fine_and_one_to_nowhere_is_not(source: Path) -> None:
+    link = '<mj-text><a href="{}">{{{{ t.button }}}}</a></mj-text>'
+    append(source, SAVED, link.format("#top"))
+    assert compile_package(source)
+    number = append(source, SAVED, link.format("#"))
+    [problem] = problems(source)
+    assert problem.startswith(f"{SAVED}:{number}: <a href>: expected a link of https://")
+
+
 def test_a_link_that_only_the_html_has_is_named_where_it_is_set(source: Path) -> None:
     edit(source, SAVED_TEXT, "{{ url }}", "")
     [problem] = problems(source)

@@ -143,6 +143,8 @@ class _Plain:
 
     def links_to(self, link: str) -> bool:
         kind, _, target = link.partition(":")
+        if kind.startswith("#"):
+            return True  # to another place in the HTML
         if kind == "tel":
             return re.sub(r"\D", "", target) in self._digits
         return (target.partition("?")[0] if kind == "mailto" else link) in self._text

@@ -148,6 +148,11 @@ class Draft:
             if line is None and LINK in finding.clues:
                 line = next(self._with_link(language), None)
             said = finding.message
+            if finding.part == ".txt":
+                # A brand's own HTML may lack what the text part of all brands has.
+                html = next(x.file for x in template.lines if x.file.name == f"{name}.mjml")
+                shown = html.relative_to(self.source).as_posix()
+                said = said.replace("(.mjml)", f"({shown} and what it includes)")
             for link, sample in _SAMPLES.items():
                 said = said.replace(sample, f"{{{{ {link} }}}}")
             yield (
