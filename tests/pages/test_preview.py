@@ -489,6 +489,16 @@ def test_a_picture_without_alternative_text_is_listed(folder: Path, alternative:
     )
 
 
+def test_a_link_that_the_html_has_lost_is_listed_as_the_build_names_it(folder: Path) -> None:
+    file = folder / "templates/savedConfiguration.mjml"
+    edit(file, '<mj-include path="shared/button.mjml" />', "")
+
+    [problem] = listed(folder)
+
+    assert problem.startswith("emails/templates/savedConfiguration.txt:3: only the text part has ")
+    assert "the link {{ url }}: show it in the HTML" in problem
+
+
 def listed(folder: Path) -> list[str]:
     """The problems listed for the saved draft's email in English."""
     page = application(Folder(folder)).test_client().get("/?language=en")

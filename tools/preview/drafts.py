@@ -169,8 +169,10 @@ class Drafts:
     def check(self, choice: Choice, email: Email) -> list[Problem]:
         """What is wrong with the finished email."""
         content = Content(email.subject, "", email.text, email.html)
-        brand = self._brand(choice)
-        return list(self._draft.check(choice.kind.key, brand, choice.language, content))
+        brand, event = self._brand(choice), sample(choice)
+        given = {"url": event.url, "result_url": event.result_url}
+        links = {name: link for name, link in given.items() if link}
+        return list(self._draft.check(choice.kind.key, brand, choice.language, content, links))
 
     def _brand(self, choice: Choice) -> Brand:
         texts = json.loads(self._files[f"texts/{choice.language}.json"])

@@ -30,6 +30,8 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 FILLERS = "\N{COMBINING GRAPHEME JOINER}\N{ZERO WIDTH NON-JOINER}\N{NO-BREAK SPACE}"
 # Gmail clips at 102 KB; this leaves room for links, tracking by others and forwarding.
 MAX_HTML = 60_000
+# Characters of a link that a message repeats.
+SHOWN = 100
 # Marks what the text part has no use for, such as "if the button doesn't work".
 HTML_ONLY = "html-only"
 # WCAG 2.2, 1.4.3: text, and text that is large (in CSS pixels, or bold from less on).
@@ -201,7 +203,7 @@ def _pictures(root: Element) -> Iterator[Finding]:
     for image in root.iter("img"):
         if not (image.get("alt") or "").strip():
             link = image.get("src", "")
-            yield Finding(f"a picture without alternative text, `alt`: {link[:100]}", (link,))
+            yield Finding(f"a picture without alternative text, `alt`: {link[:SHOWN]}", (link,))
 
 
 def _missing_in_text(root: Element, texts: Iterable[Painted], plain: _Plain) -> Iterator[Finding]:
@@ -218,10 +220,8 @@ def _missing_in_text(root: Element, texts: Iterable[Painted], plain: _Plain) -> 
             )
     for link in dict.fromkeys(each.get("href", "") for each in _in_text(root)):
         if not plain.links_to(link):
-            yield Finding(
-                f"only the HTML has the link {link[:100]}: write it into the text part (.txt) too",
-                (link,),
-            )
+            told = f"only the HTML has the link {link[:SHOWN]}"
+            yield Finding(f"{told}: write it into the text part (.txt) too", (link,))
 
 
 def _missing_in_html(
@@ -231,7 +231,7 @@ def _missing_in_html(
     targets = (each.get("href", "") for each in root.iter("a"))
     for link in plain.lost(links, targets, (each.text for each in texts)):
         yield Finding(
-            f"only the text part has the link {link[:100]}: show it in the HTML (.mjml) too",
+            f"only the text part has the link {link[:SHOWN]}: show it in the HTML (.mjml) too",
             (link,),
             part=".txt",
         )

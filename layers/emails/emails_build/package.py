@@ -139,10 +139,17 @@ class Draft:
                     )
         return list(found.values())
 
-    def check(self, name: str, brand: Brand, language: str, email: Content) -> Iterator[Problem]:
-        """What is wrong with a rendered email, on the lines that cause it."""
+    def check(
+        self,
+        name: str,
+        brand: Brand,
+        language: str,
+        email: Content,
+        links: Mapping[str, str] = _SAMPLES,
+    ) -> Iterator[Problem]:
+        """What is wrong with an email rendered with `links`, on the lines that cause it."""
         template = self.templates_of(brand)[name]
-        words = self._words(name, brand, language)
+        words = {**self._words(name, brand, language), **links}
         for finding in checks.findings(email.text, email.html, _links(words)):
             line = template.find_shown(finding.clues, words, finding.place, finding.part)
             if line is None and LINK in finding.clues:
@@ -153,8 +160,8 @@ class Draft:
                 html = next(x.file for x in template.lines if x.file.name == f"{name}.mjml")
                 shown = html.relative_to(self.source).as_posix()
                 said = said.replace("(.mjml)", f"({shown} and what it includes)")
-            for link, sample in _SAMPLES.items():
-                said = said.replace(sample, f"{{{{ {link} }}}}")
+            for link, sample in links.items():
+                said = said.replace(sample[: checks.SHOWN], f"{{{{ {link} }}}}")
             yield (
                 line.problem(said)
                 if line
@@ -275,7 +282,7 @@ class Draft:
         for kind in ("blocks", "extra"):
             values = brand.look[kind][language]
             words |= {f"brand.{kind}.{key}": value for key, value in values.items()}
-        return _SAMPLES | {
+        return {
             key: (
                 value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             ).replace("{brand}", brand.name)
