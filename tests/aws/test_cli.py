@@ -15,7 +15,8 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from roomle_mail_cli import causes, doctor, keys, letters, plan, project, steps
+from roomle_mail_cli import causes, doctor, keys, letters, plan, project, senders, steps
+from roomle_mail_cli.commands import why
 from roomle_mail_cli.deployment import Deployment
 from roomle_mail_cli.screen import CliError
 from tests.command_line import CommandLine
@@ -344,6 +345,43 @@ def test_what_only_metrics_show_is_reported(
         assert "receiver 7 times" in found[0].found
 
 
+@pytest.mark.parametrize(
+    ("alarm", "told"),
+    [
+        ("SesQuotaAlarm", "45000 of 50000 emails in 24 hours, 14 a second"),
+        ("OldestMessageAlarm", "1 waiting, 0 at work or waiting for their next try"),
+        ("StillWaitingAlarm", "1 waiting, 0 at work or waiting for their next try"),
+        ("SilenceAlarm", "off (AlarmSilenceHours=0): nobody is notified when"),
+        ("BounceRateAlarm", "6.0% of this account's emails bounce"),
+        ("ComplaintRateAlarm", ""),
+    ],
+)
+def test_why_says_what_aws_measures_of_an_alarm(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, alarm: str, told: str
+) -> None:
+    sent = account(quota={"SentLast24Hours": 45_000.0})
+    monkeypatch.setattr(senders, "account", lambda _: sent)
+    vars(deployment).update(
+        parameters={"AlarmSilenceHours": "0"},
+        resources={"ReceiverFunction": ("AWS::Lambda::Function", "receiver")},
+    )
+    with mock_aws(), Stubber(deployment.client("cloudwatch")) as watch:
+        url = deployment.client("sqs").create_queue(QueueName="q")["QueueUrl"]
+        deployment.outputs["QueueUrl"] = url
+        deployment.client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+        watch.add_response(
+            "get_metric_data", {"MetricDataResults": [{"Id": "bounces", "Values": [0.06]}]}
+        )
+        found = why.measured(deployment, alarm)
+    assert found.startswith(told) if told else not found
+
+
+def test_what_aws_does_not_allow_to_measure_is_left_out(deployment: Deployment) -> None:
+    with Stubber(deployment.client("sqs")) as sqs:
+        sqs.add_client_error("get_queue_attributes", "AccessDenied")
+        assert why.measured(deployment, "OldestMessageAlarm") == ""
+
+
 def test_a_check_whose_resource_is_gone_fails(deployment: Deployment) -> None:
     with Stubber(deployment.client("dynamodb")) as aws:
         aws.add_client_error("describe_table", "ResourceNotFoundException", "Table: table")
@@ -363,10 +401,23 @@ def described(deployment: Deployment, stubber: Stubber, **parameters: str) -> di
     template = cloudformation.read()
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"] = template["Globals"]["Function"] | resource["Properties"]
+            properties = cloudformation.merge(
+                template["Globals"]["Function"], resource["Properties"]
+            )
+            resource["Properties"] = properties
     stubber.add_response("get_template", {"TemplateBody": json.dumps(template)})
     vars(deployment)["parameters"] = {"MemorySize": "1024", "Mailer": "on"} | parameters
     return cloudformation.Stack(**parameters).resources
+
+
+TLS = {"Bool": {"aws:SecureTransport": "false"}}
+TLS_ONLY = [{"Sid": "TlsOnly", "Effect": "Deny", "Action": "sqs:*", "Condition": TLS}]
+OTHERS = {"Sid": "Others", "Effect": "Allow", "Action": "sqs:SendMessage"}
+
+
+def policy_of(queue: str, *statements: dict[str, Any]) -> str:
+    where = {"Principal": "*", "Resource": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [x | where for x in statements]})
 
 
 @pytest.fixture
@@ -382,16 +433,20 @@ def queues(deployment: Deployment) -> Iterator[Callable[..., Any]]:
                 policy["deadLetterTargetArn"] = f"arn:aws:sqs:{REGION}:{ACCOUNT}:DeadLetterQueue"
                 wanted["RedrivePolicy"] = json.dumps(policy)
             attributes = {key: str(value).replace("True", "true") for key, value in wanted.items()}
+            attributes["Policy"] = policy_of(name, *TLS_ONLY)
             created = deployment.client("sqs").create_queue(QueueName=name, Attributes=attributes)
             made[name] = ("AWS::SQS::Queue", created["QueueUrl"])
+            made[f"{name}TlsOnly"] = ("AWS::SQS::QueuePolicy", f"{name}TlsOnly")
 
     with mock_aws(), Stubber(deployment.client("cloudformation")) as stubber:
         yield make
 
 
 def set_attributes(deployment: Deployment, name: str, **attributes: str) -> None:
-    url = deployment.resources[name][1]
-    deployment.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
+    url, sqs = deployment.resources[name][1], deployment.client("sqs")
+    # moto forgets a policy that is not set again.
+    kept = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=kept | attributes)
 
 
 @pytest.mark.parametrize(
@@ -459,6 +514,31 @@ def test_dead_letters_and_encryption_that_were_changed_by_hand_are_told(
     assert "REVERT_DRIFT" in cause.fix
 
 
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        ([], "its policy lost the statement TlsOnly"),
+        ([TLS_ONLY[0] | {"Effect": "Allow"}], "its policy lost the statement TlsOnly"),
+        ([TLS_ONLY[0] | {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}], "TlsOnly"),
+        ([*TLS_ONLY, OTHERS], "a statement Others, not the stack's, that lets others use it"),
+        ([*TLS_ONLY, OTHERS | {"Effect": "Deny"}], "not the stack's, that denies something"),
+    ],
+)
+@pytest.mark.parametrize("name", ["Queue", "DeadLetterQueue"])
+def test_a_queues_policy_that_was_changed_by_hand_is_told(
+    deployment: Deployment, queues: Any, name: str, statements: list[dict[str, Any]], told: str
+) -> None:
+    queues()
+    policy = policy_of(name, *statements) if statements else ""
+    set_attributes(deployment, name, Policy=policy)
+
+    [cause] = causes.queues(deployment)
+
+    assert cause.why.startswith(f"{name} was changed by hand: ")
+    assert told in cause.why
+    assert "REVERT_DRIFT" in cause.fix
+
+
 FUNCTION = {
     "Handler": "app.handler",
     "Runtime": "python3.13",
@@ -497,6 +577,46 @@ def test_a_function_that_was_changed_by_hand_is_told_with_what_that_does(
     assert found == [] if told is None else told in found[0]
     stopped = name == "ReceiverFunction" and has.get("Timeout", 10) <= 8
     assert ("Roomle sends its own email" in "".join(found)) == stopped
+
+
+SET = {"AnswerWithin": "8", "EventBus": "", "TokenHeader": "token"}
+AS_SET = {"ANSWER_WITHIN": "8", "EVENT_BUS": "", "TOKEN_HEADER": "token", "OF_OUR_OWN": "x"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told", "kept"),
+    [
+        ({}, None, ""),
+        ({"ANSWER_WITHIN": "30"}, "ANSWER_WITHIN is '30', but AnswerWithin is '8'",
+         "sam deploy --parameter-overrides AnswerWithin=30."),
+        ({"EVENT_BUS": "a bus", "TOKEN_HEADER": "x"},
+         "TOKEN_HEADER is 'x', but TokenHeader is 'token'; EVENT_BUS is 'a bus', but EventBus is",
+         "--parameter-overrides TokenHeader=x 'EventBus=a bus'."),
+    ],
+)  # fmt: skip
+def test_a_variable_that_differs_from_its_parameter_is_a_warning_with_both_ways_out(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: dict[str, str],
+    told: str | None,
+    kept: str,
+) -> None:
+    vars(deployment)["resources"] = {"ReceiverFunction": ("AWS::Lambda::Function", "receiver")}
+    for each in ("variables", "configuration", "concurrency"):
+        monkeypatch.setattr(causes, each, lambda _: iter(()))
+    with (
+        Stubber(deployment.client("cloudformation")) as stubber,
+        Stubber(deployment.client("lambda")) as aws,
+    ):
+        described(deployment, stubber, **SET)
+        variables = {"Environment": {"Variables": AS_SET | changed}}
+        aws.add_response("get_function_configuration", FUNCTION | variables)
+        [check] = doctor.make("functions", doctor.check_functions, deployment)
+    assert check.state == ("warn" if told else "ok")
+    if told:
+        assert check.found.startswith(f"ReceiverFunction was changed by hand: {told}")
+        assert kept in check.advice
+        assert "REVERT_DRIFT" in check.advice
 
 
 def found(deployment: Deployment, name: str) -> dict[str, tuple[str, str]]:
@@ -691,6 +811,16 @@ def test_a_silence_alarm_that_is_off_is_reported(deployment: Deployment) -> None
     [found] = doctor.make("silence alarm", doctor.check_silence, deployment)
     assert (found.state, "AlarmSilenceHours=0" in found.found) == ("info", True)
     assert "AlarmSilenceHours" in found.advice
+
+
+def test_a_silence_alarm_that_was_deleted_by_hand_is_reported(deployment: Deployment) -> None:
+    vars(deployment)["parameters"] = {"AlarmSilenceHours": "24"}
+    vars(deployment)["resources"] = {"SilenceAlarm": ("AWS::CloudWatch::Alarm", "silence")}
+    with Stubber(deployment.client("cloudwatch")) as watch:
+        watch.add_response("describe_alarms", {"MetricAlarms": []}, ANY_ALARMS)
+        [found] = doctor.make("silence alarm", doctor.check_silence, deployment)
+    assert (found.state, found.found) == ("fail", "it was deleted by hand")
+    assert "REVERT_DRIFT" in found.advice
 
 
 def test_the_silence_alarm_does_not_count_as_ringing_twice(deployment: Deployment) -> None:

@@ -105,13 +105,15 @@ def test_padding_oracle_the_time_says_nothing(world: World) -> None:
         "wrong key again": pad(f"{text}{API_KEY[:-1]}X".encode(), BLOCK),
     }
     assert len({len(each) for each in kinds.values()}) == 1
-    events = {kind: with_token(event, encrypted(plain)) for kind, plain in kinds.items()}
+    tokens_of = {kind: encrypted(plain) for kind, plain in kinds.items()}
     times: dict[str, list[int]] = {kind: [] for kind in kinds}
     for _ in range(figures.number("FAULTS_SAMPLES", 1_500)):
         for kind in chance.sample(list(kinds), len(kinds)):
-            began = time.perf_counter_ns()
-            answer = receiver.handler(events[kind], LambdaContext())
-            times[kind].append(time.perf_counter_ns() - began)
+            request = with_token(event, tokens_of[kind])
+            # Processor time, so that no other program on this machine counts.
+            began = time.thread_time_ns()
+            answer = receiver.handler(request, LambdaContext())
+            times[kind].append(time.thread_time_ns() - began)
             assert answer["statusCode"] == 401
 
     found = {kind: welch(times["wrong key"], times[kind]) for kind in kinds if kind != "wrong key"}

@@ -428,14 +428,19 @@ def still_waiting(stack: LocalStack, recipient: str) -> Iterator[None]:
     try:
         with stack.endpoint(MAILER, "SESV2", THROTTLING):
             event_id = queue(stack, recipient, age=660)
-            assert stack.wait_until(lambda: _is_told(stack, event_id, "postponed"))
+            _wait_for_line(stack, event_id, "postponed")
             yield
     finally:
         stack.forget_messages()
 
 
-def _is_told(stack: LocalStack, event_id: str, what: str) -> bool:
-    return any(event_id in line and f'"{what}"' in line for line in stack.log(MAILER))
+def _wait_for_line(stack: LocalStack, event_id: str, what: str) -> None:
+    def is_there() -> bool:
+        return any(event_id in line and f'"{what}"' in line for line in stack.log(MAILER))
+
+    if not stack.wait_until(is_there, within=10):
+        stack.hand_on_log(MAILER)
+        assert stack.wait_until(is_there)
 
 
 @contextmanager
@@ -444,7 +449,7 @@ def dead_letter(stack: LocalStack, recipient: str) -> Iterator[None]:
     try:
         with stack.unverified(SENDER):
             event_id = queue(stack, recipient)
-            assert stack.wait_until(lambda: _is_told(stack, event_id, "dead-lettered"))
+            _wait_for_line(stack, event_id, "dead-lettered")
             yield
     finally:
         stack.forget_dead_letters()

@@ -82,7 +82,7 @@ class Stack:
         for name, resource in template["Resources"].items():
             if self._is_made(resource):
                 if resource["Type"] == "AWS::Serverless::Function":
-                    properties = _merge(shared, resource["Properties"])
+                    properties = merge(shared, resource["Properties"])
                     self.resources[name] = self._evaluate({**resource, "Properties": properties})
                 else:
                     self.resources[name] = self._evaluate(resource)
@@ -141,10 +141,10 @@ FUNCTIONS: dict[str, Callable[[Any, Mapping[str, Any]], Any]] = {
 }
 
 
-def _merge(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+def merge(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Merge as SAM merges Globals: maps key by key, anything else is replaced."""
     merged = dict(shared)
     for key, value in own.items():
         both = isinstance(value, dict) and isinstance(shared.get(key), dict)
-        merged[key] = _merge(shared[key], value) if both else value
+        merged[key] = merge(shared[key], value) if both else value
     return merged

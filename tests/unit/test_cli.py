@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -306,6 +303,16 @@ def test_a_vector_made_from_the_secret_is_not_shown(cli: CommandLine) -> None:
     assert result.json["vector"] == "made from the secret"
 
 
+def test_what_could_not_be_tried_has_no_table(cli: CommandLine) -> None:
+    tried, not_tried = (
+        cli("verify", each, "--secret-stdin", "--api-key", API_KEY, stdin=SECRET).out
+        for each in (token(), "abc")
+    )
+    assert "Tried:" in tried
+    assert "Tried:" not in not_tried
+    assert "cut off?" in not_tried
+
+
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
 def test_verify_shows_neither_secret_nor_session(cli: CommandLine, arguments: list[str]) -> None:
     result = cli("verify", token(), "--secret-stdin", *arguments,
@@ -438,31 +445,6 @@ def test_any_other_event_is_sent_under_its_full_name(cli: CommandLine, name: str
     result = cli("send", name, "--to", "a@b.example", "--webhook", "http://127.0.0.1:9",
                  "--secret-stdin", "--api-key", API_KEY, "-n", "--json", stdin=SECRET)  # fmt: skip
     assert json.loads(result.json["body"])["event"] == name
-
-
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        (
-            "roomle-mail send s",
-            {"savedConfiguration", "shareConfiguration", "shareConfigurationAR"},
-        ),
-        ("roomle-mail send 3", {"3DExportAsset"}),
-        ("roomle-mail doc", {"doctor"}),
-        ("roomle-mail dead-letters re", {"redrive"}),
-    ],
-)
-def test_the_shell_completes_events_and_commands(words: str, offered: set[str]) -> None:
-    variables = {
-        "_ROOMLE_MAIL_COMPLETE": "complete_bash",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(words.split()) - 1),
-    }
-    launcher = Path(sys.executable).with_name("roomle-mail")
-    ran = subprocess.run(
-        [launcher], env=os.environ | variables, capture_output=True, text=True, check=False
-    )
-    assert set(ran.stdout.split()) == offered
 
 
 @pytest.mark.parametrize("arguments", [[], ["savedConfiguration"], ["--to", "a@b.example"]])

@@ -212,6 +212,17 @@ def test_a_value_that_can_not_be_shown_is_named(source: Path, line: str, message
     assert message in problem
 
 
+@pytest.mark.parametrize("name", ["note", "note_label"])
+def test_a_text_among_the_blocks_is_told_where_texts_are(source: Path, name: str) -> None:
+    number = append(source, BRANDS, "[brands.default.blocks]") + 1
+    append(source, BRANDS, f'{name} = "Come and see"')
+    [problem] = problems(source)
+    assert problem.startswith(
+        f"{BRANDS}:{number}: brands.default.blocks.{name}: isn't known: it is"
+    )
+    assert "texts/<language>.toml" in problem
+
+
 @pytest.mark.parametrize(
     ("placeholder", "message"),
     [

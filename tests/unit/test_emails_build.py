@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 from pathlib import Path
@@ -202,19 +200,6 @@ def test_a_build_leaves_nothing_of_an_earlier_one(source: Path, tmp_path: Path) 
     stale.touch()
     write(compile_package(source), tmp_path / "target")
     assert not stale.exists()
-
-
-def test_the_command_builds_or_says_what_is_wrong(source: Path, tmp_path: Path) -> None:
-    paths = ["--source", str(source), "--target", str(tmp_path)]
-    command = [sys.executable, "-m", "emails_build", *paths]
-    good = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (good.returncode, good.stderr) == (0, "")
-    assert (tmp_path / "roomle_mail_emails" / "catalog.json").exists()
-    line = edit(source, BRANDS, '"#1f4d43"', '"green"')
-    bad = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert bad.returncode == 1
-    assert bad.stderr.startswith(f"{source / BRANDS}:{line}: brands.default.colours.button")
-    assert "Traceback" not in bad.stderr
 
 
 @pytest.mark.parametrize(

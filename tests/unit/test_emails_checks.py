@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ import pytest
 from emails_build import checks
 from emails_build.package import compile_package
 from tests.emails_building import append, edit, problems
-from tools.sam import ROOT
 
 LAYOUT, LAYOUT_TEXT = "templates/shared/layout.mjml", "templates/shared/layout.txt"
 SAVED, SAVED_TEXT = "templates/savedConfiguration.mjml", "templates/savedConfiguration.txt"
@@ -79,10 +75,34 @@ def test_a_link_that_the_html_has_lost_is_named_where_the_text_part_has_it(
     assert any(f"only the text part has the link {link}" in each for each in found), found
 
 
+def test_the_brands_own_html_is_named_if_that_has_lost_the_link(source: Path) -> None:
+    own = source / "templates" / "studio" / "savedConfiguration.mjml"
+    own.parent.mkdir()
+    own.write_text("<mj-text>{{ t.button }}</mj-text>\n")
+    [problem] = problems(source)
+    assert problem.startswith(f"{SAVED_TEXT}:")
+    assert "show it in the HTML (templates/studio/savedConfiguration.mjml and what it" in problem
+
+
+def test_a_link_within_the_html_is_fine_and_one_to_nowhere_is_not(source: Path) -> None:
+    link = '<mj-text><a href="{}">{{{{ t.button }}}}</a></mj-text>'
+    append(source, SAVED, link.format("#top"))
+    assert compile_package(source)
+    number = append(source, SAVED, link.format("#"))
+    [problem] = problems(source)
+    assert problem.startswith(f"{SAVED}:{number}: <a href>: expected a link of https://")
+
+
 def test_a_link_that_only_the_html_has_is_named_where_it_is_set(source: Path) -> None:
     edit(source, SAVED_TEXT, "{{ url }}", "")
     [problem] = problems(source)
     assert problem.startswith(f"{SAVED}:1: only the HTML has the link {{{{ url }}}}: {INTO_TEXT}")
+
+
+@pytest.mark.parametrize("end", ["(terms)", "?a=1&b=2", "!", "caf%C3%A9", "#top", "", "it's"])
+def test_a_link_of_any_form_is_found_in_both_parts(source: Path, end: str) -> None:
+    edit(source, "brands.toml", "https://www.brand.example/privacy", f"https://b.example/{end}")
+    assert compile_package(source)
 
 
 def test_a_text_part_may_have_a_link_of_its_own(source: Path) -> None:
@@ -162,28 +182,3 @@ def test_words_that_only_one_language_has_in_both_parts_are_missed_in_the_others
     for word in ("three", "four"):
         [first, *_] = checks.findings("x", page.format(word))
         assert word in first.message
-
-
-def test_the_command_prints_problems_alone_with_paths_from_the_projects_folder(
-    source: Path, tmp_path: Path
-) -> None:
-    folder = ROOT / "build" / f"emails-of-a-test-{tmp_path.name}"
-    shutil.copytree(source, folder)
-    try:
-        fine = check(folder)
-        number = append(folder, SAVED, "<mj-text>Come and see</mj-text>")
-        wrong = check(folder)
-    finally:
-        shutil.rmtree(folder)
-    assert (fine.returncode, fine.stderr) == (0, "")
-    assert "emails are fine; they lead to" in fine.stdout
-    assert (wrong.returncode, wrong.stdout) == (1, "")
-    [line] = wrong.stderr.splitlines()
-    assert line.startswith(f"build/{folder.name}/{SAVED}:{number}: only the HTML says")
-
-
-def check(folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "emails_build", "--source", str(folder)],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip

@@ -118,18 +118,18 @@ def assert_only_links_differ(name: str, email: Email) -> Page:
     return read.page
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("field", FIELDS)
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_values_of_fields_change_nothing(name: str, field: str, value: str) -> None:
-    assert compose(name, **{field: value}) in (None, plain_email(name))
+def test_hostile_values_of_fields_change_nothing(field: str, value: str) -> None:
+    for name in NAMES:
+        assert compose(name, **{field: value}) in (None, plain_email(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("field", ["url", "resultUrl"])
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_values_instead_of_links_are_not_shown(name: str, field: str, value: str) -> None:
-    assert compose(name, **{field: value}) in (None, plain_email(name))
+def test_hostile_values_instead_of_links_are_not_shown(field: str, value: str) -> None:
+    for name in NAMES:
+        assert compose(name, **{field: value}) in (None, plain_email(name))
 
 
 # Every place in one email's links, and one place in every email's links. The rest runs in `make

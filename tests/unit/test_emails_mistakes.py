@@ -129,6 +129,70 @@ def test_a_number_with_a_unit_is_told_to_be_written_alone(source: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("button = #1f4d43", 'write a colour in quotes, "#1f4d43"'),
+        ("button = 1f4d43  # green", 'write a colour in quotes, "#1f4d43"'),
+        ("button = 123", "expected a colour"),
+        ("[brands.Neue Marke]", "as in [brands.my-brand]"),
+        ("[brands.möbel]", "as in [brands.my-brand]"),
+        ("button = green", "in straight quotes"),
+        ('button = "dark "green""', "a quotation mark within a text"),
+        ("corner_radius = 1,5", "write a point in a number, 1.5"),
+        ('button = "#1f4d43"\nbutton = "#1f4d43"', "the name is here twice"),
+        ('button = "#1f4d43"\nx = 123\nx = 123', "the name is here twice"),
+    ],
+)
+def test_a_value_that_is_not_toml_is_told_as_what_it_looks_like(
+    source: Path, line: str, meant: str
+) -> None:
+    number = edit(source, BRANDS, 'button = "#1f4d43"', line) + line.count("\n")
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{BRANDS}:{number}: ")
+    assert meant in problem
+
+
+ASK = "there may be none, so ask first, {{% if {} is defined %}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Url", "did you mean `url`?"),
+        ("heading", "did you mean `t.heading`?"),
+        ("brand.nmae", "did you mean `brand.name`?"),
+        ("brand.colors.light.button", "`brand.colors` is undefined, did you mean `brand.colours`?"),
+        ("brand.colours.light.buton", "did you mean `brand.colours.light.button`?"),
+        ("brand.x", "`brand.x` is undefined (in "),
+        ("nonsense", "`nonsense` is undefined (in "),
+        *((each, ASK.format(each)) for each in ("design.name", "qr", "brand.web_font")),
+    ],
+)
+def test_a_name_that_is_undefined_is_told_with_what_is_meant(
+    source: Path, name: str, meant: str
+) -> None:
+    number = append(source, SAVED_TEXT, f"{{{{ {name} }}}}")
+    [problem, *_] = problems(source)
+    assert problem.startswith(f"{SAVED_TEXT}:{number}: `")
+    assert meant in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "meant"),
+    [
+        ("[savedConfiguration]", "[savedConfigurations]", "did you mean `savedConfiguration`?"),
+        ("heading = ", "headline = ", "savedConfiguration.headline: isn't shown, did you mean `h"),
+        ("heading = ", "xyz = ", "savedConfiguration.xyz: isn't shown: expected one of button, "),
+    ],
+)
+def test_a_text_under_a_wrong_name_is_told_with_what_is_meant(
+    source: Path, old: str, new: str, meant: str
+) -> None:
+    number = edit(source, DE, old, new)
+    assert any(x.startswith(f"{DE}:{number}: ") and meant in x for x in problems(source))
+
+
+@pytest.mark.parametrize(
     ("tag", "meant"),
     [("iff url", "{% if … %}"), ("fro x in t.text", "{% for … %}"), ("endiff", "{% endif %}")],
 )

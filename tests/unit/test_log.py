@@ -349,6 +349,19 @@ def test_lines_with_one_cause_are_one_group_and_the_most_frequent_comes_first() 
     assert "hosts" in groups[0].reason.remedy
 
 
+def test_a_token_in_the_log_is_filled_into_the_command_that_opens_it() -> None:
+    found = [
+        a_line(message="refused", reason="TokenUnverified", sealed_token="sealed-older=="),
+        a_line(message="refused", reason="TokenUnverified", sealed_token="sealed-newer=="),
+        a_line(message="refused", reason="TokenUnverified"),
+        a_line(message="refused", reason="TokenExpired"),
+    ]
+    with_token, without = reasons.group(found)
+    assert with_token.remedy.endswith("The last such token: roomle-mail verify sealed-newer==")
+    assert with_token.as_json["remedy"] == with_token.remedy
+    assert without.remedy == without.reason.remedy
+
+
 def test_what_is_unknown_is_still_told() -> None:
     found = reasons.explain({"message": "failed", "reason": "OfALaterVersion"})
     assert found is not None
@@ -367,7 +380,8 @@ LOG = [
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     """The command line on a log of three lines."""
-    monkeypatch.setattr(Deployment, "find", lambda _: SimpleNamespace(has_mailer=True))
+    deployment = SimpleNamespace(has_mailer=True, remind=lambda _: None)
+    monkeypatch.setattr(Deployment, "find", lambda _: deployment)
 
     def search(_: object, query: Query, *, start: datetime) -> list[Line]:
         assert start < datetime.now(UTC)
@@ -423,9 +437,50 @@ def test_why_is_asked_in_any_case(cli: CommandLine, what: str) -> None:
     assert ("TokenExpired" in result.out) == ("Alarm" not in what)
 
 
+@pytest.mark.parametrize("alarm", reasons.ALARMS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}",
+        "roomle-mail-{}-1A2B3C4D5E6F",
+        "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:roomle-mail-{}-1A2B3C4D5E6F",
+    ],
+)
+def test_an_alarm_is_known_by_its_name_in_the_template_and_by_that_in_aws_emails(
+    alarm: str, name: str
+) -> None:
+    assert reasons.spelled(name.format(alarm)) == alarm
+    assert reasons.spelled(name.format(alarm).lower()) == alarm
+
+
+@pytest.mark.parametrize(
+    ("what", "meant"),
+    [
+        ("RefusalAlarm", "RefusalsAlarm"),
+        ("refusals", "RefusalsAlarm"),
+        ("bouncerate", "BounceRateAlarm"),
+        ("ReceiverThrottleAlarm", "ReceiverThrottlesAlarm"),
+        ("TokenExpird", "TokenExpired"),
+    ],
+)
+def test_a_mistyped_question_is_asked_about(what: str, meant: str) -> None:
+    with pytest.raises(CliError, match=f"Did you mean '{meant}'"):
+        reasons.query_for(reasons.spelled(what))
+
+
 @pytest.mark.parametrize("message", reasons.MESSAGES)
 def test_why_knows_every_message(message: str) -> None:
     assert reasons.query_for(message) == Query(messages=[message])
+
+
+def test_an_id_that_a_line_does_not_have_is_not_shown(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = a_line(message="failed", reason="Throttled", event_id="0f3a", correlation_id="-")
+    monkeypatch.setattr(lines, "search", lambda *_, **__: [line])
+    told = cli("why", "failed").out
+    assert "event_id 0f3a" in told
+    assert "correlation_id" not in told
 
 
 def test_dead_letters_are_chosen_by_reason_in_any_case() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import boto3
@@ -253,15 +251,42 @@ def test_what_stands_before_the_command_is_what_all_commands_have(path: tuple[st
     for name in path:
         command = command.commands[name]  # type: ignore[attr-defined]
         groups.append(command)
-    *before, own = [{x for each in group.params for x in each.opts} for group in groups]
+    *before, own = [{x: each.name for each in group.params for x in each.opts} for group in groups]
     for options in before:
-        assert {"--stack", "-s", "--json", "--region", "--profile"} <= options & own
+        for name in ("--stack", "-s", "--json", "--region", "--profile"):
+            assert options[name] == own[name]
 
 
 @pytest.mark.parametrize("option", ["--stack", "--region", "--profile"])
 def test_an_empty_option_before_the_command_is_an_error(cli: CommandLine, option: str) -> None:
     told = cli(option, "", "doctor")
     assert (told.code, f"{option} is empty" in told.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("stack", "options", "advice", "notes"),
+    [
+        (None, (None, None), "roomle-mail doctor; aws sesv2 get-account; sam deploy", []),
+        ("one", (None, None), "roomle-mail doctor; aws sesv2 get-account",
+         ["Each `roomle-mail` above needs --stack one."]),
+        ("a b", ("option-1", "two"), "roomle-mail doctor, then sam deploy",
+         ["Each `roomle-mail` above needs --stack 'a b' --region option-1 --profile two.",
+          "Each `aws` and `sam` above needs --region option-1 --profile two."]),
+        (None, ("option-1", None), "aws sesv2 get-account",
+         ["Each `aws` and `sam` above needs --region option-1."]),
+        ("one", ("option-1", None), "Service Quotas", []),
+    ],
+)  # fmt: skip
+def test_commands_that_are_told_are_told_with_the_options_that_find_the_same_stack(
+    capsys: pytest.CaptureFixture[str],
+    stack: str | None,
+    options: tuple[str | None, str | None],
+    advice: str,
+    notes: list[str],
+) -> None:
+    with session.options(*options):
+        Deployment.find(stack).remind([advice])
+    assert capsys.readouterr().err.splitlines() == notes
 
 
 @pytest.mark.parametrize("path", [("dead-letters", "list"), ("secret", "list"), ("doctor",)])
@@ -278,23 +303,3 @@ def test_the_version_is_printed(cli: CommandLine) -> None:
     told = cli("--version")
     assert told.code == 0
     assert told.out.split()[0] == "roomle-mail"
-
-
-# Each takes longer to import than the command line itself.
-SLOW = {
-    "boto3", "botocore", "rich", "yaml", "Crypto", "aws_lambda_powertools", "minijinja", "dns",
-    "asyncio",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("arguments", ["--help", "--version", "send -h", "dead-letters list -h"])
-def test_help_is_quick_because_it_loads_nothing_slow(arguments: str) -> None:
-    script = (
-        "import atexit, sys; from roomle_mail_cli.app import main; "
-        "atexit.register(lambda: print(*sys.modules)); main()"
-    )
-    command = [sys.executable, "-c", script, *arguments.split()]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    loaded = {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()}
-    assert "roomle_mail_cli" in loaded
-    assert loaded & SLOW == set()

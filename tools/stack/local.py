@@ -190,12 +190,16 @@ class LocalStack:
         """
         return self.wait_until(lambda: self.post({"event": WARM_UP}).status == HTTPStatus.OK)
 
-    def hand_on_log(self) -> None:
-        """Make the emulator hand on the receiver's last line.
+    def hand_on_log(self, function: str = RECEIVER) -> None:
+        """Make the emulator hand on a function's last line, by an event that is ignored.
 
         On a busy machine it does so only with the next event of the same worker.
         """
-        self.post({"event": WARM_UP})
+        if function == RECEIVER:
+            self.post({"event": WARM_UP})
+        else:
+            name = self.deployed.functions[function]
+            self.client("lambda").invoke(FunctionName=name, Payload="{}")
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:

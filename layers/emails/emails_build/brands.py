@@ -683,6 +683,10 @@ class _Check:
                 )
 
 
+# What is shown with a block, but said in each language.
+_TEXTS_OF_BLOCKS = frozenset({"note", "note_label"})
+
+
 def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
     """The place, and what is expected there, in the words of the fields' descriptions."""
     cause = error.get("ctx", {}).get("error")
@@ -699,6 +703,9 @@ def _explained(error: ErrorDetails) -> tuple[tuple[str | int, ...], str]:
         if not inner:
             break
         model = inner[0]
+    if error["type"] == "extra_forbidden" and path[-1] in _TEXTS_OF_BLOCKS:
+        where = "texts/<language>.toml, or into the brand's own texts"
+        return path, f"isn't known: it is a text, so write it into {where}"
     if error["type"] == "extra_forbidden":
         return path, _unknown(str(path[-1]), list(model.model_fields))
     # The rest is pydantic's own, such as the branch of a union, but in `texts` it is keys.

@@ -42,7 +42,8 @@ _ALT = re.compile(r'\salt="[^"]*[^"\s][^"]*"')
 _WORDS = re.compile(r">([^<]*[^<\s][^<]*)<")
 _LINK = re.compile(r'\shref="([^"]*)"')
 # Without what ends a sentence behind it.
-_WRITTEN = re.compile(r"https://[^\s<>\"]*[^\s<>\"'.,;:!?)\]]")
+_ENDS = "'.,;:!?)]"
+_WRITTEN = re.compile(rf"https://[^\s<>\"]*[^\s<>\"{re.escape(_ENDS)}]")
 _FILLER = re.compile(r"(?:&#847;&zwnj;&nbsp;)+")
 BLACK, WHITE = RGBA(0, 0, 0, 1), RGBA(1, 1, 1, 1)
 # Browsers' default colours for an email that only declares dark mode.
@@ -142,6 +143,8 @@ class _Plain:
 
     def links_to(self, link: str) -> bool:
         kind, _, target = link.partition(":")
+        if kind.startswith("#"):
+            return True  # to another place in the HTML
         if kind == "tel":
             return re.sub(r"\D", "", target) in self._digits
         return (target.partition("?")[0] if kind == "mailto" else link) in self._text
@@ -151,7 +154,7 @@ class _Plain:
         there = sorted(set(links).intersection(links_in(self._text)))
         if not there:
             return []
-        known, shown = set(targets), " ".join(words)
+        known, shown = {each.rstrip(_ENDS) for each in targets}, " ".join(words)
         return [link for link in there if link not in known and link not in shown]
 
 

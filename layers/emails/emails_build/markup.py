@@ -480,7 +480,8 @@ class _Reader(HTMLParser):
         # Inserted values were checked at their source.
         if re.match(r"\{\{|\{%", value):
             return
-        if not value.lower().startswith(begins):
+        # Alone it is what stands where a link is still to come.
+        if value == "#" or not value.lower().startswith(begins):
             expected = ", ".join(each for each in begins if each not in {"#", "sms:"})
             self._doubt(f'<{tag} {name}>: expected a link of {expected}, got "{value[:100]}"')
         elif (written := links.ascii_link(value)) != value and "{" not in value:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from minijinja import TemplateError
 
-from emails_build import checks, markup, unread
+from emails_build import checks, markup, syntax, unread
 from emails_build.brands import Brands, read_brands
 from emails_build.problems import BuildFailed, Line, Problem, locate, read_text
 from emails_build.templates import (
@@ -56,6 +56,11 @@ _BLOCKS = {
     "second_button": ": expected the text `second_button` in texts/{}.toml",
     "note_link": ": expected the texts `note` and `note_label` in texts/{}.toml or the brand's own",
 }
+_UNDEFINED = re.compile(r"`([\w.]+)` is undefined")
+_OPTIONAL = re.compile(
+    r"qr|(?:result_)?url|design\.(?:name|picture|size)|brand\.(?:extra|blocks)\.\w+"
+    r"|brand\.(?:logo|logo_dark|web_font)(?:\.\w+)?"
+)
 _SAMPLES = {
     "url": "https://www.roomle.com/t/cp/?id=catalog:item:0123456789ABCDEF&configuratorId=sample",
     "result_url": "https://uploads.roomle.com/configurations/0123456789ABCDEF/sample.glb",
@@ -143,6 +148,11 @@ class Draft:
             if line is None and LINK in finding.clues:
                 line = next(self._with_link(language), None)
             said = finding.message
+            if finding.part == ".txt":
+                # A brand's own HTML may lack what the text part of all brands has.
+                html = next(x.file for x in template.lines if x.file.name == f"{name}.mjml")
+                shown = html.relative_to(self.source).as_posix()
+                said = said.replace("(.mjml)", f"({shown} and what it includes)")
             for link, sample in _SAMPLES.items():
                 said = said.replace(sample, f"{{{{ {link} }}}}")
             yield (
@@ -201,7 +211,10 @@ class Draft:
             if isinstance(each.email, TemplateError):
                 err = each.email
                 line = template.find(err)
-                why = f"{err.detail or err.message} (in {each.language} for {each.where})"
+                why = err.detail or err.message
+                if undefined := _UNDEFINED.fullmatch(why):
+                    why += _meant(undefined[1], each.brand, template)
+                why += f" (in {each.language} for {each.where})"
                 failed.setdefault((line, err.detail), line.problem(why))
                 continue
             known = {(problem.file, problem.line) for problem in template.problems}
@@ -268,6 +281,25 @@ class Draft:
             ).replace("{brand}", brand.name)
             for key, value in words.items()
         }
+
+
+def _meant(name: str, brand: Brand, template: Template) -> str:
+    """What to write instead of a name that is undefined, if that can be told."""
+    if _OPTIONAL.fullmatch(name):
+        return f": there may be none, so ask first, {{% if {name} is defined %}}"
+    known = {*syntax.KNOWN, "brand.id"}
+    known |= {f"t.{key}" for key in template.texts}
+    known |= {f"brand.{key}" for key in brand.look}
+    for scheme, colours in brand.look["colours"].items():
+        known |= {f"{x}{scheme}.{key}" for x in ("", "brand.colours.") for key in colours}
+    group, dot, last = name.rpartition(".")
+    alike = {
+        (x.removeprefix(f"{group}.") if dot else x).casefold(): x
+        for x in known
+        if not dot or x.rpartition(".")[0] == group
+    }
+    close = difflib.get_close_matches(last.casefold(), alike, n=1, cutoff=0.75)
+    return f", did you mean `{alike[close[0]]}`?" if close else ""
 
 
 def _links(words: Mapping[str, str]) -> frozenset[str]:

@@ -32,7 +32,12 @@ _HINTS = {
     "Cannot declare": ": the heading is here twice",
     "Expected newline or end of document": ': a quotation mark within a text is written \\"',
     "Expected '=' after a key": ': write name = "value"',
+    "Expected ']' at the end of a table": (
+        ": write a name of letters without accents, digits and hyphens, as in [brands.my-brand]"
+    ),
 }
+_COLOUR = re.compile(r"=\s*#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\s*(?:#|$)")
+_WITH_COMMA = re.compile(r"=\s*(\d+),(\d+)\s*(?:#|$)")
 _WITH_UNIT = re.compile(r"=\s*(\d[\d.]*)\s*(?:px|pt|em|rem|%)\s*(?:#|$)")
 # A line of TOML that is unlikely within a text.
 _STATEMENT = re.compile(r"""\s*(?:\[[\w."' -]+\]|[\w.-]+ *= *(?:["'\[{0-9]|true|false).*)\s*""")
@@ -123,11 +128,22 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         if message.startswith("Unclosed array"):
             line = _opened_before(text, line)
         hint = next((hint for start, hint in _HINTS.items() if message.startswith(start)), "")
-        if with_unit := _WITH_UNIT.search(text.split("\n")[line - 1]):
-            hint = f": write the number alone, {with_unit[1]}"
+        if message.startswith(("Invalid value", "Expected newline")):
+            hint = _hint_of_value(text.split("\n")[line - 1]) or hint
         raise BuildFailed([Problem(file, line, f"isn't TOML: {message}{hint}")]) from None
     except RecursionError:
         raise BuildFailed([Problem(file, 1, "isn't TOML: too deeply nested")]) from None
+
+
+def _hint_of_value(line: str) -> str:
+    """What to do about a value without quotes, which tomllib's message doesn't say."""
+    if with_unit := _WITH_UNIT.search(line):
+        return f": write the number alone, {with_unit[1]}"
+    if with_comma := _WITH_COMMA.search(line):
+        return f": write a point in a number, {with_comma[1]}.{with_comma[2]}"
+    if colour := _COLOUR.search(line):
+        return f': write a colour in quotes, "#{colour[1]}"'
+    return ""
 
 
 def _open_text(text: str) -> tuple[int, int] | None:

@@ -24,7 +24,7 @@ _ONE_BRACE = re.compile(
 )
 _THREE_BRACES = re.compile(r"\{\{\{\s*([\w.]+)[^{}]*\}\}\}")
 # What emails.py gives to templates, and the names that shared templates set.
-_KNOWN = frozenset(
+KNOWN = frozenset(
     """
     align brand date design dir false label language link none parts qr range result_url start t
     true url words
@@ -113,8 +113,8 @@ def _unknown_names(text: str, lines: Sequence[Line]) -> Iterator[Problem]:
             rest = "" if close and close[0] in _ENDS else " …"
             hint = f", did you mean {{% {close[0]}{rest} %}}?" if close else ""
             yield line.problem(f"{written} isn't known{hint}")
-        elif (found := _SET.match(written)) and found[1] not in _KNOWN:
-            close = difflib.get_close_matches(found[1], _KNOWN, n=1)
+        elif (found := _SET.match(written)) and found[1] not in KNOWN:
+            close = difflib.get_close_matches(found[1], KNOWN, n=1)
             hint = f", did you mean `{close[0]}`?" if close else ""
             yield line.problem(f"`{found[1]}` is undefined{hint}")
 

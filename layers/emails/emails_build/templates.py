@@ -197,7 +197,7 @@ def _compile(folders: Sequence[Path], names: Sequence[str]) -> dict[str, Templat
         sources = _Sources(tuple(folders), name)
         if name.removesuffix(FAILED) not in known:
             right = {each.casefold(): each for x in known for each in (x, f"{x}{FAILED}")}
-            close = difflib.get_close_matches(name.casefold(), right, n=1, cutoff=0.85)
+            close = difflib.get_close_matches(name.casefold(), right, n=1, cutoff=0.75)
             hint = f", did you mean {right[close[0]]}.mjml?" if close else ""
             expected = f"{', '.join(known)}, each perhaps with {FAILED}"
             why = f"isn't an email of Roomle's{hint or f': expected {expected}'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from textwrap import shorten
@@ -159,6 +160,12 @@ def _wrong(texts: Texts, uses: Uses) -> Iterator[tuple[Sequence[str], str]]:
             yield (template, key), f"is missing: expected a text{why if special else ''}"
 
 
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    meant = f", did you mean `{close[0]}`?" if close else ""
+    return meant or f": expected one of {', '.join(known)}"
+
+
 def unknown(
     sections: Mapping[str, Any], uses: Uses, *, rtl: bool
 ) -> Iterator[tuple[Sequence[str], str]]:
@@ -168,7 +175,7 @@ def unknown(
     """
     for name, section in sections.items():
         if name != SHARED and name not in uses.shown:
-            yield (name,), f"isn't an email: expected one of {', '.join([SHARED, *uses.shown])}"
+            yield (name,), f"isn't an email{_hint(name, [SHARED, *uses.shown])}"
             continue
         if not isinstance(section, dict):
             yield (name,), f"expected a section, written [{name}]"
@@ -176,7 +183,7 @@ def unknown(
         keys = uses.anywhere if name == SHARED else uses.shown[name]
         for key, value in section.items():
             if key.removesuffix(WITH_DESIGN) not in keys:
-                yield (name, key), f"isn't shown: expected one of {', '.join(sorted(keys))}"
+                yield (name, key), f"isn't shown{_hint(key, sorted(keys))}"
             elif not isinstance(value, str):
                 yield (name, key), "expected a text in quotes"
             elif value.strip():

@@ -8,6 +8,7 @@ change set with the deployment mode REVERT_DRIFT compares with the actual resour
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -328,6 +329,28 @@ def variables(deployment: Deployment) -> Iterator[Cause]:
             )
 
 
+def values(deployment: Deployment) -> Iterator[Cause]:
+    """Whether the functions' variables have the values that the stack's parameters say."""
+    described = _template(deployment)["Resources"]
+    for logical_id in deployment.functions:
+        given = described[logical_id]["Properties"].get("Environment", {}).get("Variables", {})
+        has = deployment.function(logical_id).get("Environment", {}).get("Variables", {})
+        told, kept = [], []
+        for name, value in given.items():
+            parameter = str(value.get("Ref")) if isinstance(value, dict) else ""
+            wanted = deployment.parameters.get(parameter)
+            if wanted is not None and has.get(name, wanted) != wanted:
+                told.append(f"{name} is {has[name]!r}, but {parameter} is {wanted!r}")
+                kept.append(shlex.quote(f"{parameter}={has[name]}"))
+        if told:
+            yield Cause(
+                f"{logical_id} was changed by hand: {'; '.join(told)}",
+                f"To keep it: sam deploy --parameter-overrides {' '.join(kept)}. To put it back: "
+                f"{revert_drift(deployment)}",
+                logical_id,
+            )
+
+
 def configuration(deployment: Deployment) -> Iterator[Cause]:
     """Whether the functions have the template's handler, layers, memory and time-out."""
     described = _template(deployment)["Resources"]
@@ -398,6 +421,7 @@ def queues(deployment: Deployment) -> Iterator[Cause]:
                 QueueUrl=url, AttributeNames=["All"]
             )["Attributes"]
         yield from _attributes(deployment, logical_id, wanted, has)
+        yield from _policy(deployment, logical_id, has)
         if "RedrivePolicy" in wanted:
             yield from _redrive(deployment, logical_id, wanted["RedrivePolicy"], has)
 
@@ -428,6 +452,40 @@ def _attributes(
         key = has.get("KmsMasterKeyId")
         how = f"its key is {key}, which the functions may not use" if key else "it is not encrypted"
         yield Cause(f"{logical_id} was changed by hand: {how}", revert_drift(deployment))
+
+
+def _policy(deployment: Deployment, logical_id: str, has: Mapping[str, str]) -> Iterator[Cause]:
+    """Whether a queue's policy is the template's: who may not use it, and how."""
+    policies = [
+        each["Properties"]
+        for name, each in _template(deployment)["Resources"].items()
+        # The emulator can't create them.
+        if each["Type"] == "AWS::SQS::QueuePolicy" and name in deployment.resources
+    ]
+    ours = {
+        statement["Sid"]: statement
+        for policy in policies
+        if {"Ref": logical_id} in policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    there = {str(each.get("Sid")): each for each in _statements(has.get("Policy") or "{}")}
+    for sid, wanted in ours.items():
+        found = there.get(sid, {})
+        if any(found.get(name) != wanted.get(name) for name in ("Effect", "Condition")):
+            yield Cause(
+                f"{logical_id} was changed by hand: its policy lost the statement {sid}",
+                revert_drift(deployment),
+                logical_id,
+            )
+    for sid, found in there.items():
+        if sid not in ours:
+            does = "denies something" if found.get("Effect") == "Deny" else "lets others use it"
+            yield Cause(
+                f"{logical_id} was changed by hand: its policy has a statement {sid}, not the "
+                f"stack's, that {does}",
+                revert_drift(deployment),
+                logical_id,
+            )
 
 
 def _redrive(

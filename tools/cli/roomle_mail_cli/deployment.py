@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,10 +28,10 @@ from botocore.exceptions import (
 from roomle_mail.errors import SettingsInvalid
 from roomle_mail.settings import Settings
 from roomle_mail_cli import session as aws_session
-from roomle_mail_cli.screen import CliError, Exit
+from roomle_mail_cli.screen import CliError, Exit, note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import boto3
 
@@ -145,7 +146,7 @@ class Deployment:
     @classmethod
     def find(cls, stack: str | None) -> Deployment:
         """Find a stack by its name, or by the file that describes a local one; raises CliError."""
-        option = f" --stack {shlex.quote(stack)}" if stack else ""
+        option = (f" --stack {shlex.quote(stack)}" if stack else "") + aws_session.typed()
         named = stack or os.environ.get("ROOMLE_MAIL_STACK") or DEFAULT
         if named.endswith(".json"):
             return cls._described(Path(named), option)
@@ -181,6 +182,14 @@ class Deployment:
             raise CliError(f"{path} does not exist.", "Start a local stack: make local") from err
         except (OSError, ValueError, KeyError, TypeError) as err:
             raise CliError(f"{path} does not describe a local stack.") from err
+
+    def remind(self, advice: Iterable[str]) -> None:
+        """Say which options the commands in an advice need to find the same stack."""
+        told, own = "\n".join(advice), aws_session.typed()
+        if self.option and "roomle-mail " in told:
+            note(f"Each `roomle-mail` above needs{self.option}.")
+        if own and re.search(r"\b(?:aws|sam) ", told):
+            note(f"Each `aws` and `sam` above needs{own}.")
 
     def client(self, service: str) -> Any:  # noqa: ANN401 (boto3's clients are made at run time)
         """Return an AWS client, made once; raises CliError."""

@@ -260,7 +260,10 @@ def check_functions(deployment: Deployment) -> Iterator[Check]:
         causes.configuration(deployment),
         causes.concurrency(deployment),
     )
-    yield from _whole("functions", found, "as they were deployed")
+    # Values that the functions accept stop no email.
+    other = [Check("functions", "warn", each.why, each.fix) for each in causes.values(deployment)]
+    checks = [*_failed("functions", found), *other]
+    yield from checks or [Check("functions", "ok", "as they were deployed")]
 
 
 def check_ses_events(deployment: Deployment) -> Iterator[Check]:
@@ -292,7 +295,7 @@ def check_log(deployment: Deployment) -> Iterator[Check]:
             _severity(deployment, each),
             f"{len(each.lines)} × {said}, last {last}: {each.reason.meaning}"
             + (f" ({details})" if details else ""),
-            _here(each.reason.remedy),
+            _here(each.remedy),
         )
     if not found:
         yield Check("log", "ok", "nothing went wrong in the last hour")
@@ -873,7 +876,12 @@ def check_silence(deployment: Deployment) -> Iterator[Check]:
             "Once events arrive regularly, deploy with AlarmSilenceHours, for instance 24.",
         )
         return
-    [alarm] = _alarms(deployment, [deployment.resources[SILENCE][1]])
+    alarm = next(iter(_alarms(deployment, [deployment.resources[SILENCE][1]])), None)
+    if alarm is None:
+        yield Check(
+            "silence alarm", "fail", "it was deleted by hand", causes.revert_drift(deployment)
+        )
+        return
     if alarm["StateValue"] == "OK":
         yield Check("silence alarm", "ok", f"active; rings after {hours} h without an event")
         return

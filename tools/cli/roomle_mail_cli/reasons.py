@@ -25,14 +25,19 @@ class Reason:
 
 
 _STATUS = "If it lasts: AWS's status page, https://health.aws.amazon.com"
-_VERIFY = "roomle-mail verify TOKEN explains a captured token."
+_VERIFY = (
+    "roomle-mail verify TOKEN explains a captured token; LogRefusedTokens=true puts those that are "
+    "refused into the log, encrypted."
+)
 
 # By the name of the error's class, or by the text of Lambda's own line.
 REASONS: dict[str, Reason] = {
     # The token.
     "TokenMissing": Reason(
-        "The request has no token. Anyone who finds the URL can send one; it costs nothing.",
-        "If it is Roomle's event, its token is in another header: set TokenHeader.",
+        "The request has no token. Anyone who finds the URL can send one, and roomle-mail doctor "
+        "sends two each time; it costs nothing.",
+        "Nothing to do while Roomle's events are received (lines `received`). If they are not, "
+        "the token is in another header: sam deploy --parameter-overrides TokenHeader=NAME",
     ),
     "TokenMalformed": Reason(
         "The token is not Base64 of whole AES blocks: cut off, or not a token of Roomle's.",
@@ -236,7 +241,8 @@ _MESSAGES: dict[str, Reason] = {
         "The mailer got an event that was already sent or withdrawn.", "Nothing to do."
     ),
     "ignored": Reason(
-        "Not an `email.*` event of Roomle's, or a test event of Lambda's console.",
+        "Not an `email.*` event of Roomle's, or a test event: of Lambda's console, or of "
+        "roomle-mail doctor, which looks whether the mailer starts.",
         "Nothing to do.",
     ),
     "could not follow up": Reason(
@@ -500,6 +506,13 @@ class Group:
         return {x: as_text(self.last.facts[x]) for x in _TELLING if x in self.last.facts}
 
     @property
+    def remedy(self) -> str:
+        """What to do, with the token of the newest line that has one."""
+        sealed = [x.facts["sealed_token"] for x in self.lines if "sealed_token" in x.facts]
+        explained = f" The last such token: roomle-mail verify {sealed[-1]}" if sealed else ""
+        return f"{self.reason.remedy}{explained}"
+
+    @property
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         first, last = self.lines[0], self.last
@@ -514,7 +527,7 @@ class Group:
             "correlation_id": last.facts.get("correlation_id"),
             "details": self.details,
             "meaning": self.reason.meaning,
-            "remedy": self.reason.remedy,
+            "remedy": self.remedy,
         }
 
 
@@ -526,10 +539,15 @@ def is_of_lambda(line: Line) -> bool:
 def spelled(text: str, known: Iterable[str] | None = None) -> str:
     """One of the `known` names as the log has it, typed in any case; else the text as it is.
 
-    By default all messages, reasons and alarms are known.
+    By default all messages, reasons and alarms are known, an alarm also by the name that AWS gives
+    it in the stack, roomle-mail-RefusalsAlarm-1A2B3C.
     """
-    names = (*MESSAGES, *REASONS, *ALARMS) if known is None else known
-    return next((each for each in names if each.casefold() == text.strip().casefold()), text)
+    if known is None:
+        alarms = (x for x in ALARMS if re.search(rf"\b{x}\b", text, re.IGNORECASE))
+        if alarm := next(alarms, None):
+            return alarm
+        known = (*MESSAGES, *REASONS)
+    return next((each for each in known if each.casefold() == text.strip().casefold()), text)
 
 
 def query_for(what: str | None) -> Query | None:
@@ -541,21 +559,20 @@ def query_for(what: str | None) -> Query | None:
         return Query()
     if what in ALARMS:
         return ALARMS[what].query
-    if what.endswith("Alarm"):
-        known = ", ".join(sorted(ALARMS))
-        raise CliError(f"There is no alarm {what}.", f"Alarms: {known}", code=Exit.USAGE)
     if what in REASONS:
         return Query(reasons=[what])
     if what in MESSAGES:
         return Query(messages=[what])
     if _ID_LIKE.fullmatch(what):
         return Query(ids=[checked_id(what)])
-    names = {each.casefold(): each for each in (*MESSAGES, *REASONS)}
+    names = {each.casefold(): each for each in (*MESSAGES, *REASONS, *ALARMS)}
+    names |= {each.casefold().removesuffix("alarm"): each for each in ALARMS}
     close = get_close_matches(what.casefold(), names, n=1)
     raise CliError(
         f"{what!r} is neither a message, a reason or an alarm, nor an id."
         + (f" Did you mean {names[close[0]]!r}?" if close else ""),
-        f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}.",
+        f"Messages: {', '.join(MESSAGES)}. Reasons: {', '.join(REASONS)}. "
+        f"Alarms: {', '.join(sorted(ALARMS))}.",
         code=Exit.USAGE,
     )
 

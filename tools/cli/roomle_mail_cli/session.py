@@ -10,6 +10,7 @@ AWS_DEFAULT_PROFILE before AWS_PROFILE.
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -51,6 +52,13 @@ def options(region: str | None, profile: str | None) -> Iterator[None]:
 def given() -> Options:
     """The values of --region and --profile that count now."""
     return _options.get()
+
+
+def typed() -> str:
+    """--region and --profile as they were typed; the AWS CLI and SAM have both too."""
+    given = _options.get()
+    pairs = (("--region", given.region), ("--profile", given.profile))
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in pairs if value)
 
 
 def create(region: str | None = None, profile: str | None = None) -> boto3.Session:

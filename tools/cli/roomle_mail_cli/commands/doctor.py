@@ -65,8 +65,7 @@ def doctor(
         )
     else:
         show_checks(found)
-        if deployment.option and any("roomle-mail " in each.advice for each in found):
-            screen.note(f"Each `roomle-mail` above needs{deployment.option}, or ROOMLE_MAIL_STACK.")
+        deployment.remind(each.advice for each in found)
         told = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
         screen.out().print(f"\n{told}")
     bad = counts["fail"] or (strict and counts["warn"])

@@ -118,6 +118,7 @@ def prove(
         )
     else:
         show_results(results, counts)
+        deployment.remind(each.fix for each in results)
     raise typer.Exit(proof.status(results))
 
 

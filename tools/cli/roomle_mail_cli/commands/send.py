@@ -493,7 +493,7 @@ def show_answer(
         screen.out().print(screen.visible(str(line)))
     for each in causes:
         screen.out().print(screen.visible(f"why: {each.reason.meaning}"))
-        screen.out().print(screen.visible(f"-> {each.reason.remedy}"))
+        screen.out().print(screen.visible(f"-> {each.remedy}"))
     if answer.unreceived:
         screen.note("It did not reach the receiver, so the log has no line about it.")
     elif waited and not found:

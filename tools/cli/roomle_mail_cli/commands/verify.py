@@ -142,20 +142,21 @@ def show_explanation(
                 ("  API key", best.names),
             ]
         )
-    screen.out().print("\nTried:")
-    screen.show_table(
-        ("secret of", "version", "algorithm", "vector", "fits"),
-        [
-            (
-                each.api_key,
-                each.stage,
-                each.algorithm,
-                reading.VECTORS[each.iv],
-                "yes" if each.fits else "no",
-            )
-            for each in explanation.readings
-        ],
-    )
+    if explanation.readings:
+        screen.out().print("\nTried:")
+        screen.show_table(
+            ("secret of", "version", "algorithm", "vector", "fits"),
+            [
+                (
+                    each.api_key,
+                    each.stage,
+                    each.algorithm,
+                    reading.VECTORS[each.iv],
+                    "yes" if each.fits else "no",
+                )
+                for each in explanation.readings
+            ],
+        )
     screen.show_facts([("\nused before", used), ("unknown vector", vector)])
     if used:
         screen.out().print(

@@ -90,6 +90,8 @@ def why(
                 f"{what} in general:", *facts,
                 f"   {in_general.meaning}", f"-> {in_general.remedy}",
             )  # fmt: skip
+        told = [*(each.remedy for each in groups), broken.fix if broken else ""]
+        deployment.remind([*told, in_general.remedy if in_general else ""])
     known = groups or broken or found or query is None or not query.ids
     raise typer.Exit(Exit.FINE if known else Exit.NOT_FINE)
 
@@ -113,8 +115,10 @@ def measured(deployment: Deployment, what: str | None) -> str:
     try:
         if what == "SesQuotaAlarm":
             return doctor.quota(senders.account(deployment)).found
-        if what == "OldestMessageAlarm":
+        if what in ("OldestMessageAlarm", "StillWaitingAlarm"):
             return next(doctor.check_queue(deployment)).found
+        if what == "SilenceAlarm":
+            return next(doctor.check_silence(deployment)).found
         found = doctor.measured(deployment).get(what or "")
     except CliError:
         return ""  # what AWS does not allow to look at is no cause
@@ -179,11 +183,12 @@ def show_group(group: reasons.Group) -> None:
     last = group.last
     reason = "" if last.facts.get("reason") in (None, last.what) else f" {last.facts['reason']}"
     times_ = f"{len(group.lines)} times, last" if len(group.lines) > 1 else "once,"
-    about = {x: last.facts[x] for x in ("event_id", "correlation_id") if x in last.facts}
+    ids = {x: last.facts.get(x, "-") for x in ("event_id", "correlation_id")}
+    about = {name: value for name, value in ids.items() if value != "-"}
     details = ", ".join(f"{name} {value}" for name, value in (group.details | about).items())
     show(
         f"{last.source}: {last.what}{reason}, {times_} {times.show(last.at)}",
         *([f"   {details}"] if details else []),
         f"   {group.reason.meaning}",
-        f"-> {group.reason.remedy}",
+        f"-> {group.remedy}",
     )
