@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import marshal
+import re
 import struct
 import subprocess
 import sys
@@ -202,6 +203,24 @@ def test_there_is_one_session_for_all_clients(
     )
 
     assert sorted(json.loads(made)) == ["boto3.session", "botocore.session"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_library_adds_to_the_user_agent(
+    function: str, aws_lambda: Lambda, variables: Callable[[str], dict[str, str]]
+) -> None:
+    sent = aws_lambda.run(
+        function,
+        "import app\n"
+        "def show(request, **_):\n"
+        "    print(request.headers['User-Agent'].decode())\n"
+        "    raise SystemExit\n"
+        "app.clients.dynamodb.meta.events.register('before-send', show)\n"
+        "app.clients.dynamodb.get_item(TableName='a-table', Key={})",
+        **variables(function),
+    ).strip()
+
+    assert re.fullmatch(r"roomle-mail Botocore/[\d.]+", sent), sent
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
