@@ -1,7 +1,8 @@
-"""A real Chromium. Screenshots are kept in .local/screenshots."""
+"""A real Chromium. With PICTURES=1 screenshots are kept in .local/screenshots."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Error, Page, Request
 
 from tests.emails_package import EMAILS
 from tools import browser
@@ -40,11 +41,19 @@ class Window:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("request", self._asked)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._ask)
+        self.page.on("pageerror", self._fail)
 
-    def _asked(self, request: Request) -> None:
+    def let_go(self) -> None:
+        """Stop listening, where the next test goes on with the same page."""
+        self.page.remove_listener("request", self._ask)
+        self.page.remove_listener("pageerror", self._fail)
+
+    def _ask(self, request: Request) -> None:
         self.requests.append(request)
+
+    def _fail(self, error: Error) -> None:
+        self.errors.append(str(error))
 
     @property
     def strangers(self) -> list[str]:
@@ -78,7 +87,9 @@ class Window:
         ]
 
     def keep(self, what: str = "") -> None:
-        """Take a screenshot of the whole page."""
+        """Take a screenshot of the whole page, if any are asked for: they take long."""
+        if "PICTURES" not in os.environ:
+            return
         folder, _, name = self.name.partition("/")
         name = re.sub(r"[^\w.-]+", "-", f"{name}{what}").strip("-")
         (SCREENSHOTS / folder).mkdir(parents=True, exist_ok=True)

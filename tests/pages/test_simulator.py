@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from roomle_mail_cli import sign
 from tests.emails_package import EMAILS
-from tests.pages.conftest import PHONE, Open, Window
+from tests.pages.conftest import DESKTOP, PHONE, Open, Window
 from tools import fixtures, pages
 from tools.pages.emails import Scheme
 from tools.roomle_api import faults
@@ -90,6 +90,26 @@ def simulator(deployed: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Simulator(stage, address, address + address_of_slow, folder)
     # The stack is as it was.
     assert {function: plain.variables(function) for function in SERVICES} == before
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser) -> Iterator[Page]:
+    """One page for all events, as a visitor has it: a new one for each would cost more."""
+    page = chromium.new_page(viewport={"width": DESKTOP, "height": 900})
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def window(page: Page, request: pytest.FixtureRequest) -> Iterator[Window]:
+    """The page, and what a test asks for and does wrong on it."""
+    test = f"{request.path.stem}/{request.node.originalname}".replace("test_", "")
+    window = Window(page, test)
+    yield window
+    page.goto("about:blank")
+    window.let_go()
+    assert window.errors == []
+    assert window.strangers == []
 
 
 # --- every switch -----------------------------------------------------------------------------
