@@ -19,7 +19,7 @@ ALL_LANGUAGES = 'languages = ["en", "de", "fr", "it", "es", "nl"]'
 
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a brand edits, but one email in two languages: it is built five times as fast."""
+    """What a brand edits, but one email in two of three languages: it is built much faster."""
     folder = tmp_path_factory.mktemp("few") / "emails"
     shutil.copytree(EMAILS, folder)
     brands = folder / "brands.toml"
@@ -30,6 +30,9 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if template.stem not in FEW:
             template.unlink()
     for texts in (folder / "texts").glob("*.toml"):
+        if texts.stem not in {"en", "de", "fr"}:
+            texts.unlink()
+            continue
         sections = re.split(r"(?m)^(?=\[)", texts.read_text("utf-8"))
         few = [each for each in sections if each.startswith(("#", *(f"[{name}]" for name in FEW)))]
         texts.write_text("".join(few), "utf-8")

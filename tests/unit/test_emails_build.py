@@ -43,7 +43,7 @@ def saved(configurator: str | None = None) -> Event:
         (BRANDS, '"#1f4d43"', '"green"', "brands.default.colours.button", 'such as "#1f4d43"'),
         (BRANDS, "logo_width = 200", 'logo_width = "200"', "brands.default.logo_width", "pixels"),
         (BRANDS, "logo_width = 200", "logo_widht = 200", "brands.default.logo_widht", "logo_width"),
-        (BRANDS, '["de", "en"]', '["de", "xx"]', "brands.studio.languages", "de, en, es, fr"),
+        (BRANDS, '["de", "en"]', '["de", "xx"]', "brands.studio.languages", "de, en, fr"),
         (BRANDS, 'language = "de"', 'language = "fr"', "brands.studio.language", "not among"),
         (BRANDS, '"hello@', '"Hi <hello@', "brands.default.sender", "an address such as"),
         (BRANDS, '["service@brand.example"]', '"a@b.example"', "brands.default.reply_to", "a list"),
