@@ -166,14 +166,22 @@ def test_no_switch_is_left_out() -> None:
     assert set(SWITCHES["roomle"]) == {"works", "picture-404", *faults.FAULTS}
 
 
+# Where nothing is chosen, one event is the same as another, except that the queue needs a busy SES.
+TRIED = [
+    (switch, value)
+    for switch, value in OUTCOMES
+    if switch in {"token", "queue"} or value != getattr(Scenario, switch)
+]
+
+
 def once(switch: str, value: str) -> Any:
     """A test of a switch. Most faults of Roomle and of the bus have tests of their own."""
-    decides = switch not in {"roomle", "bus"} or value in {"works", "slow", "500", "fails"}
+    decides = switch not in {"roomle", "bus"} or value in {"slow", "500", "fails"}
     marks = () if decides else pytest.mark.proof
     return pytest.param(switch, value, id=f"{switch}-{value}", marks=marks)
 
 
-@pytest.mark.parametrize(("switch", "value"), [once(*place) for place in OUTCOMES])
+@pytest.mark.parametrize(("switch", "value"), [once(*place) for place in TRIED])
 def test_the_promise_holds_for_everything_that_can_go_wrong(
     simulator: Simulator, window: Window, switch: str, value: str
 ) -> None:
