@@ -57,7 +57,7 @@ class Simulator:
 
     @staticmethod
     def wait(page: Page) -> None:
-        page.wait_for_selector("#story[data-settled=true]", timeout=90_000)
+        page.wait_for_selector("#story[data-settled=true]", timeout=240_000)
 
 
 def count(page: Page) -> tuple[int, int]:
