@@ -13,8 +13,8 @@ from tools.simulator.stage import MAILER, NAMES, NUDGE, RECEIVER, Stage, Taken
 from tools.stack import webhook
 from tools.stack.webhook import Answer
 
-# How long a queued event may take, in seconds. Another event may restart the mailer in the middle of
-# this one, which then comes again after the queue's visibility time-out.
+# How long a queued event may take, in seconds. Another event may restart the mailer in the middle
+# of this one, which then comes again after the queue's visibility time-out.
 PATIENCE = 240
 LINES_WAIT = 3  # seconds
 REDIRECT = 300
