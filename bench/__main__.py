@@ -50,10 +50,11 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
     imports: dict[str, list[dict[str, float]]] = defaultdict(list)
     order = random.Random(7)  # noqa: S311 (it only shuffles)
     for number in range(rounds + 1):
-        turn = list(chosen)
+        turn = [each for each in chosen for _ in range(each.turns)]
         order.shuffle(turn)
         for variant in turn:
-            share = -(-calls // variant.slower // rounds) if number else 0
+            processes = rounds * variant.turns
+            share = -(-calls // variant.slower // processes) if number else 0
             run = await measure.run(variant, server, python, cpus, calls=share)
             if not number:
                 continue
@@ -67,7 +68,7 @@ async def measure_all(rounds: int, calls: int, only: Sequence[str]) -> dict[str,
                 )
         say(f"round {number} of {rounds}")
     found: dict[str, Any] = {
-        "setting": setting(rounds, calls, load),
+        "setting": setting(calls, load),
         "variants": {
             each.name: summary(each, runs[each.name], own[each.name], imports[each.name])
             for each in chosen
@@ -128,7 +129,7 @@ def middle_and_edge(seconds: list[float]) -> dict[str, float]:
     return {"p50": round(median(seconds), 7), "p99": round(cuts[98], 7)}
 
 
-def setting(rounds: int, calls: int, load: float) -> dict[str, Any]:
+def setting(calls: int, load: float) -> dict[str, Any]:
     """Describe machine and versions."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     pinned = [
@@ -154,7 +155,6 @@ def setting(rounds: int, calls: int, load: float) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "versions": {"awslambdaric": client, **versions},
-        "rounds": rounds,
         "calls": calls,
     }
 

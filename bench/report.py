@@ -307,12 +307,13 @@ def table_refusals() -> str:
 def table_setting() -> str:
     """Machine and versions."""
     found = results()["setting"]
+    processes = {each["processes"] for each in variants().values()}
     rows: Rows = [
         ("measured", found["on"]),
         ("machine", f"{found['machine']}, {found['processors']} processors, {found['system']}"),
         ("load before it began", found["load"]),
         ("Python", found["python"]),
-        ("processes of each variant", found["rounds"]),
+        ("processes of a variant", " or ".join(map(str, sorted(processes)))),
         ("warm events of each variant", f"{found['calls']:,}"),
         *((name, version) for name, version in found["versions"].items()),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,8 +31,8 @@ WANTED = Wanted(
 )
 WHOLE = Design(PICTURE, "Regal", 1200, 340.5, 2250)
 NOTHING = Design()
-NO_NAME, NO_SIZE = replace(WHOLE, name=None), Design(PICTURE, "Regal")
-NO_PICTURE = replace(WHOLE, picture=None)
+NO_NAME, NO_SIZE = WHOLE._replace(name=None), Design(PICTURE, "Regal")
+NO_PICTURE = WHOLE._replace(picture=None)
 NEVER_ENDS = {"slow", "hangs", "dripping", "dripping-header"}
 # Seconds that the caller can spare, so that what hangs is given up soon.
 SOON = 0.4
@@ -105,7 +104,7 @@ def test_configurations_items_and_plans_are_found(
 ) -> None:
     design, lookup = look_up(designs, content)
 
-    assert replace(design, picture=found.picture and design.picture) == found
+    assert design._replace(picture=found.picture and design.picture) == found
     assert lookup.outcome
     assert lookup.outcome.startswith("shown: ")
 
@@ -404,8 +403,8 @@ def test_what_a_late_thread_still_finds_changes_nothing(
 STILL_SHOWN = {
     "opaque-picture": WHOLE, "one-pixel": WHOLE, "other-catalog": WHOLE, "only-item": WHOLE,
     "only-component": WHOLE, "no-root": NO_NAME, "hostile-root": NO_NAME, "no-head": NO_PICTURE,
-    "name-controls": replace(WHOLE, name="So fa [31m"),
-    "name-template": replace(WHOLE, name="{{ 7 * 7 }} {% x %} {brand} {design}"),
+    "name-controls": WHOLE._replace(name="So fa [31m"),
+    "name-template": WHOLE._replace(name="{{ 7 * 7 }} {% x %} {brand} {design}"),
 }  # fmt: skip
 
 
@@ -443,5 +442,5 @@ def test_a_fault_of_one_part_costs_that_part_alone(
     spare = SOON if fault in NEVER_ENDS else 20.0
     design, _ = look_up(designs, spare=spare)
 
-    rest = replace(design, picture=PICTURE) if part == "picture" else replace(design, name="Regal")
+    rest = design._replace(picture=PICTURE) if part == "picture" else design._replace(name="Regal")
     assert rest == WHOLE

@@ -183,14 +183,14 @@ def test_a_brand_may_show_one_of_them_alone(shown: str) -> None:
 @pytest.mark.parametrize("unknown", SHOW)
 def test_what_is_unknown_leaves_no_gap(unknown: str) -> None:
     lost: dict[str, Any] = {"width": None} if unknown == "size" else {unknown: None}
-    email = compose(replace(DESIGN, **lost))
+    email = compose(DESIGN._replace(**lost))
     rest = tuple(each for each in SHOW if each != unknown)
     assert email == compose(DESIGN, rest)
     assert "None" not in email.html + email.text + email.subject
 
 
 def test_a_picture_of_a_design_without_a_name_has_an_alternative_text() -> None:
-    [picture] = pictures(compose(replace(DESIGN, name=None)))
+    [picture] = pictures(compose(DESIGN._replace(name=None)))
     assert picture["alt"] == "Picture of the design"
 
 
@@ -207,7 +207,7 @@ def test_a_picture_of_a_design_without_a_name_has_an_alternative_text() -> None:
     ],
 )
 def test_a_picture_from_elsewhere_is_not_shown(link: str) -> None:
-    email = compose(replace(DESIGN, picture=link))
+    email = compose(DESIGN._replace(picture=link))
     assert email == compose(DESIGN, ("name", "size"))
 
 
@@ -248,7 +248,7 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_name_is_shown_as_it_is_written(name: str) -> None:
-    email = compose(replace(DESIGN, name=name))
+    email = compose(DESIGN._replace(name=name))
     page = Page(email.html)
     assert [each.text for each in page.find("strong")] == [name]
     assert page.skeleton == Page(compose().html).skeleton
@@ -270,8 +270,8 @@ def test_a_name_is_shown_as_it_is_written(name: str) -> None:
     ],
 )
 def test_nothing_invisible_of_a_name_is_shown(name: str, shown: str) -> None:
-    assert compose(replace(DESIGN, name=name)) == compose(replace(DESIGN, name=shown))
-    assert shown in compose(replace(DESIGN, name=name)).subject
+    assert compose(DESIGN._replace(name=name)) == compose(DESIGN._replace(name=shown))
+    assert shown in compose(DESIGN._replace(name=name)).subject
 
 
 @pytest.mark.parametrize(
@@ -290,17 +290,17 @@ def test_nothing_invisible_of_a_name_is_shown(name: str, shown: str) -> None:
     ],
 )
 def test_a_name_that_no_design_has_is_not_shown(name: str) -> None:
-    assert compose(replace(DESIGN, name=name)) == compose(replace(DESIGN, name=None))
+    assert compose(DESIGN._replace(name=name)) == compose(DESIGN._replace(name=None))
 
 
 SKELETONS = [
-    Page(compose(replace(DESIGN, name=each)).html).skeleton for each in (DESIGN.name, None)
+    Page(compose(DESIGN._replace(name=each)).html).skeleton for each in (DESIGN.name, None)
 ]
 
 
 @given(st.text(max_size=100))
 def test_any_name_leaves_headers_and_elements_as_they_are(name: str) -> None:
-    email = compose(replace(DESIGN, name=name))
+    email = compose(DESIGN._replace(name=name))
     assert Page(email.html).skeleton in SKELETONS
     assert email.subject.isprintable()
     assert len(email.subject) <= 255
@@ -329,7 +329,7 @@ def test_two_emails_about_two_designs_have_two_subjects(
 
 @EVERY_EMAIL
 def test_two_names_make_two_subjects(name: str) -> None:
-    one, other = compose(of=event(name)), compose(replace(DESIGN, name="Sofa"), of=event(name))
+    one, other = compose(of=event(name)), compose(DESIGN._replace(name="Sofa"), of=event(name))
     assert one.subject != other.subject
 
 

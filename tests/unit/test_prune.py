@@ -1,14 +1,17 @@
-"""The layer's pruned botocore data describes the used operations completely."""
+"""What the layer's build cuts changes nothing for what is used."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("prune", ROOT / "layers/dependencies/prune.py")
@@ -78,3 +81,33 @@ def test_no_documentation_is_left() -> None:
             "Text": {"type": "string"},
         },
     }
+
+
+def test_schemas_are_the_same_without_the_bodies_of_their_types() -> None:
+    # GIVEN the module that makes pydantic's core schemas, and what the build leaves of it
+    whole = vars(core_schema)
+    cut: dict[str, Any] = {"__name__": "cut"}
+    exec(prune.without_typed_dicts(inspect.getsource(core_schema)), cut)  # noqa: S102
+    assert {name for name in whole if not name.startswith("__")} <= set(cut)
+
+    # WHEN each kind of schema that needs no argument is made, THEN it is the same
+    kinds = [
+        name
+        for name, function in inspect.getmembers(core_schema, inspect.isfunction)
+        if name.endswith("_schema") and not required(function)
+    ]
+    assert {"bool_schema", "str_schema"} <= set(kinds)
+    assert {name: cut[name]() for name in kinds} == {name: whole[name]() for name in kinds}
+
+    # AND the core takes one that is made of several
+    text = cut["nullable_schema"](cut["str_schema"](strict=True, max_length=5))
+    fields = {"text": cut["typed_dict_field"](text, required=False)}
+    validator = SchemaValidator(cut["typed_dict_schema"](fields, extra_behavior="allow"))
+    assert validator.validate_python({"text": "x", "n": 1}) == {"text": "x", "n": 1}
+    with pytest.raises(ValidationError):
+        validator.validate_python({"text": "123456"})
+
+
+def required(function: Callable[..., object]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.default is each.empty]

@@ -122,8 +122,7 @@ class Brand:
         return cls(id=identifier, name=data["look"]["name"], **fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Design:
+class Design(NamedTuple):
     """What an email shows of a design; lengths are in millimetres. Empty means nothing."""
 
     picture: str | None = None
@@ -133,7 +132,7 @@ class Design:
     height: float | None = None
 
 
-_NO_DESIGN = Design()
+NO_DESIGN = Design()
 
 
 class Content(NamedTuple):
@@ -194,7 +193,7 @@ class Catalog:
         *,
         received: float,
         event_id: str = "",
-        design: Design = _NO_DESIGN,
+        design: Design = NO_DESIGN,
     ) -> Email:
         """Write the email that the event calls for.
 

@@ -24,7 +24,7 @@ from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Queued, Sender
 from roomle_mail.designs import Designs, Wanted
-from roomle_mail.emails import Brand, Catalog, Design
+from roomle_mail.emails import NO_DESIGN, Brand, Catalog
 from roomle_mail.idempotency import IdempotencyStore
 from roomle_mail.settings import Settings
 from roomle_mail.table import Table
@@ -199,7 +199,7 @@ class Mailer:
             spare=deadline.remaining() - SEND_TAKES,
         )
         design, known.design = lookup.result(), lookup.outcome
-        if design != Design():
+        if design != NO_DESIGN:
             # The email without it is made already, so nothing in a design can prevent an email.
             with telemetry.best_effort("show the design", known):
                 email = compose(design=design)

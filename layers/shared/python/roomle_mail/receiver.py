@@ -22,7 +22,7 @@ from roomle_mail.credentials import CredentialStore
 from roomle_mail.deadline import Deadline
 from roomle_mail.delivery import SEND_TAKES, Custody, Delivery, Queue, Queued, Sender
 from roomle_mail.designs import Designs, Wanted
-from roomle_mail.emails import Catalog, Design
+from roomle_mail.emails import NO_DESIGN, Catalog
 from roomle_mail.idempotency import IdempotencyStore, Outcome
 from roomle_mail.limits import Limits
 from roomle_mail.publishing import Publisher
@@ -214,7 +214,7 @@ class Receiver:
         if not self._reserve(progress, recipient, now):
             return Outcome(_OK, "suppressed")
         design, known.design = lookup.result(), lookup.outcome
-        if design != Design():
+        if design != NO_DESIGN:
             # The email without it is made already, so nothing in a design can prevent an email.
             with telemetry.best_effort("show the design", known):
                 email = compose(design=design)

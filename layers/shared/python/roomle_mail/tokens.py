@@ -15,6 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Literal
 
 from Crypto.Cipher import AES
@@ -32,14 +33,14 @@ _MAX_CHARACTERS = 4_096
 _TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:Z|[+-]\d\d(?:\d\d)?));")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credential:
     """An API key of a tenant and the secret that belongs to it (16, 24 or 32 bytes)."""
 
     api_key: str
     secret: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def hash_key(self) -> bytes:
         """A key for hashing addresses: derived, so that no further secret is needed."""
         return hmac.digest(self.secret, b"roomle-mail/address", "sha256")
