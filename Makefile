@@ -18,9 +18,9 @@ BUILT_FROM := template.yaml samconfig.toml requirements/sam.txt \
 OPTIONS = $(if $(PORT),--port $(PORT))
 STACK_OPTIONS = $(OPTIONS) $(if $(filter off,$(MAILER)),--mailer off)
 CHECKS := types template weaknesses code locks vulnerabilities
-# Three at a time keep two processors busy, since many tests wait. A file's tests stay together, and
+# Four at a time keep two processors busy, since many tests wait. A file's tests stay together, and
 # each worker deploys its own stack.
-PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Keep Python's bytecode. Otherwise each of hundreds of processes would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE

@@ -94,6 +94,7 @@ def test_the_bill_is_current_and_the_same_each_time(tmp_path: Path) -> None:
 
 # --- the build ----------------------------------------------------------------------------------
 
+# These are proofs, since another build takes ten seconds.
 PARTS = ("functions", "layers", "requirements", "tools", "template.yaml", "samconfig.toml")
 # Zips with the code of `sam deploy` and prints the content, and the checksum by which SAM decides
 # whether anything changed.
@@ -142,6 +143,7 @@ def another_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return clone / ".aws-sam" / "build"
 
 
+@pytest.mark.proof
 def test_two_builds_are_the_same_byte_by_byte(another_build: Path) -> None:
     files = artefacts.files(artefacts.BUILD)
 
@@ -155,12 +157,14 @@ def test_two_builds_are_the_same_byte_by_byte(another_build: Path) -> None:
     assert different == []
 
 
+@pytest.mark.proof
 def test_two_builds_have_the_same_permissions_and_times(another_build: Path) -> None:
     for path in artefacts.files(artefacts.BUILD) - {Path("template.yaml")}:
         one, other = ((build / path).stat() for build in (artefacts.BUILD, another_build))
         assert (one.st_mode, one.st_mtime) == (other.st_mode, other.st_mtime), path
 
 
+@pytest.mark.proof
 def test_sam_makes_the_same_archives_of_two_builds(another_build: Path) -> None:
     folders = [build / name for build in (artefacts.BUILD, another_build) for name in SMALL]
     finished = subprocess.run(

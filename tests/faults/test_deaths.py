@@ -45,7 +45,7 @@ MAILERS_MOMENTS: list[Moment] = [
     for operation in ("PutItem", "SendEmail", "UpdateItem")
     for when in ("before", "after")
 ]
-RANDOM_DEATHS = 8
+RANDOM_DEATHS = figures.amounts("FAULTS_DEATHS", sample=2, proof=20)
 LAMBDA_TIMEOUT = 2.0  # instead of the functions' own, which would only take longer
 
 
@@ -133,14 +133,17 @@ def killed_after(seconds: float) -> Callable[[Mortal], None]:
     return doom
 
 
-def test_a_receiver_may_die_at_any_moment(functions: Functions, pool: Pool) -> None:
+@pytest.mark.parametrize("random_deaths", RANDOM_DEATHS)
+def test_a_receiver_may_die_at_any_moment(
+    functions: Functions, pool: Pool, random_deaths: int
+) -> None:
     ledger = Ledger()
     chance = figures.seeded("deaths of receivers")
     dooms = [
         *((delivery, killed(moment)) for delivery, moment, _ in RECEIVERS_MOMENTS),
         *(
             (chance.choice(("ses", "sqs")), killed_after(chance.uniform(0, 2)))
-            for _ in range(RANDOM_DEATHS)
+            for _ in range(random_deaths)
         ),
     ]
     with ThreadPoolExecutor(2) as working:
@@ -185,12 +188,15 @@ def test_a_post_whose_receiver_died_is_not_mailed_when_it_comes_again(
     assert all(call.operation != "SendEmail" for call in calls)
 
 
-def test_a_mailer_may_die_at_any_moment(aws: Aws, functions: Functions, pool: Pool) -> None:
+@pytest.mark.parametrize("random_deaths", RANDOM_DEATHS)
+def test_a_mailer_may_die_at_any_moment(
+    aws: Aws, functions: Functions, pool: Pool, random_deaths: int
+) -> None:
     ledger = Ledger()
     chance = figures.seeded("deaths of mailers")
     dooms = [
         *(killed(moment) for moment in MAILERS_MOMENTS),
-        *(killed_after(chance.uniform(0, 4)) for _ in range(RANDOM_DEATHS // 2)),
+        *(killed_after(chance.uniform(0, 4)) for _ in range(random_deaths)),
     ]
     with ThreadPoolExecutor(2) as working:
         for each in [
