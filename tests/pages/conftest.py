@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -43,6 +43,17 @@ class Window:
     def __post_init__(self) -> None:
         self.page.on("request", self._ask)
         self.page.on("pageerror", self._fail)
+
+    @classmethod
+    def of(cls, page: Page, request: pytest.FixtureRequest, suffix: str = "") -> Self:
+        """The window of a test, named after it."""
+        test = f"{request.path.stem}/{request.node.originalname}".replace("test_", "")
+        return cls(page, f"{test}{suffix}")
+
+    def check(self) -> None:
+        """Check that nothing failed on the page, and that it asked only our own server."""
+        assert self.errors == []
+        assert self.strangers == []
 
     def let_go(self) -> None:
         """Stop listening, where the next test goes on with the same page."""
@@ -116,16 +127,14 @@ def open_window(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[O
             viewport={"width": width, "height": 900}, color_scheme=scheme, **options
         )
         page.set_default_timeout(30_000)
-        test = f"{request.path.stem}/{request.node.originalname}".replace("test_", "")
-        windows.append(Window(page, f"{test}-{width}-{scheme}"))
+        windows.append(Window.of(page, request, f"-{width}-{scheme}"))
         return windows[-1]
 
     yield opened
     for window in windows:
         window.page.context.close()
     for window in windows:
-        assert window.errors == []
-        assert window.strangers == []
+        window.check()
 
 
 @pytest.fixture

@@ -103,13 +103,11 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.fixture
 def window(page: Page, request: pytest.FixtureRequest) -> Iterator[Window]:
     """The page, and what a test asks for and does wrong on it."""
-    test = f"{request.path.stem}/{request.node.originalname}".replace("test_", "")
-    window = Window(page, test)
+    window = Window.of(page, request)
     yield window
     page.goto("about:blank")
     window.let_go()
-    assert window.errors == []
-    assert window.strangers == []
+    window.check()
 
 
 # --- every switch -----------------------------------------------------------------------------
