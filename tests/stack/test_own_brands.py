@@ -55,7 +55,7 @@ def test_the_unit_tests_pass_in_a_project_with_own_brands(tmp_path: Path) -> Non
     environment = {name: value for name, value in os.environ.items() if "ROOMLE" not in name}
 
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/unit", "--numprocesses", "2"],
+        [sys.executable, "-m", "pytest", "tests/unit", "tests/emails_build", "--numprocesses", "2"],
         cwd=project,
         env=environment | {"PYTHONPATH": os.pathsep.join(str(project / path) for path in paths)},
         capture_output=True,
