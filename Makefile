@@ -7,7 +7,7 @@ PYTHON := .venv/bin/python
 SAM := $(PYTHON) -m tools.sam
 # Each is locked from its .in file. The order matters: later ones are constrained by earlier ones.
 LOCKS := layers/dependencies/requirements layers/emails/requirements \
-	requirements/dev requirements/sam requirements/checkov requirements/ministack requirements/fuzz \
+	requirements/dev requirements/sam requirements/checkov requirements/ministack \
 	$(foreach peer,chalice fastapi flask floor,bench/peers/$(peer)/requirements)
 # Each lock has this in its header, where Dependabot reads the options.
 HOW := uv pip compile --universal --python-version 3.13 --generate-hashes

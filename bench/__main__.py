@@ -3,8 +3,8 @@
     python -m bench measure [--rounds 12] [--calls 2000] [--only NAME ...]
     python -m bench report
 
-`measure` writes bench/results/results.json; `report` writes bench/results/results.md, the plots
-next to it and the tables of docs/performance.md. `make bench` does both.
+`measure` writes bench/results/results.json; `report` writes bench/results/results.md, and tables
+and plots of docs/performance.md. `make bench` does both.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The results as tables and plots: bench/results/results.md and docs/performance.md.
+"""The results as tables and plots: bench/results/results.md, docs/performance.md and its folder.
 
 The document's text is written by hand; its tables come only from bench/results/results.json.
 """
@@ -345,6 +345,6 @@ def write(*, plots: bool) -> int:
     if plots:
         from bench import pictures  # noqa: PLC0415 (matplotlib takes a second that tests save)
 
-        pictures.draw(variants(), RESULTS.parent)
+        pictures.draw(variants(), DOCUMENT.with_suffix(""))
     sys.stdout.write(f"bench: {RESULTS.parent.relative_to(ROOT)}, {DOCUMENT.relative_to(ROOT)}\n")
     return 0

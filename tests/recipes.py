@@ -21,6 +21,7 @@ GIVEN: dict[str, dict[str, str]] = {
         "DesignLink": DESIGN_LINK,
     },
 }
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 # All but the archive.
 RULES = [name for name, path in PATHS.items() if "Rule" in read(path)["Resources"]]
 # Where only checked fields go, whatever is published.
@@ -37,6 +38,11 @@ def parameters(name: str, **changes: str) -> dict[str, str]:
 def stack(name: str, **changes: str) -> Stack:
     """A recipe with its parameters applied."""
     return Stack(PATHS[name], **parameters(name, **changes))
+
+
+STACKS = {name: stack(name) for name in PATHS} | {
+    f"{name} with an alarm": stack(name, AlarmTopic=TOPIC, Replays="accept") for name in RULES
+}
 
 
 def rule(name: str, **changes: str) -> dict[str, Any]:

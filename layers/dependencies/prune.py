@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 (the makefile runs it by its path)
-"""Delete the parts of the installed packages that the functions don't use: half of the upload.
+"""Cut what the functions don't use of the installed packages: half of the upload.
 
 Usage: python prune.py FOLDER
 
@@ -62,7 +62,7 @@ OPERATIONS = {
 }
 
 # Describes schemas to type checkers, in classes that nothing uses at run time. Without their bodies
-# a cold start takes 10 of 270 ms less, and its bound (docs/performance.md) isn't met with them.
+# a cold start takes 8 of 260 ms less, and its bound (docs/performance.md) isn't met with them.
 TYPED_DICTS = "pydantic_core/core_schema.py"
 
 

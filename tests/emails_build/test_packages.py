@@ -205,14 +205,21 @@ def test_a_build_leaves_nothing_of_an_earlier_one(source: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     "asked",
     [
-        "{% if 'https' in url %}{{ url }}{% endif %}",
-        "{{ url|replace('https://', '') }}: {{ url }}",
+        "{% if 'https' in url %}Open: {{ url }}{% endif %}",
+        "{{ url|replace('https://', 'Open: ') }} {{ url }}",
     ],
 )
 def test_a_template_may_test_and_filter_links(source: Path, asked: str) -> None:
     edit(source, "templates/savedConfiguration.txt", "{{ url }}", asked)
 
-    compile_package(source)
+    catalog = build_catalog(source)
+
+    email = catalog.compose(saved(), catalog.brand(None), received=RECEIVED)
+    link = saved().url or ""
+    assert (
+        f"Open: {link}" in email.text
+        or f"Open: {link.removeprefix('https://')} {link}" in email.text
+    )
 
 
 # --- what brands may differ in -----------------------------------------------------------------

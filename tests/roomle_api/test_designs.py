@@ -388,7 +388,7 @@ def test_what_a_late_thread_still_finds_changes_nothing(
     designs: Designs, roomle: RoomleApi
 ) -> None:
     roomle.fault = "picture-slow"
-    design, lookup = look_up(designs, spare=SOON)
+    design, lookup = look_up(designs)
     told = lookup.outcome
     assert lookup._thread
     lookup._thread.join()

@@ -394,6 +394,13 @@ def test_github_runs_the_commands_of_the_readme_on_both_architectures() -> None:
     assert job["strategy"]["matrix"]["runner"] == ["ubuntu-24.04", "ubuntu-24.04-arm"]
 
 
+def test_github_runs_the_campaigns_each_week() -> None:
+    job = WORKFLOW["jobs"]["proof"]
+
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make proof"]
+    assert "schedule" in job["if"]
+
+
 def test_github_runs_only_pinned_actions_and_may_only_read() -> None:
     used = [
         step["uses"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "uses" in step

@@ -1,10 +1,10 @@
-"""Every policy of the template is one that IAM's published database knows."""
+"""Every policy of the template and the recipes is one that IAM's published database knows."""
 
 from typing import Any
 
 import pytest
 
-from tests import operations
+from tests import operations, recipes
 from tests.aws_documented import iam
 from tests.unit.cloudformation import Stack
 
@@ -27,7 +27,7 @@ STACKS = {
 }
 
 
-@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
+@pytest.mark.parametrize("stack", (STACKS | recipes.STACKS).values(), ids=STACKS | recipes.STACKS)
 def test_every_policy_has_actions_resources_and_conditions_that_iam_knows(stack: Stack) -> None:
     found = {where: iam.problems(document) for where, document in iam.policies(stack).items()}
 

@@ -13,16 +13,12 @@ from hypothesis import strategies as st
 from roomle_mail import events
 from roomle_mail.publishing import SOURCE
 from tests import recipes
-from tests.aws_documented import cloudwatch, iam, input_transformer, insights
+from tests.aws_documented import cloudwatch, input_transformer, insights
+from tests.recipes import STACKS, TOPIC
 from tests.unit.cloudformation import ROOT, Stack, read
 from tools import bus_contract, fixtures
 from tools.published_models import EVENTS
 
-TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
-STACKS = {name: recipes.stack(name) for name in recipes.PATHS} | {
-    f"{name} with an alarm": recipes.stack(name, AlarmTopic=TOPIC, Replays="accept")
-    for name in recipes.RULES
-}
 TRANSFORMERS = {
     name: recipes.target(name)["InputTransformer"]
     for name in recipes.RULES
@@ -66,13 +62,6 @@ def texts(value: Any) -> Iterator[str]:
 
 
 # What AWS demands ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
-def test_every_policy_has_actions_resources_and_conditions_that_iam_knows(stack: Stack) -> None:
-    found = {where: iam.problems(document) for where, document in iam.policies(stack).items()}
-
-    assert {where: each for where, each in found.items() if each} == {}
 
 
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)

@@ -13,8 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roomle_mail import errors, telemetry
+from roomle_mail.deadline import Deadline
+from roomle_mail.delivery import Delivery, SesSender, SqsQueue
 from roomle_mail.emails import Email
 from roomle_mail.events import Event
+from roomle_mail.receiver import Progress, Request
+from roomle_mail.table import Table
 from roomle_mail.telemetry import Known
 from tests.powertools import LambdaContext
 
@@ -328,3 +332,25 @@ def test_a_hash_needs_its_key() -> None:
 
     assert one != two
     assert re.fullmatch(r"[0-9a-f]{32}", one)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        known(sealed_token="sealed-token"),
+        Progress(
+            request=Request("id", {"token": ADDRESS}, ADDRESS.encode(), BEGAN),
+            table=Table(None, "table", "owner"),
+            known=known(),
+            delivery=Delivery((), SesSender(None, "set"), SqsQueue(dict, "queue")),
+            deadline=Deadline(60),
+            payload={"email": ADDRESS},
+        ),
+    ],
+    ids=lambda state: type(state).__name__,
+)
+def test_the_text_of_what_is_known_has_no_address_link_or_token(state: object) -> None:
+    text = repr(state)
+
+    assert "event_id" in text
+    assert not any(each in text for each in (ADDRESS, "https://", "sealed-token"))

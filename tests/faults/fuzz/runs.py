@@ -1,4 +1,4 @@
-"""Runs of the fuzzer, in a separate environment.
+"""Runs of the fuzzer.
 
     python -m tests.faults.fuzz.runs MINUTES
 
@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ HERE = Path(__file__).parent
 PATHS = (sam.ROOT, sam.ROOT / "layers" / "shared" / "python")
 MADE = sam.ROOT / "build" / "fuzz"
 SLOW = 10  # seconds for one input: none takes a thousandth of that
-PATIENCE = 300  # seconds for everything around the run, including the first download of the fuzzer
+PATIENCE = 300  # seconds for everything around the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,8 @@ def keep(kind: str, folder: Path) -> Run:
 
 
 def start(kind: str, *arguments: str, within: float) -> Run:
-    command = [str(sam.ROOT / ".tools" / "bin" / "uv"), "run", "--quiet", "--no-project"]
-    command += ["--with-requirements", str(sam.ROOT / "requirements" / "fuzz.txt")]
-    command += ["python", "-m", "tests.faults.fuzz", kind, *arguments]
     ended = subprocess.run(
-        command,
+        [sys.executable, "-m", "tests.faults.fuzz", kind, *arguments],
         cwd=sam.ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PATHS))},
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The clients of AWS, and what their errors mean: the only module that knows botocore's.
+"""The clients of AWS, and what their errors mean: the only module that knows botocore's errors.
 
 The deadline's timer bounds every call as a whole; the time-outs here only make botocore try
 another connection while there is still time.

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self, assert_never
 
 from roomle_mail import errors
 from roomle_mail.aws import aws_errors
@@ -118,11 +118,15 @@ class Delivery:
             if deadline.remaining() < SEND_TAKES:
                 raise errors.TimeRunningOut from self.failed
             try:
-                if channel == "ses":
-                    self.custody = Custody("sent", self.sender.send(email, event_id=queued.id))
-                else:
-                    self.queue_asked = True
-                    self.custody = Custody("queued", self.queue.put(queued))
+                match channel:
+                    case "ses":
+                        sent = self.sender.send(email, event_id=queued.id)
+                        self.custody = Custody("sent", sent)
+                    case "sqs":
+                        self.queue_asked = True
+                        self.custody = Custody("queued", self.queue.put(queued))
+                    case _:
+                        assert_never(channel)
             except errors.Retryable as err:
                 self.failed = err
             else:

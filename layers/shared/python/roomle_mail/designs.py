@@ -89,7 +89,7 @@ _CONFIGURATION = _Kind(
 
 
 class _Without(Exception):
-    """Something is left out of the email; the message says why, in words of ours."""
+    """Something is left out of the email; the message says why, in our own words."""
 
 
 class _Outage(_Without):

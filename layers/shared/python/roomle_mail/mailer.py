@@ -38,8 +38,13 @@ _RECEIVES = re.compile(r"[1-9][0-9]{0,8}")
 
 type End = Literal["sent", "skipped", "expired", "dead-lettered"]
 
-_OF_THE_EVENT = (errors.BodyMalformed, errors.InvalidEvent, errors.LinkNotAllowed)
-_HOPELESS = (*_OF_THE_EVENT, errors.NoTemplate, errors.EmailRefused)
+_HOPELESS = (
+    errors.BodyMalformed,
+    errors.InvalidEvent,
+    errors.LinkNotAllowed,
+    errors.NoTemplate,
+    errors.EmailRefused,
+)
 
 
 @dataclass(frozen=True, slots=True)

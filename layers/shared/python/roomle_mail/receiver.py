@@ -124,7 +124,7 @@ class Progress:
     deadline: Deadline
     claimed: str | None = None
     repeated: bool = False
-    payload: Mapping[str, Any] | None = None
+    payload: Mapping[str, Any] | None = field(default=None, repr=False)
     forwarding: bool = False
     places: ExitStack = field(default_factory=ExitStack)
 

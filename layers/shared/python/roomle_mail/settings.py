@@ -1,4 +1,4 @@
-"""environment -> frozen Settings. Each variable is a parameter of template.yaml, or a resource."""
+"""environment -> frozen Settings. template.yaml sets the variables, mostly from parameters."""
 
 import re
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Log, metrics and what may be said of an event, through Powertools.
 
-Each decision (sent, queued, refused, ...) is one line of the log and one of metrics. `Known` is all
-that a line can say of an event: no payload, header, address or link.
+Each decision (sent, queued, refused, ...) is one line of the log and one of metrics. `Known.fields`
+is all that a line can say of an event: no payload, header, address or link.
 
 Nothing here raises: a decision must not change because it can't be written down.
 """
@@ -59,13 +59,13 @@ class Known:
     event_id: str | None = None
     recipient: str | None = None
     name: str | None = None
-    event: Event | None = None
+    event: Event | None = field(default=None, repr=False)
     brand: str | None = None
-    email: Email | None = None
+    email: Email | None = field(default=None, repr=False)
     design: str | None = None
     message_id: str | None = None
     sqs_message_id: str | None = None
-    sealed_token: str | None = None
+    sealed_token: str | None = field(default=None, repr=False)
     published_id: str | None = None
     sent_at: float | None = None
 

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Literal
 
 from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
 
 from roomle_mail import errors
 
@@ -120,9 +121,9 @@ def verify(token: Token, credentials: Iterable[Credential], *, iv: Iv) -> Claims
 
 
 def issue(credential: Credential, *, now: float, algorithm: str, iv: Iv) -> str:
-    """A token for a call of ours to Roomle, `now` in seconds since the epoch."""
+    """A token for our own calls to Roomle, `now` in seconds since the epoch."""
     moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
-    padded = _padded(f"{moment.replace('+00:00', 'Z')};anonymous;{credential.api_key}".encode())
+    padded = pad(f"{moment.replace('+00:00', 'Z')};anonymous;{credential.api_key}".encode(), BLOCK)
     vector = os.urandom(BLOCK) if iv == "prefix" else bytes(BLOCK)
     if algorithm == "02":
         data = AES.new(credential.secret, AES.MODE_ECB).encrypt(padded)
@@ -141,14 +142,8 @@ def seal(header: str, credential: Credential, *, now: float) -> str:
     text = json.dumps({"at": now, "token": header[:_MAX_CHARACTERS]}).encode()
     vector = os.urandom(BLOCK)
     cipher = AES.new(credential.seal_key, AES.MODE_CBC, iv=vector)
-    data = vector + cipher.encrypt(_padded(text))
+    data = vector + cipher.encrypt(pad(text, BLOCK))
     return f"{SEALED}{b2a_base64(data, newline=False).decode()}"
-
-
-def _padded(text: bytes) -> bytes:
-    """The text with its PKCS5 padding."""
-    size = BLOCK - len(text) % BLOCK
-    return text + bytes((size,)) * size
 
 
 def _decode_blocks(text: str) -> bytes:

@@ -153,9 +153,7 @@ def redrive(
     rate: Annotated[int | None, typer.Option(min=1, max=500, help="Letters a second.")] = None,
     wait: Annotated[
         float,
-        typer.Option(
-            callback=duration, help="Seconds to wait for what becomes of them, and tell it."
-        ),
+        typer.Option(callback=duration, help="Seconds to wait for the results, and print them."),
     ] = 0,
     yes: Yes = False,
     stack: Stack = None,
@@ -163,9 +161,9 @@ def redrive(
 ) -> None:
     """Try dead letters again: move them back to the queue.
 
-    Fix the cause first. An email that was sent in the meantime is not sent again. What is older
-    than 14 days or no event stays, since it would not be sent. With --all, SQS moves the
-    letters itself (StartMessageMoveTask) where it can; others are moved by this command. With
+    Fix the cause first. An email that was sent in the meantime is not sent again. Letters that
+    are older than 14 days, or aren't events, stay: they would not be sent. With --all, SQS moves
+    the letters itself (StartMessageMoveTask) where it can; others are moved by this command. With
     --wait the exit code is 1 if a letter came back.
 
     \b
