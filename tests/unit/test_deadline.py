@@ -72,7 +72,7 @@ def test_a_later_deadline_outlasts_an_earlier_one() -> None:
         earlier.run(sleep)
 
     assert earlier.remaining() <= 0
-    assert later.remaining() > 0
+    assert 0 < later.remaining() < 3600
 
 
 def test_a_deadline_that_has_passed_interrupts_at_once() -> None:
