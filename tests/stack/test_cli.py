@@ -194,7 +194,8 @@ def test_doctor_prints_lines_and_finds_a_local_stack_by_its_file(
 def test_send_mails_and_prints_the_id_that_the_log_has(
     cli: CommandLine, stack: LocalStack, recipient: str, event: str
 ) -> None:
-    result = cli("send", event, "--to", recipient, "--wait", "20", "--json")
+    with stack.handing_on_log():
+        result = cli("send", event, "--to", recipient, "--wait", "20", "--json")
 
     assert (result.code, result.json["code"]) == (0, "sent"), result
     assert len(stack.emails_to(recipient, at_least=1)) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.command_line import CommandLine
 from tests.stack import troubles
-from tools.stack.local import LocalStack
+from tools.stack.local import MAILER, LocalStack
 
 # --- what SES refused -------------------------------------------------------------------------
 
@@ -167,7 +167,7 @@ def test_letters_of_yesterday_are_explained_too(cli: CommandLine, letters: int) 
 def test_a_redrive_waits_and_tells_what_came_back(
     cli: CommandLine, stack: LocalStack, letters: int
 ) -> None:
-    with stack.unverified(troubles.SENDER):
+    with stack.unverified(troubles.SENDER), stack.handing_on_log(MAILER):
         result = cli(
             "dead-letters", "redrive", "--reason", "EmailRefused", "--yes", "--wait", "60", "--json"
         )
@@ -176,7 +176,8 @@ def test_a_redrive_waits_and_tells_what_came_back(
     assert result.json["came_back"] == {"EmailRefused": 12}
     assert len(cli("dead-letters", "list", "--json").json) == letters
 
-    result = cli("dead-letters", "redrive", "--all", "--yes", "--wait", "60")
+    with stack.handing_on_log(MAILER):
+        result = cli("dead-letters", "redrive", "--all", "--yes", "--wait", "60")
 
     assert result.code == 0
     assert "12 sent" in result.out

@@ -13,6 +13,7 @@ change settings only through the context managers, which restore them.
 
 import contextlib
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -200,6 +201,23 @@ class LocalStack:
         else:
             name = self.deployed.functions[function]
             self.client("lambda").invoke(FunctionName=name, Payload="{}")
+
+    @contextlib.contextmanager
+    def handing_on_log(self, function: str = RECEIVER) -> Iterator[None]:
+        """Hand it on each second during the block, for a program that waits for the last line."""
+        over = threading.Event()
+
+        def repeat() -> None:
+            while not over.wait(1):
+                self.hand_on_log(function)
+
+        repeating = threading.Thread(target=repeat)
+        repeating.start()
+        try:
+            yield
+        finally:
+            over.set()
+            repeating.join()
 
     @staticmethod
     def wait_until(holds: Callable[[], bool], *, within: float = 60) -> bool:
